@@ -1,0 +1,536 @@
+"""Syntax tree to typed model: names, macros, fragments, types and the completion of output fields."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Callable, Iterable
+from dataclasses import replace
+from typing import TypeVar
+
+from wirelaw.spec.language import model as m
+from wirelaw.spec.language import tree as t
+from wirelaw.spec.language.diagnostics import Diagnostic, LawError, Span, complain
+from wirelaw.spec.language.expressions import Binary, Expr, Field, Lit, Name, conjuncts, negate, walk
+from wirelaw.spec.language.types import ANY, BOOL, DURATION, Type
+from wirelaw.spec.language.typing import Scope, Typer, coerce
+
+_T = TypeVar("_T")
+
+
+def resolve(machine: t.Machine, fragments: dict[str, t.Machine] | None = None) -> m.Machine:
+    """The typed model of `machine`. Raises LawError with every diagnostic found."""
+    return _Resolver(machine, fragments or {}).run()
+
+
+class _Resolver:
+    def __init__(self, machine: t.Machine, fragments: dict[str, t.Machine]) -> None:
+        self.machine = machine
+        self.fragments = fragments
+        self.diagnostics: list[Diagnostic] = []
+        self.files = [machine.span.file]
+        self.typer = Typer()
+        self.row_spans: dict[str, Span] = {}
+
+    # --- collecting declarations -------------------------------------------------------------------------------
+
+    def flatten(self, machine: t.Machine, seen: tuple[str, ...] = ()) -> list[tuple[str, object]]:
+        """Declarations with the name of the family they stand in ('' outside)."""
+        found: list[tuple[str, object]] = []
+        for d in machine.declarations:
+            if isinstance(d, t.Include):
+                if d.name in seen:
+                    raise complain(d.span, f"fragment `{d.name}` includes itself", "Remove one of the includes.")
+                if d.name not in self.fragments:
+                    near = difflib.get_close_matches(d.name, self.fragments, 1)
+                    hint = f"Did you mean `{near[0]}`?" if near else "Define `fragment` of that name in a .law file of the same folder."
+                    raise complain(d.span, f"no fragment `{d.name}`", hint)
+                fragment = self.fragments[d.name]
+                if fragment.span.file not in self.files:
+                    self.files.append(fragment.span.file)
+                found += self.flatten(fragment, (*seen, d.name))
+            elif isinstance(d, t.Family):
+                found.append(("", d))
+                found += [(d.name, inner) for inner in d.declarations]
+            else:
+                found.append(("", d))
+        return found
+
+    def run(self) -> m.Machine:
+        declared = self.flatten(self.machine)
+
+        def all_of(kind: type[_T]) -> list[tuple[str, _T]]:
+            return [(family, d) for family, d in declared if isinstance(d, kind)]
+
+        y = self.typer
+        y.enums = {d.name: d.members for _, d in all_of(t.Enum)}
+        y.opaques = {n for _, d in all_of(t.TypeDecl) for n in d.names}
+        y.functions = self.unique((d.name, d, d.span) for _, d in all_of(t.Function))
+        y.choices = self.unique((d.name, d.options, d.span) for _, d in all_of(t.Choice))
+        y.macros = self.unique((d.name, d, d.span) for _, d in all_of(t.DefExpr))
+        y.message_names = {d.name for _, d in all_of(t.Message)}
+        self.statements = self.unique((d.name, d, d.span) for _, d in all_of(t.DefStmt))
+        y.messages = self.messages([d for _, d in all_of(t.Message)])
+        y.functions = {
+            k: replace(
+                f, params=tuple((n, y.named(p, f.span)) for n, p in f.params), result=y.named(f.result, f.span) if f.result else None
+            )
+            for k, f in y.functions.items()
+        }
+        for _, c in all_of(t.Const):
+            y.consts[c.name] = coerce(y.check(c.value, Scope()), y.named(c.type, c.span), c.span, f"constant `{c.name}`")
+        y.params = self.params([d for _, d in all_of(t.Param)])
+        regions, states = self.regions(all_of(t.Region))
+        y.regions, y.states = regions, states
+        groups = self.groups([d for _, d in all_of(t.Group)], states)
+        self.states, self.state_groups = states, groups
+        y.variables = self.variables(all_of(t.Variable))
+        y.timers = {d.name: self.timer(d) for _, d in all_of(t.Timer)}
+        y.debts = {d.name: self.debt(d) for _, d in all_of(t.Debt)}
+        self.outputs = {d.message: self.output(d) for _, d in all_of(t.Output)}
+        inputs = {d.message: self.pipeline(d) for _, d in all_of(t.Input)}
+        tables = {d.name: self.table(d, family) for family, d in all_of(t.Table) if not d.is_gate}
+        self.check_stages([d for _, d in all_of(t.Input)], tables)
+        gates = [r for family, d in all_of(t.Table) if d.is_gate for r in self.gate(d, family)]
+        emissions = [r for family, d in all_of(t.Row) for r in self.guarded(self.emission, d, family)]
+        properties = [p for _, d in all_of(t.Property) for p in self.guarded(self.property, d)]
+        aborts = [d for _, d in all_of(t.Abort)]
+        abort = self.abort(aborts[0]) if aborts else None
+        families = {d.name: m.Family(d.name, d.key) for _, d in all_of(t.Family)}
+        if self.diagnostics:
+            raise LawError(*self.diagnostics)
+        docs = [d.text for _, d in all_of(t.Doc)]
+        modules = [d.module for _, d in all_of(t.Externs)]
+        return m.Machine(
+            self.machine.name, docs[0] if docs else "", modules[0] if modules else "", regions, states, groups, y.variables, y.params,
+            y.choices, y.enums, y.messages, inputs, self.outputs, y.functions, y.timers, y.debts, tables, tuple(gates),
+            tuple(emissions), tuple(properties), families, abort, self.machine.span, tuple(self.files),
+        )  # fmt: skip
+
+    def unique(self, items: Iterable[tuple[str, _T, Span]]) -> dict[str, _T]:
+        found: dict[str, _T] = {}
+        for name, value, span in items:
+            if name in found:
+                self.report(span, f"`{name}` is declared twice", "Rename or remove one of the two.")
+            found[name] = value
+        return found
+
+    def report(self, span: Span, message: str, advice: str) -> None:
+        self.diagnostics.append(Diagnostic(span.file, span.line, span.column, message, advice))
+
+    def guarded(self, make: Callable[..., _T], *args: object) -> list[_T]:
+        """What `make` returns, or nothing with its diagnostics kept, so that one run reports them all."""
+        try:
+            return [make(*args)]
+        except LawError as error:
+            self.diagnostics += error.diagnostics
+            return []
+
+    # --- declarations ------------------------------------------------------------------------------------------
+
+    def messages(self, declared: list[t.Message]) -> dict[str, m.Message]:
+        by_name = self.unique((d.name, d, d.span) for d in declared)
+        parents = {d.parent for d in declared}
+        made: dict[str, m.Message] = {}
+        for d in declared:
+            lineage = [d.name]
+            while (parent := by_name[lineage[-1]].parent) is not None:
+                if parent not in by_name:
+                    raise complain(d.span, f"message `{d.name}` belongs to unknown class `{parent}`", "Declare that message first.")
+                lineage.append(parent)
+                if len(lineage) > 3:
+                    raise complain(d.span, f"message `{d.name}` is deeper than kind < class < any", "Flatten the tree to three levels.")
+            fields: dict[str, m.MessageField] = {}
+            for ancestor in reversed(lineage):
+                for f in by_name[ancestor].fields:
+                    if f.name in fields and ancestor == d.name:
+                        self.report(f.span, f"field `{f.name}` is declared twice", "Rename or remove one of the two.")
+                    kind = self.typer.named(f.type, f.span)
+                    default = self.typer.check(f.default, Scope(), kind) if f.default is not None else None
+                    fields[f.name] = m.MessageField(f.name, kind, default, f.span)
+            made[d.name] = m.Message(d.name, d.parent, tuple(lineage), fields, d.name not in parents, d.span)
+        return made
+
+    def params(self, declared: list[t.Param]) -> dict[str, m.Param]:
+        made = {}
+        for d in declared:
+            kind = self.typer.named(d.type, d.span)
+            low = coerce(self.typer.check(d.low, Scope()), kind, d.span, f"bound of `{d.name}`") if d.low else None
+            high = coerce(self.typer.check(d.high, Scope()), kind, d.span, f"bound of `{d.name}`") if d.high else None
+            made[d.name] = m.Param(d.name, kind, low, high, d.span)
+        return made
+
+    def regions(self, declared: list[tuple[str, t.Region]]) -> tuple[dict[str, m.Region], dict[str, m.State]]:
+        regions: dict[str, m.Region] = {}
+        states: dict[str, m.State] = {}
+        for family, d in declared:
+            members = []
+            for s in d.states:
+                if s.name in states:
+                    self.report(s.span, f"state {s.name} is declared twice", "State names are unique in a machine.")
+                state = m.State(
+                    s.name, d.name, "initial" in s.marks, "urgent" in s.marks, "hot" in s.marks, "final" in s.marks, s.span
+                )  # fmt: skip
+                states[s.name] = state
+                members.append(state)
+            regions[d.name] = m.Region(d.name, tuple(members), family, d.span)
+        return regions, states
+
+    def groups(self, declared: list[t.Group], states: dict[str, m.State]) -> dict[str, frozenset[str]]:
+        found: dict[str, frozenset[str]] = {}
+        for d in declared:
+            members: set[str] = set()
+            for name in d.members:
+                if name in found:
+                    members |= found[name]
+                elif name in states:
+                    members.add(name)
+                else:
+                    self.report(d.span, f"no state {name}", nearest(name, states))
+            found[d.name] = frozenset(members)
+        return found
+
+    def state_set(self, names: tuple[str, ...], span: Span) -> frozenset[str]:
+        found: set[str] = set()
+        for name in names:
+            if name in self.state_groups:
+                found |= self.state_groups[name]
+            elif name in self.states:
+                found.add(name)
+            else:
+                raise complain(span, f"no state {name}", nearest(name, {**self.states, **dict.fromkeys(self.state_groups)}))
+        regions = {self.states[s].region for s in found}
+        if len(regions) > 1:
+            listed = ", ".join(sorted(regions))
+            raise complain(span, f"a row names states of several regions ({listed})", "Keep one region; test the others in the guard.")
+        return frozenset(found)
+
+    def variables(self, declared: list[tuple[str, t.Variable]]) -> dict[str, m.Variable]:
+        made: dict[str, m.Variable] = {}
+        for family, d in declared:
+            if d.name in made or d.name in self.typer.consts or d.name in self.typer.params:
+                self.report(d.span, f"`{d.name}` is declared twice", "Rename or remove one of the two.")
+            kind = self.typer.named(d.type, d.span)
+            init = coerce(self.typer.check(d.init, Scope(), kind), kind, d.span, f"`{d.name}`") if d.init is not None else _zero(kind)
+            made[d.name] = m.Variable(d.name, d.kind, kind, init, family, d.span)
+        return made
+
+    def timer(self, d: t.Timer) -> m.Timer:
+        bounds = [coerce(self.typer.check(x, Scope()), DURATION, d.span, "bound of a timer") if x else None for x in (d.low, d.high)]
+        return m.Timer(d.name, bounds[0], bounds[1], d.span)
+
+    def debt(self, d: t.Debt) -> m.Debt:
+        params = tuple((n, self.typer.named(p, d.span)) for n, p in d.params)
+        scope = Scope(args=dict(params)).bind(d.binder, self.typer.message(d.message, d.span), incoming=False)
+        where = self.typer.predicate(d.where, scope, f"debt `{d.name}`")
+        for node in walk(where):
+            if isinstance(node, Name) and node.kind == "var":
+                raise complain(
+                    d.span, f"debt `{d.name}` reads variable `{node.name}`: names in a debt are frozen when it is made",
+                    f"Make it an argument: debt {d.name}({node.name}: ..).",
+                )  # fmt: skip
+        within = coerce(self.typer.check(d.within, Scope()), DURATION, d.span, "a deadline")
+        unless = self.typer.predicate(d.unless, Scope(args=dict(params)), f"debt `{d.name}`") if d.unless else None
+        return m.Debt(d.name, params, d.message, conjuncts(where), within, self.state_set(d.states, d.span), unless, d.span)
+
+    def output(self, d: t.Output) -> m.Output:
+        message = self.typer.message(d.message, d.span)
+        unsaid: dict[str, Expr] = {}
+        free: set[str] = set()
+        for rule in d.unsaid:
+            for name in rule.names:
+                if name not in message.fields:
+                    raise complain(d.span, f"message `{d.message}` has no field `{name}`", nearest(name, message.fields))
+                if rule.value is None:
+                    free.add(name)
+                else:
+                    kind = message.fields[name].type
+                    unsaid[name] = coerce(self.typer.check(rule.value, Scope(), kind), kind, d.span, f"field `{name}`")
+        return m.Output(d.message, d.binder, unsaid, frozenset(free))
+
+    def pipeline(self, d: t.Input) -> m.Pipeline:
+        self.typer.message(d.message, d.span)
+        return m.Pipeline(d.message, d.binder, d.tables)
+
+    def check_stages(self, declared: list[t.Input], tables: dict[str, m.Table]) -> None:
+        for d in declared:
+            for name in d.tables:
+                if name not in tables:
+                    self.report(d.span, f"no table `{name}`", nearest(name, tables))
+
+    def abort(self, d: t.Abort) -> m.AbortRule:
+        where: tuple[Expr, ...] = ()
+        if d.message is not None and d.where is not None:
+            scope = Scope(args={d.argument: self.typer.named(d.type, d.span)})
+            scope = scope.bind("o", self.typer.message(d.message, d.span), incoming=False)
+            where = conjuncts(self.typer.predicate(d.where, scope, "`abort`"))
+        target = d.target if isinstance(d.target, dict) else {"": d.target}
+        self.state_set(tuple(target.values()), d.span)
+        return m.AbortRule(d.argument, d.message, where, target)
+
+    # --- rows --------------------------------------------------------------------------------------------------
+
+    def table(self, d: t.Table, family: str) -> m.Table:
+        rows: list[m.Row] = []
+        for r in d.rows:
+            try:
+                rows.append(self.input_row(d, r, family))
+            except LawError as error:
+                self.diagnostics += error.diagnostics
+        return m.Table(d.name, d.policy, tuple(rows), family, d.span)
+
+    def claim_id(self, row: t.Row) -> None:
+        if row.id in self.row_spans:
+            first = self.row_spans[row.id]
+            raise complain(row.span, f"row [{row.id}] exists already ({first.file}:{first.line})", "Row ids are unique in a machine.")
+        self.row_spans[row.id] = row.span
+
+    def input_row(self, table: t.Table, r: t.Row, family: str) -> m.Row:
+        self.claim_id(r)
+        event = r.event or table.event
+        if event is None:
+            raise complain(r.span, f"row [{r.id}] does not say on which event", f"Write `table {table.name} on ..` or `[{r.id}] on ..`.")
+        scope, kind = self.event_scope(event)
+        states = self.state_set(r.states, r.span)
+        guard = self.typer.predicate(r.guard, scope, f"guard of [{r.id}]") if r.guard is not None else None
+        if not table.policy and kind == "message":
+            self.forbid_policy(guard, r)
+        ending = self.ending(r.ending, states, scope, r, family)
+        actions = self.actions(r.actions, scope)
+        return self.row(r, table.name, states, event.name, kind, event.binders, conjuncts(guard), ending, actions, family)
+
+    def forbid_policy(self, e: Expr | None, r: t.Row) -> None:
+        for node in walk(e) if e is not None else ():
+            is_policy = isinstance(node, Name) and node.kind == "var" and self.typer.variables[node.name].kind == "policy"
+            if is_policy or (isinstance(node, Name) and node.kind == "param") or getattr(node, "kind", "") == "ask":
+                name = getattr(node, "name", getattr(node, "function", ""))
+                raise complain(
+                    r.span, f"`{name}` is policy and stands in a condition of [{r.id}] that a judge must decide",
+                    "Move it to `when`, or the row to a `policy table`.",
+                )  # fmt: skip
+
+    def event_scope(self, event: t.Event) -> tuple[Scope, str]:
+        y = self.typer
+        if event.name in y.messages:
+            if len(event.binders) > 1:
+                raise complain(event.span, f"a message event binds one name, not {len(event.binders)}", f"Write `on {event.name}(m)`.")
+            scope = Scope()
+            for name in event.binders:
+                scope = scope.bind(name, y.messages[event.name], incoming=True)
+            return scope, "message"
+        if event.name in y.timers:
+            return Scope(), "timer"
+        if event.name in y.functions and y.functions[event.name].kind == "call":
+            params = y.functions[event.name].params
+            if len(params) != len(event.binders):
+                raise complain(event.span, f"call `{event.name}` has {len(params)} arguments", "Name each of them.")
+            return Scope(args={b: p for b, (_, p) in zip(event.binders, params, strict=True)}), "call"
+        known = [*y.messages, *y.timers, *(f.name for f in y.functions.values() if f.kind == "call")]
+        raise complain(event.span, f"no event `{event.name}`", nearest(event.name, dict.fromkeys(known)))
+
+    def gate(self, d: t.Table, family: str) -> list[m.Row]:
+        rows = []
+        for r in d.rows:
+            try:
+                self.claim_id(r)
+                assert r.event is not None
+                message = self.typer.message(r.event.name, r.event.span)
+                scope = Scope().bind(r.event.binders[0], message, incoming=False)
+                guard = self.typer.predicate(r.guard, scope, f"scope of [{r.id}]") if r.guard else None
+                where = self.typer.predicate(r.where, scope, f"demand of [{r.id}]") if r.where else None
+                self.forbid_policy(guard, r)
+                self.forbid_policy(where, r)
+                states = self.state_set(r.states, r.span)
+                actions = self.actions(r.actions, scope)
+                row = self.row(
+                    r, d.name, states, message.name, "message", r.event.binders, conjuncts(guard), t.Ending("stay"), actions, family
+                )
+                rows.append(replace(row, where=conjuncts(where)))
+            except LawError as error:
+                self.diagnostics += error.diagnostics
+        return rows
+
+    def emission(self, r: t.Row, family: str) -> m.Row:
+        self.claim_id(r)
+        states = self.state_set(r.states, r.span)
+        if r.event is None:
+            scope = Scope()
+            guard = self.typer.predicate(r.guard, scope, f"guard of [{r.id}]") if r.guard else None
+            moment = self.typer.predicate(r.when, scope, f"`when` of [{r.id}]") if r.when else None
+            self.forbid_policy(guard, r)
+            ending = self.ending(r.ending, states, scope, r, family)
+            row = self.row(r, "auto", states, "", "auto", (), conjuncts(guard), ending, self.actions(r.actions, scope), family)
+            return replace(row, when=conjuncts(moment))
+        message = self.typer.message(r.event.name, r.event.span)
+        output = self.output_of(message, r.span)
+        scope = Scope().bind(output.binder, message, incoming=False)
+        guard = self.typer.predicate(r.guard, scope, f"guard of [{r.id}]") if r.guard else None
+        where = conjuncts(self.typer.predicate(r.where, scope, f"`where` of [{r.id}]")) if r.where else ()
+        when = conjuncts(self.typer.predicate(r.when, scope, f"`when` of [{r.id}]")) if r.when else ()
+        self.forbid_policy(guard, r)
+        for c in where:
+            self.forbid_policy(c, r)
+        fields = self.fields(r.fields, message, scope, r)
+        defaults = self.fields(r.defaults, message, scope, r)
+        whole = self.typer.check(r.default_message, scope) if r.default_message is not None else None
+        said = (
+            set(fields) | set(defaults) | {n.name for c in where for n in walk(c) if isinstance(n, Field) and n.base == _binder(output, n)}
+        )
+        for name, value in output.unsaid.items():
+            if name in message.fields and name not in said:
+                fields[name] = value
+        equalities = tuple(_equality(output.binder, message, name, value) for name, value in fields.items())
+        ending = self.ending(r.ending, states, scope, r, family)
+        row = self.row(
+            r, "out", states, message.name, "message", (output.binder,), conjuncts(guard), ending, self.actions(r.actions, scope), family
+        )
+        return replace(row, fields=fields, defaults=defaults, default_message=whole, where=equalities + where, when=when)
+
+    def output_of(self, message: m.Message, span: Span) -> m.Output:
+        for name in message.lineage:
+            if name in self.outputs:
+                return self.outputs[name]
+        raise complain(span, f"message `{message.name}` is no output of this machine", f"Declare `output {message.root}(o)`.")
+
+    def fields(self, values: t.FieldValues, message: m.Message, scope: Scope, r: t.Row) -> dict[str, Expr]:
+        made: dict[str, Expr] = {}
+        for name, value in values:
+            if name not in message.fields:
+                raise complain(r.span, f"message `{message.name}` has no field `{name}`", nearest(name, message.fields))
+            kind = self.typer.field_type(message, name, incoming=False)
+            given = self.typer.check(value, scope, kind) if value is not None else Lit(True, type=BOOL)
+            made[name] = coerce(given, kind, r.span, f"field `{name}` of [{r.id}]")
+        return made
+
+    def row(
+        self, r: t.Row, table: str, states: frozenset[str], event: str, kind: str, binders: tuple[str, ...],
+        guard: tuple[Expr, ...], ending: t.Ending, actions: tuple[t.Statement, ...], family: str,
+    ) -> m.Row:  # fmt: skip
+        region = self.states[next(iter(states))].region if states else ""
+        within = coerce(self.typer.check(r.within, Scope()), DURATION, r.span, "a deadline") if r.within is not None else None
+        return m.Row(
+            r.role, r.id, table, states, region, event, kind, binders, guard, r.otherwise, ending, actions, r.citations, r.editions,
+            within, family, r.likely, r.mode, {}, (), {}, None, (), r.span,
+        )  # fmt: skip
+
+    def ending(self, e: t.Ending, states: frozenset[str], scope: Scope, r: t.Row, family: str) -> t.Ending:
+        if e.kind == "become":
+            target = e.target if isinstance(e.target, dict) else {"": str(e.target)}
+            self.state_set(tuple(target.values()), r.span)
+            if "" not in target and set(target) != set(states):
+                odd = sorted(set(target) ^ set(states))
+                raise complain(r.span, f"the map of [{r.id}] and its states differ in {', '.join(odd)}", "Give each state its target.")
+            return replace(e, target=target)
+        if e.kind == "either":
+            made = tuple((self.ending(x, states, scope, r, family), self.actions(acts, scope)) for x, acts in e.alternatives)
+            return replace(e, alternatives=made)
+        return e
+
+    def actions(self, statements: tuple[t.Statement, ...], scope: Scope) -> tuple[t.Statement, ...]:
+        found: list[t.Statement] = []
+        for s in statements:
+            if s.kind == "call":
+                found += self.actions(self.expand(s), scope)
+            else:
+                found.append(self.statement(s, scope))
+        return tuple(found)
+
+    def expand(self, s: t.Statement) -> tuple[t.Statement, ...]:
+        if s.name not in self.statements:
+            raise complain(s.span, f"no statement `{s.name}`", nearest(s.name, self.statements))
+        macro = self.statements[s.name]
+        if len(macro.params) != len(s.args):
+            raise complain(s.span, f"`{s.name}` takes {len(macro.params)} arguments, not {len(s.args)}", "Pass as many as its `def` names.")
+        bound = dict(zip(macro.params, s.args, strict=True))
+        put = self.typer.substitute
+        return tuple(
+            replace(
+                b,
+                args=tuple(put(a, bound) for a in b.args),
+                fields=tuple((n, put(v, bound) if v is not None else None) for n, v in b.fields),
+                value=put(b.value, bound) if b.value is not None else None,
+                span=s.span,
+            )
+            for b in macro.body
+        )
+
+    def statement(self, s: t.Statement, scope: Scope) -> t.Statement:
+        y = self.typer
+        match s.kind:
+            case "assign":
+                if s.name not in y.variables:
+                    raise complain(s.span, f"no variable `{s.name}`", nearest(s.name, y.variables))
+                assert s.value is not None
+                kind = y.variables[s.name].type
+                return replace(s, value=coerce(y.check(s.value, scope, kind), kind, s.span, f"`{s.name}`"))
+            case "owe":
+                if s.name not in y.debts:
+                    raise complain(s.span, f"no debt `{s.name}`", nearest(s.name, y.debts))
+                value = coerce(y.check(s.value, scope), DURATION, s.span, "a payment time") if s.value is not None else None
+                return replace(s, args=y.arguments(s.name, y.debts[s.name].params, s.args, scope, s.span), value=value)
+            case "tell":
+                function = y.functions.get(s.name)
+                if function is None or function.kind != "tell":
+                    raise complain(s.span, f"no `tell {s.name}`", nearest(s.name, y.functions))
+                return replace(s, args=y.arguments(s.name, function.params, s.args, scope, s.span))
+            case "start" | "stop":
+                if s.name not in y.timers:
+                    raise complain(s.span, f"no timer `{s.name}`", nearest(s.name, y.timers))
+                value = coerce(y.check(s.value, scope), DURATION, s.span, "a timer's time") if s.value is not None else None
+                return replace(s, value=value)
+            case "send":
+                return self.send(s, scope)
+            case _:
+                return s
+
+    def send(self, s: t.Statement, scope: Scope) -> t.Statement:
+        message = self.typer.message(s.name, s.span)
+        output = self.output_of(message, s.span)
+        made: dict[str, Expr] = {}
+        for name, value in s.fields:
+            if name not in message.fields:
+                raise complain(s.span, f"message `{message.name}` has no field `{name}`", nearest(name, message.fields))
+            kind = self.typer.field_type(message, name, incoming=False)
+            given = self.typer.check(value, scope, kind) if value is not None else Lit(True, type=BOOL)
+            made[name] = coerce(given, kind, s.span, f"field `{name}`")
+        for name, default in output.unsaid.items():
+            made.setdefault(name, default)
+        for name in message.fields:
+            if name not in made and name not in output.free:
+                raise complain(
+                    s.span,
+                    f"reply `{message.name}` leaves field `{name}` free",
+                    "A reply is fully determined: give it a value or list it in `unsaid`.",
+                )
+        return replace(s, fields=tuple(made.items()))
+
+    def property(self, d: t.Property) -> m.Property:
+        def check(e: Expr | None) -> Expr | None:
+            return self.typer.predicate(e, Scope(), f"property [{d.id}]") if e is not None else None
+
+        within = coerce(self.typer.check(d.within, Scope()), DURATION, d.span, "a deadline") if d.within is not None else None
+        states = self.state_set(d.states, d.span)
+        return m.Property(d.kind, d.id, states, check(d.condition), check(d.claim), within, d.citations, d.span)
+
+
+def _binder(output: m.Output, node: Field) -> Expr:
+    return node.base if isinstance(node.base, Name) and node.base.name == output.binder else Lit(None)
+
+
+def _equality(binder: str, message: m.Message, name: str, value: Expr) -> Expr:
+    """`o.name == value` as a conjunct; flags as `o.syn` and `not o.syn`."""
+    kind = message.fields[name].type
+    field = Field(Name(binder, "binder", type=Type("message", message.name)), name, type=value.type if value.type != ANY else kind)
+    if kind == BOOL and isinstance(value, Lit):
+        return replace(field, type=BOOL) if value.value else negate(replace(field, type=BOOL))
+    return Binary("==", field, value, type=BOOL, span=value.span)
+
+
+def _zero(kind: Type) -> Expr:
+    value: int | bool | None = {"bool": False, "opaque": None, "message": None, "enum": None, "set": None, "string": None}.get(kind.kind, 0)
+    return Lit(value, type=kind)
+
+
+def nearest(name: str, known: Iterable[str]) -> str:
+    """Advice naming the most similar known name."""
+    near = difflib.get_close_matches(name, list(known), 1, 0.5)
+    return f"Did you mean `{near[0]}`?" if near else "Declare it, or correct the name."
