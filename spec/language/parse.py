@@ -63,7 +63,7 @@ def _syntax_diagnostic(error: UnexpectedInput, text: str, file: str) -> Diagnost
     elif isinstance(error, UnexpectedToken):
         message = f"unexpected {str(error.token)!r}"
     elif isinstance(error, UnexpectedCharacters):
-        message = f"unexpected character {text[error.pos_in_stream : error.pos_in_stream + 1]!r}"
+        message = f"unexpected character {text[error.pos_in_stream or 0 : (error.pos_in_stream or 0) + 1]!r}"
     else:
         message = "syntax error"
     source = f"    {line} | {lines[line - 1]}" if 0 < line <= len(lines) else ""

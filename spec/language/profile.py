@@ -13,7 +13,6 @@ from wirelaw.spec.language.expressions import Expr, Lit
 from wirelaw.spec.language.resolve import nearest
 from wirelaw.spec.language.typing import Scope, Typer, coerce
 
-
 _Report = Callable[[str, str, str], None]
 
 
@@ -54,14 +53,15 @@ def _unknown(names: Iterable[str], known: Iterable[str], what: str, report: _Rep
     for name in names:
         if name not in set(known):
             near = difflib.get_close_matches(name, list(known), 1)
-                    report(name, f"no {what} `{name}` in the machine", f"Did you mean `{near[0]}`?" if near else "Remove it.")
+            report(name, f"no {what} `{name}` in the machine", f"Did you mean `{near[0]}`?" if near else "Remove it.")
 
 
 def _bind_choices(profile: t.Profile, machine: m.Machine, report: _Report) -> None:
     _unknown(profile.choices, machine.choices, "choice", report)
     for name, options in machine.choices.items():
         if name not in profile.choices:
-            report(name, f"profile `{profile.name}` leaves choice `{name}` open", f"Add `choose {name} = {options[0]}` (or {', '.join(options[1:])}).")
+            others = ", ".join(options[1:])
+            report(name, f"profile `{profile.name}` leaves choice `{name}` open", f"Add `choose {name} = {options[0]}` (or {others}).")
         elif profile.choices[name] not in options:
             report(name, f"choice `{name}` has no alternative `{profile.choices[name]}`", f"It has: {', '.join(options)}.")
 
@@ -93,7 +93,8 @@ def _bind_order(profile: t.Profile, machine: m.Machine, report: _Report) -> tupl
     _unknown(profile.order, generated + optional, "output row", report)
     rest = [r for r in generated if r not in profile.order]
     if profile.order and rest:
-        report(profile.name, f"profile `{profile.name}` orders some output rows but not {', '.join(rest)}", "Put each of them into `order`.")
+        listed = ", ".join(rest)
+        report(profile.name, f"profile `{profile.name}` orders some output rows but not {listed}", "Put each of them into `order`.")
     return profile.order or tuple(generated)
 
 
@@ -113,5 +114,7 @@ def _bind_fills(profile: t.Profile, machine: m.Machine) -> dict[str, dict[str, E
             span = profile.places[message]
             raise LawError(Diagnostic(span.file, span.line, span.column, f"no message `{message}`", nearest(message, machine.messages)))
         fields = machine.messages[message].fields
-        made[message] = {n: coerce(typer.check(v, Scope()), fields[n].type, profile.span, n) for n, v in values if v is not None and n in fields}
+        made[message] = {
+            n: coerce(typer.check(v, Scope()), fields[n].type, profile.span, n) for n, v in values if v is not None and n in fields
+        }
     return made
