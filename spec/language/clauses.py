@@ -384,7 +384,7 @@ class _Entry:
                 f"`{section['word']}` is no section number",
                 "Write it as `3.10.7.4` or `D.4`, or `-` where the document has no sections.",
             )
-        elif (step := _SECTION_STEP.fullmatch(id_["word"])) and step[1] != section["word"]:
+        elif (step := _SECTION_STEP.fullmatch(id_["word"])) and section["word"] not in (step[1], "-"):
             self._fault(
                 section.start(),
                 f"clause `{id_['word']}` is said to stand in section {section['word']}",

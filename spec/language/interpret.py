@@ -1,0 +1,422 @@
+"""The reference interpreter: what a table and a profile mean, by direct reading of the model.
+
+Slow and plain on purpose. The generated code is validated against it, event by event (see tests/test_translation.py).
+
+The order of things, which every reading shares:
+
+1. An input message runs through its pipeline. In each table the most specific event level that has a row for the current
+   state is chosen; exactly one of its rows is enabled. Actions are sequential. Met no row anywhere: `UnmetEvent`.
+2. Outputs are made by `pump`, after a batch of inputs: the first row in profile order that is enabled (state, guard, when),
+   whose message satisfies `where` and to which every gate agrees, fires; then again from the top until none does.
+3. When a row fires: gates and `where` are tested on the state before; gate actions, then row actions; debts that the
+   message pays are struck out; then the state changes, and debts whose `while` the new state leaves are void.
+"""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from types import SimpleNamespace
+from typing import Any, Protocol
+
+from wirelaw.spec.language import model as m
+from wirelaw.spec.language.evaluate import MASK, Context, evaluate
+from wirelaw.spec.language.expressions import Binary, Expr, Field, Lit
+from wirelaw.spec.language.profile import Profile
+from wirelaw.spec.language.tree import Ending, Statement
+
+OUTPUTS_PER_PUMP = 100_000
+
+
+class TableError(Exception):
+    """The table is wrong: no row, or several, for something that happened. `wirelaw check` proves that it cannot be raised."""
+
+
+class UnmetEvent(TableError):
+    """An event that no table has a row for."""
+
+
+class Host(Protocol):
+    """What surrounds a machine: answers `ask`, takes `tell`, and carries messages away."""
+
+    def ask(self, name: str, args: tuple[Any, ...]) -> Any:
+        """Answer a question declared by `ask`."""
+
+    def tell(self, name: str, args: tuple[Any, ...]) -> None:
+        """Take news declared by `tell`."""
+
+    def emit(self, message: str, fields: SimpleNamespace) -> None:
+        """Carry one message away; `fields` has one attribute per declared field."""
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """The record of one row taken: what every consumer (oracle, coverage, diagram, witness, trace) shares."""
+
+    time: int
+    table: str
+    row: str
+    event: str
+    bindings: dict[str, Any] = field(default_factory=dict)
+    changed: dict[str, tuple[Any, Any]] = field(default_factory=dict)
+
+
+@dataclass(slots=True)
+class Owed:
+    """An open debt: frozen arguments, when we mean to pay, and its level."""
+
+    args: tuple[Any, ...]
+    due: int
+    level: str
+
+
+def editions(machine: m.Machine) -> tuple[int, ...]:
+    """All editions its rows name, ascending."""
+    return tuple(sorted({e for row in machine.rows() for e in row.editions}))
+
+
+class Interpreter:
+    """One machine, running. `host` surrounds it; `now` is microseconds on a clock of the caller's."""
+
+    def __init__(
+        self, machine: m.Machine, profile: Profile, host: Host, on_step: Callable[[Step], None] | None = None, edition: int | None = None
+    ) -> None:
+        self.machine = machine
+        self.profile = profile
+        self.host = host
+        self.on_step = on_step
+        known = editions(machine)
+        self.edition = edition if edition is not None else (known[-1] if known else 0)
+        self.externs = importlib.import_module(machine.externs_module) if machine.externs_module else None
+        self.values: dict[tuple[str, Any], Any] = {}
+        self.timers: dict[str, int | None] = dict.fromkeys(machine.timers)
+        self.debts: dict[str, Owed | None] = dict.fromkeys(machine.debts)
+        self.instances: dict[str, list[Any]] = {name: [] for name in machine.families}
+        self.key: Any = None
+        self.refused: str | None = None
+        self._create("")
+
+    # --- state -------------------------------------------------------------------------------------------------
+
+    def _create(self, family: str) -> None:
+        for region in self.machine.regions.values():
+            if region.family == family:
+                self.values[region.name, self.key if family else None] = region.initial[0].name
+        context = self.context()
+        for v in self.machine.variables.values():
+            if v.family == family:
+                self.values[v.name, self.key if family else None] = evaluate(v.init, context)
+
+    def _slot(self, name: str) -> tuple[str, Any]:
+        owner = self.machine.variables.get(name) or self.machine.regions[name]
+        return name, (self.key if owner.family else None)
+
+    def get(self, name: str) -> Any:
+        """The value of a variable, or the state of a region."""
+        return self.values[self._slot(name)]
+
+    def put(self, name: str, value: Any) -> None:
+        """Set a variable or a region's state."""
+        self.values[self._slot(name)] = value
+
+    @property
+    def state(self) -> str:
+        """The state of the first region."""
+        return str(self.get(next(iter(self.machine.regions))))
+
+    def context(self, binders: dict[str, Any] | None = None, args: dict[str, Any] | None = None, now: int = 0) -> Context:
+        """What expressions see here."""
+        return Context(
+            self.get, self.get, self._function, self.profile.params, self.profile.choices, binders or {}, args or {}, now
+        )  # fmt: skip
+
+    def _function(self, kind: str, name: str, args: tuple[Any, ...]) -> Any:
+        if kind == "extern":
+            return getattr(self.externs, name)(*args)
+        if kind == "ask":
+            return self.host.ask(name, args)
+        if name == "due":
+            owed = self.debts[args[0]]
+            return owed is not None and owed.due <= self._now
+        return self.timers[args[0]] is not None
+
+    # --- inputs ------------------------------------------------------------------------------------------------
+
+    def input(self, message: str, m_in: Any, now: int) -> None:
+        """A message of kind `message` arrives; its attributes are the declared fields."""
+        self._now = now
+        info = self.machine.messages[message]
+        pipeline = next(self.machine.inputs[name] for name in info.lineage if name in self.machine.inputs)
+        met = False
+        for stage in pipeline.tables:
+            table = self.machine.tables[stage]
+            row = self._select(table, info.lineage, m_in, {}, now)
+            if row is None:
+                continue
+            met = True
+            if not self._take(row, row.ending, row.actions, m_in, {}, now, message):
+                return
+        if not met:
+            raise UnmetEvent(f"{self.machine.name}: no row for {message} in {self.state}")
+
+    def call(self, name: str, *args: Any, now: int) -> str | None:
+        """A call of the user; the code of a refusal, or None."""
+        return self._event(name, dict(zip((n for n, _ in self.machine.functions[name].params), args, strict=True)), now)
+
+    def tick(self, now: int) -> None:
+        """Fire every timer whose time has come, in the order of their times."""
+        while True:
+            expired = [(at, n) for n, at in self.timers.items() if at is not None and at <= now]
+            if not expired:
+                return
+            _, name = min(expired)
+            self.timers[name] = None
+            self._event(name, {}, now)
+
+    def deadline(self) -> int | None:
+        """The earliest time at which `tick` or `pump` has something to do by itself."""
+        times = [at for at in self.timers.values() if at is not None]
+        times += [o.due for o in self.debts.values() if o is not None]
+        return min(times, default=None)
+
+    def _event(self, name: str, args: dict[str, Any], now: int) -> str | None:
+        self._now = now
+        self.refused = None
+        met = False
+        for table in self.machine.tables.values():
+            row = self._select(table, (name,), None, args, now)
+            if row is not None:
+                met = True
+                by_binder = dict(zip(row.binders, args.values(), strict=True))
+                if not self._take(row, row.ending, row.actions, None, by_binder, now, name):
+                    break
+        if not met:
+            raise UnmetEvent(f"{self.machine.name}: no row for {name} in {self.state}")
+        return self.refused
+
+    def _select(self, table: m.Table, lineage: tuple[str, ...], m_in: Any, args: dict[str, Any], now: int) -> m.Row | None:
+        if table.family:
+            self._enter(table.family, m_in)
+        for level in lineage:
+            rows = [r for r in table.rows if r.event == level and self._in_states(r) and self._of_edition(r)]
+            if rows:
+                break
+        else:
+            return None
+        enabled = [r for r in rows if not r.otherwise and self._holds(r, m_in, args, now)]
+        if not enabled:
+            enabled = [r for r in rows if r.otherwise]
+        if len(enabled) != 1:
+            listed = ", ".join(r.id for r in enabled) or "none"
+            raise TableError(f"{self.machine.name}, table {table.name}, {self.state}: rows enabled for {level}: {listed}")
+        return enabled[0]
+
+    def _enter(self, family: str, m_in: Any) -> None:
+        self.key = getattr(m_in, self.machine.families[family].key)
+        if self.key not in self.instances[family]:
+            self.instances[family].append(self.key)
+            self._create(family)
+
+    def _in_states(self, row: m.Row) -> bool:
+        return not row.states or self.get(row.region) in row.states
+
+    def _of_edition(self, row: m.Row) -> bool:
+        return not row.editions or self.edition in row.editions
+
+    def _holds(self, row: m.Row, m_in: Any, args: dict[str, Any], now: int) -> bool:
+        binders = dict.fromkeys(row.binders, m_in) if row.event_kind == "message" else {}
+        named = dict(zip(row.binders, args.values(), strict=True)) if row.event_kind == "call" else {}
+        context = self.context(binders, named, now)
+        return all(evaluate(c, context) for c in row.guard)
+
+    def _take(
+        self, row: m.Row, ending: Ending, actions: tuple[Statement, ...], m_in: Any, args: dict[str, Any], now: int, event: str
+    ) -> bool:
+        """Run one row; True when the next table of the pipeline is to be asked."""
+        if ending.kind == "either":
+            side = self.profile.takes.get(row.id, "go")
+            ending, more = next(
+                (e, acts) for e, acts in ending.alternatives if (e.kind == "abort") == (side == "abort")
+            )  # fmt: skip
+            actions = actions + more
+        before = dict(self.values)
+        binders = dict.fromkeys(row.binders, m_in) if row.event_kind == "message" else {}
+        self._act(actions, binders, args, now)
+        going = self._end(ending, row, now)
+        self._record(row, event, before, m_in, now)
+        return going
+
+    def _end(self, ending: Ending, row: m.Row, now: int) -> bool:
+        match ending.kind:
+            case "next":
+                return True
+            case "become":
+                assert isinstance(ending.target, dict)
+                target = ending.target.get("") or ending.target[self.get(row.region)]
+                self._become(target)
+                return ending.continuation == "next"
+            case "refuse":
+                self.refused = str(ending.codes[0])
+            case "abort":
+                self._abort(ending.codes[0], now)
+        return False
+
+    def _become(self, target: str) -> None:
+        self.put(self.machine.states[target].region, target)
+        for name, owed in self.debts.items():
+            states = self.machine.debts[name].states
+            if owed is not None and states and target not in states:
+                self.debts[name] = None
+
+    def _abort(self, code: str | int, now: int) -> None:
+        rule = self.machine.abort
+        assert rule is not None
+        if rule.message is not None:
+            context = self.context({}, {rule.argument: code}, now)
+            given = {n: evaluate(v, context) for n, v in equalities(rule.where)}
+            self.host.emit(rule.message, self._complete(rule.message, given, context))
+        for target in rule.target.values():
+            self._become(target)
+
+    # --- actions -----------------------------------------------------------------------------------------------
+
+    def _act(self, actions: tuple[Statement, ...], binders: dict[str, Any], args: dict[str, Any], now: int) -> None:
+        for s in actions:
+            context = self.context(binders, args, now)
+            values = tuple(evaluate(a, context) for a in s.args)
+            value = evaluate(s.value, context) if s.value is not None else None
+            match s.kind:
+                case "assign":
+                    self.put(s.name, value)
+                case "owe":
+                    due = now + (value or 0)
+                    old = self.debts[s.name]
+                    self.debts[s.name] = Owed(values, min(due, old.due) if old else due, s.level or "MUST")
+                case "start":
+                    self.timers[s.name] = now + (value or 0)
+                case "stop":
+                    self.timers[s.name] = None
+                case "tell":
+                    self.host.tell(s.name, values)
+                case "send":
+                    given = {n: evaluate(v, context) for n, v in s.fields if v is not None}
+                    self.host.emit(s.name, self._complete(s.name, given, context))
+
+    def _complete(self, message: str, given: dict[str, Any], context: Context) -> SimpleNamespace:
+        """A message with every field: given, then the profile's, then the field's default, then zero."""
+        made = SimpleNamespace()
+        fills = self.profile.fills.get(message, {})
+        for name, f in self.machine.messages[message].fields.items():
+            if name in given:
+                value = given[name]
+            elif name in fills:
+                value = evaluate(fills[name], context)
+            elif f.default is not None:
+                value = evaluate(f.default, context)
+            else:
+                value = False if f.type.kind == "bool" else 0 if f.type.kind in ("uint", "seq", "duration", "time") else None
+            setattr(made, name, value)
+        return made
+
+    # --- outputs -----------------------------------------------------------------------------------------------
+
+    def pump(self, now: int) -> None:
+        """Send everything that is to be sent now."""
+        self._now = now
+        for _ in range(OUTPUTS_PER_PUMP):
+            if not any(self._try(row, now) for row in self._ordered()):
+                return
+        raise TableError(f"{self.machine.name}: output rows fire for ever in {self.state}")
+
+    def _ordered(self) -> Iterator[m.Row]:
+        by_id = {r.id: r for r in self.machine.emissions}
+        for row_id in self.profile.order:
+            yield by_id[row_id]
+
+    def _try(self, row: m.Row, now: int) -> bool:
+        for key in list(self.instances[row.family]) if row.family else [None]:
+            self.key = key
+            if self._in_states(row) and self._of_edition(row) and self._fire(row, now):
+                return True
+        return False
+
+    def _fire(self, row: m.Row, now: int) -> bool:
+        context = self.context(now=now)
+        if not all(evaluate(c, context) for c in row.guard + row.when):
+            return False
+        before = dict(self.values)
+        if row.event_kind == "auto":
+            self._act(row.actions, {}, {}, now)
+            self._end(row.ending, row, now)
+            self._record(row, "", before, None, now)
+            return True
+        o = self._build(row, now)
+        binders = {row.binders[0]: o}
+        if not all(evaluate(c, self.context(binders, now=now)) for c in row.where):
+            return False
+        gates = list(self._gates(row.event, o, now))
+        for gate, binder in gates:
+            if not all(evaluate(c, self.context(binder, now=now)) for c in gate.where):
+                return False
+        for gate, binder in gates:
+            self._act(gate.actions, binder, {}, now)
+        self._pay(row.event, o, now)
+        self._act(row.actions, binders, {}, now)
+        self.host.emit(row.event, o)
+        self._end(row.ending, row, now)
+        self._record(row, row.event, before, o, now)
+        return True
+
+    def _build(self, row: m.Row, now: int) -> SimpleNamespace:
+        made = SimpleNamespace()
+        context = self.context({row.binders[0]: made}, now=now)
+        if row.default_message is not None:
+            made.__dict__.update(vars(evaluate(row.default_message, context)))
+        given: dict[str, Any] = dict(vars(made))
+        for name, e in (*row.fields.items(), *row.defaults.items()):
+            given[name] = evaluate(e, context)
+            setattr(made, name, given[name])
+        if row.family:
+            given.setdefault(self.machine.families[row.family].key, self.key)
+        made.__dict__.update(vars(self._complete(row.event, given, context)))
+        return made
+
+    def _gates(self, message: str, o: Any, now: int) -> Iterator[tuple[m.Row, dict[str, Any]]]:
+        lineage = self.machine.messages[message].lineage
+        for gate in self.machine.gates:
+            binder = {gate.binders[0]: o}
+            if gate.event in lineage and self._in_states(gate) and self._of_edition(gate):
+                context = self.context(binder, now=now)
+                if all(evaluate(c, context) for c in gate.guard):
+                    yield gate, binder
+
+    def _pay(self, message: str, o: Any, now: int) -> None:
+        lineage = self.machine.messages[message].lineage
+        for name, owed in self.debts.items():
+            debt = self.machine.debts[name]
+            if owed is None or debt.message not in lineage:
+                continue
+            args = {n: v for (n, _), v in zip(debt.params, owed.args, strict=True)}
+            context = self.context({"o": o}, args, now)
+            if all(evaluate(c, context) for c in debt.where):
+                self.debts[name] = None
+
+    def _record(self, row: m.Row, event: str, before: dict[tuple[str, Any], Any], message: Any, now: int) -> None:
+        if self.on_step is not None:
+            changed = {k[0]: (before.get(k), v) for k, v in self.values.items() if before.get(k) != v}
+            bindings = dict.fromkeys(row.binders, message) if row.event_kind == "message" else {}
+            self.on_step(Step(now, row.table, row.id, event, bindings, changed))
+
+
+def equalities(conjuncts: tuple[Expr, ...]) -> Iterator[tuple[str, Expr]]:
+    """Fields that `o.f == e`, `o.f` or `not o.f` determine."""
+    for c in conjuncts:
+        match c:
+            case Binary(op="==", a=Field(name=name), b=value):
+                yield name, value
+            case Field(name=name):
+                yield name, Lit(True)
+
+
+__all__ = ["MASK", "Host", "Interpreter", "Step", "TableError", "UnmetEvent", "editions"]
