@@ -16,6 +16,10 @@ from wirelaw.spec.language.expressions import Binary, Call, Expr, Field, Lit, Me
 MASK = 0xFFFF_FFFF
 HALF = 0x8000_0000
 
+# Serial comparison: `a < b` iff (a - b) mod 2^32 >= 2^31, `>` is its mirror image, `>=` and `<=` their negations. At a
+# distance of exactly 2^31, where no order exists, both `<` and `>` hold.
+SERIAL = {"<": (True, True), ">=": (True, False), ">": (False, True), "<=": (False, False)}
+
 
 @dataclass(slots=True)
 class Context:
@@ -91,10 +95,9 @@ def _name(name: str, kind: str, c: Context) -> Any:
 
 def binary(op: str, a: Any, b: Any, a_seq: bool, b_seq: bool, *, unbounded: bool) -> Any:
     """`a op b`; serial arithmetic (RFC 9293 section 3.4) where sequence numbers are concerned. `x / 0` is 0."""
-    if a_seq and b_seq and op in ("<", "<=", ">", ">=") and not unbounded:
-        if a == b:
-            return op in ("<=", ">=")
-        return ((a - b) & MASK >= HALF) == (op in ("<", "<="))
+    if a_seq and b_seq and not unbounded and op in SERIAL:
+        behind, wanted = SERIAL[op]
+        return (((a - b) if behind else (b - a)) & MASK >= HALF) == wanted
     match op:
         case "==":
             return a == b

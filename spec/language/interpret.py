@@ -5,7 +5,7 @@ Slow and plain on purpose. The generated code is validated against it, event by 
 The order of things, which every reading shares:
 
 1. An input message runs through its pipeline. In each table the most specific event level that has a row for the current
-   state is chosen; exactly one of its rows is enabled. Actions are sequential. Met no row anywhere: `UnmetEvent`.
+   state is chosen; exactly one of its rows is enabled. Actions are sequential. Met no row anywhere: `UnmetEventError`.
 2. Outputs are made by `pump`, after a batch of inputs: the first row in profile order that is enabled (state, guard, when),
    whose message satisfies `where` and to which every gate agrees, fires; then again from the top until none does.
 3. When a row fires: gates and `where` are tested on the state before; gate actions, then row actions; debts that the
@@ -33,7 +33,7 @@ class TableError(Exception):
     """The table is wrong: no row, or several, for something that happened. `wirelaw check` proves that it cannot be raised."""
 
 
-class UnmetEvent(TableError):
+class UnmetEventError(TableError):
     """An event that no table has a row for."""
 
 
@@ -158,7 +158,7 @@ class Interpreter:
             if not self._take(row, row.ending, row.actions, m_in, {}, now, message):
                 return
         if not met:
-            raise UnmetEvent(f"{self.machine.name}: no row for {message} in {self.state}")
+            raise UnmetEventError(f"{self.machine.name}: no row for {message} in {self.state}")
 
     def call(self, name: str, *args: Any, now: int) -> str | None:
         """A call of the user; the code of a refusal, or None."""
@@ -192,7 +192,7 @@ class Interpreter:
                 if not self._take(row, row.ending, row.actions, None, by_binder, now, name):
                     break
         if not met:
-            raise UnmetEvent(f"{self.machine.name}: no row for {name} in {self.state}")
+            raise UnmetEventError(f"{self.machine.name}: no row for {name} in {self.state}")
         return self.refused
 
     def _select(self, table: m.Table, lineage: tuple[str, ...], m_in: Any, args: dict[str, Any], now: int) -> m.Row | None:
@@ -240,7 +240,7 @@ class Interpreter:
                 (e, acts) for e, acts in ending.alternatives if (e.kind == "abort") == (side == "abort")
             )  # fmt: skip
             actions = actions + more
-        before = dict(self.values)
+        before = dict(self.values) if self.on_step is not None else {}
         binders = dict.fromkeys(row.binders, m_in) if row.event_kind == "message" else {}
         self._act(actions, binders, args, now)
         going = self._end(ending, row, now)
@@ -345,7 +345,7 @@ class Interpreter:
         context = self.context(now=now)
         if not all(evaluate(c, context) for c in row.guard + row.when):
             return False
-        before = dict(self.values)
+        before = dict(self.values) if self.on_step is not None else {}
         if row.event_kind == "auto":
             self._act(row.actions, {}, {}, now)
             self._end(row.ending, row, now)
@@ -398,7 +398,7 @@ class Interpreter:
             if owed is None or debt.message not in lineage:
                 continue
             args = {n: v for (n, _), v in zip(debt.params, owed.args, strict=True)}
-            context = self.context({"o": o}, args, now)
+            context = self.context({debt.binder: o}, args, now)
             if all(evaluate(c, context) for c in debt.where):
                 self.debts[name] = None
 
@@ -419,4 +419,4 @@ def equalities(conjuncts: tuple[Expr, ...]) -> Iterator[tuple[str, Expr]]:
                 yield name, Lit(True)
 
 
-__all__ = ["MASK", "Host", "Interpreter", "Step", "TableError", "UnmetEvent", "editions"]
+__all__ = ["MASK", "Host", "Interpreter", "Step", "TableError", "UnmetEventError", "editions"]

@@ -112,6 +112,7 @@ class Debt:
     name: str
     params: tuple[tuple[str, Type], ...]
     message: str
+    binder: str
     where: tuple[Expr, ...]
     within: Expr
     states: frozenset[str]

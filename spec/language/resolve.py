@@ -230,7 +230,7 @@ class _Resolver:
                 )  # fmt: skip
         within = coerce(self.typer.check(d.within, Scope()), DURATION, d.span, "a deadline")
         unless = self.typer.predicate(d.unless, Scope(args=dict(params)), f"debt `{d.name}`") if d.unless else None
-        return m.Debt(d.name, params, d.message, conjuncts(where), within, self.state_set(d.states, d.span), unless, d.span)
+        return m.Debt(d.name, params, d.message, d.binder, conjuncts(where), within, self.state_set(d.states, d.span), unless, d.span)
 
     def output(self, d: t.Output) -> m.Output:
         message = self.typer.message(d.message, d.span)
