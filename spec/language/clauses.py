@@ -65,6 +65,7 @@ _TRAILER_OF = {
     Disposition.LATER: "because",
     Disposition.WAIVED: "because",
 }
+_ORDINALS = {"1": "first", "2": "second", "3": "third", "4": "fourth", "5": "fifth", "6": "sixth", "7": "seventh", "8": "eighth"}
 _TRAILERS = ("as", "at", "because", "answer")
 _TOKEN = re.compile(r'"(?P<text>[^"]*)"|(?P<word>[^\s"]+)|(?P<open>")')
 _ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*(/[A-Za-z0-9_.-]+)*")
@@ -163,28 +164,34 @@ class Catalogues:
         if document not in self.documents:
             others = [f"{d}:{wanted}" for d in self.documents if wanted and f"{d}:{wanted}" in self._by_name]
             near = difflib.get_close_matches(document, self.documents, n=1, cutoff=0.6)
-            return (others + [n for d in near for n in self.suggest(f"{d}:{wanted}", most)])[:most]
+            return list(dict.fromkeys(others + [n for d in near for n in self.suggest(f"{d}:{wanted}", most)]))[:most]
         clauses = self.documents[document].clauses
         known = {c.name: None for c in clauses}
         if name in known:
             return [name]
+        whole, _, part = wanted.rpartition("/")
+        ordinal = f"{document}:{whole}/{_ORDINALS.get(part, '')}"
         parts = [c.name for c in clauses if wanted and (c.section == wanted or c.id.startswith(f"{wanted}/"))]
-        whole = [c.name for c in clauses if c.id == wanted.rpartition("/")[0]]
         near = difflib.get_close_matches(name, known, n=most, cutoff=0.75)
-        return list(dict.fromkeys(parts + near + whole))[:most]
+        wider = [c.name for c in clauses if c.id == whole]
+        return list(dict.fromkeys([n for n in (ordinal,) if n in known] + parts + near + wider))[:most]
 
     def coverage(self, cited: Mapping[str, Collection[str]], documents: Collection[str] | None = None) -> Coverage:
         """Compare citations with the catalogues, both ways.
 
         `cited` maps a clause name to the ids of the rows that cite it; a name without rows counts as not cited.
         `documents` narrows the question to the documents that the law at hand is about. A step of a procedure is
-        covered when a part of it is (`3.10.7.4/second` by `3.10.7.4/second/1`); a part never by its step.
+        covered when a part of it is (`3.10.7.4/second` by `3.10.7.4/second/1`); a part never by its step. A `same`
+        clause is missed under its own name only where its original is not asked about.
         """
         names = {name for name, rows in cited.items() if rows}
         asked = tuple(c for c in self if documents is None or c.document in documents)
         answered = self._answered(names)
         done = tuple(c for c in asked if c.name in answered)
-        open_ = tuple(c for c in asked if c.name not in answered and self._original(c).disposition is Disposition.LAW)
+        ids = {c.name for c in asked}
+        open_ = tuple(
+            c for c in asked if c.name not in answered and c.same_as not in ids and self._original(c).disposition is Disposition.LAW
+        )
         return Coverage(
             clauses=asked,
             cited=done,
@@ -265,12 +272,13 @@ def load_catalogues(folder: Path | str) -> Catalogues:
 
 
 def _dangling(catalogues: Catalogues) -> Iterator[Diagnostic]:
+    repeated = {c.name for c in catalogues if c.same_as}
     for clause in catalogues:
         if not clause.same_as:
             continue
         original = catalogues.resolve(clause.same_as)
         if original is None:
-            near = catalogues.suggest(clause.same_as)
+            near = [n for n in catalogues.suggest(clause.same_as) if n not in repeated]
             yield Diagnostic(
                 clause.file,
                 clause.line,

@@ -196,8 +196,9 @@ class Interpreter:
         return self.refused
 
     def _select(self, table: m.Table, lineage: tuple[str, ...], m_in: Any, args: dict[str, Any], now: int) -> m.Row | None:
-        if table.family:
-            self._enter(table.family, m_in)
+        if table.family and any(r.event in lineage for r in table.rows):
+            key = self.machine.families[table.family].key
+            self._enter(table.family, args[key] if m_in is None else getattr(m_in, key))
         for level in lineage:
             rows = [r for r in table.rows if r.event == level and self._in_states(r) and self._of_edition(r)]
             if rows:
@@ -212,8 +213,9 @@ class Interpreter:
             raise TableError(f"{self.machine.name}, table {table.name}, {self.state}: rows enabled for {level}: {listed}")
         return enabled[0]
 
-    def _enter(self, family: str, m_in: Any) -> None:
-        self.key = getattr(m_in, self.machine.families[family].key)
+    def _enter(self, family: str, key: Any) -> None:
+        """Turn to the instance `key` of a family; it starts to exist when it is first spoken of."""
+        self.key = key
         if self.key not in self.instances[family]:
             self.instances[family].append(self.key)
             self._create(family)
@@ -289,12 +291,14 @@ class Interpreter:
             match s.kind:
                 case "assign":
                     self.put(s.name, value)
-                case "owe":
-                    due = now + (value or 0)
+                case "owe" if value is not None:  # without `pay` a debt is only the oracle's
+                    due = now + value
                     old = self.debts[s.name]
                     self.debts[s.name] = Owed(values, min(due, old.due) if old else due, s.level or "MUST")
                 case "start":
                     self.timers[s.name] = now + (value or 0)
+                case "ensure" if self.timers[s.name] is None:
+                    self.timers[s.name] = now + value
                 case "stop":
                     self.timers[s.name] = None
                 case "tell":
@@ -314,6 +318,8 @@ class Interpreter:
                 value = evaluate(fills[name], context)
             elif f.default is not None:
                 value = evaluate(f.default, context)
+            elif name == "kind" and f.type.kind == "string":
+                value = message
             else:
                 value = False if f.type.kind == "bool" else 0 if f.type.kind in ("uint", "seq", "duration", "time") else None
             setattr(made, name, value)
@@ -355,12 +361,16 @@ class Interpreter:
         binders = {row.binders[0]: o}
         if not all(evaluate(c, self.context(binders, now=now)) for c in row.where):
             return False
+        key = self.key
         gates = list(self._gates(row.event, o, now))
         for gate, binder in gates:
+            self._turn(gate, o)
             if not all(evaluate(c, self.context(binder, now=now)) for c in gate.where):
                 return False
         for gate, binder in gates:
+            self._turn(gate, o)
             self._act(gate.actions, binder, {}, now)
+        self.key = key
         self._pay(row.event, o, now)
         self._act(row.actions, binders, {}, now)
         self.host.emit(row.event, o)
@@ -372,7 +382,8 @@ class Interpreter:
         made = SimpleNamespace()
         context = self.context({row.binders[0]: made}, now=now)
         if row.default_message is not None:
-            made.__dict__.update(vars(evaluate(row.default_message, context)))
+            whole = evaluate(row.default_message, context)
+            made.__dict__.update({n: getattr(whole, n) for n in self.machine.messages[row.event].fields})
         given: dict[str, Any] = dict(vars(made))
         for name, e in (*row.fields.items(), *row.defaults.items()):
             given[name] = evaluate(e, context)
@@ -386,10 +397,18 @@ class Interpreter:
         lineage = self.machine.messages[message].lineage
         for gate in self.machine.gates:
             binder = {gate.binders[0]: o}
-            if gate.event in lineage and self._in_states(gate) and self._of_edition(gate):
+            if gate.event not in lineage or not self._of_edition(gate):
+                continue
+            self._turn(gate, o)
+            if self._in_states(gate):
                 context = self.context(binder, now=now)
                 if all(evaluate(c, context) for c in gate.guard):
                     yield gate, binder
+
+    def _turn(self, gate: m.Row, o: Any) -> None:
+        """A gate of a family speaks of the instance that the message names."""
+        if gate.family:
+            self._enter(gate.family, getattr(o, self.machine.families[gate.family].key))
 
     def _pay(self, message: str, o: Any, now: int) -> None:
         lineage = self.machine.messages[message].lineage

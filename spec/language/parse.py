@@ -380,6 +380,8 @@ class _Builder:
                 return t.Statement("owe", name, self.args(c[1]), value=self.opt(c[2]), level=level, span=span)
             case "start_timer":
                 return t.Statement("start", name, value=self.opt(c[1]), span=span)
+            case "ensure_timer":
+                return t.Statement("ensure", name, value=self.expr(c[1]), span=span)
             case "stop_timer":
                 return t.Statement("stop", name, span=span)
             case "tell_stmt":

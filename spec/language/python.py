@@ -27,6 +27,8 @@ from wirelaw.spec.language.expressions import (
 
 _LEVEL = {"or": 1, "and": 2, "not": 3, "==": 4, "&": 8, "<<": 9, ">>": 9, "+": 10, "-": 10, "*": 11, "//": 11, "%": 11}
 _ATOM = 20
+# Exact opposites, of serial comparison too (see `evaluate.SERIAL`).
+_OPPOSITE = {"==": "!=", "!=": "==", "<": ">=", ">=": "<", ">": "<=", "<=": ">"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,8 +101,7 @@ class PythonWriter:
             case Window(x=x, base=base, length=length):
                 return self._window(x, base, length)
             case Member(x=x, set=s):
-                collection = self.expr(s, _ATOM) if isinstance(s, SetLit) else f"({self.expr(s, _LEVEL['or'])} or ())"
-                return f"{self.expr(x, 5)} in {collection}", 4
+                return self._member(x, s, "in")
             case SetLit(items=items):
                 inner = ", ".join(self.expr(i) for i in items)
                 return f"({inner},)" if len(items) == 1 else f"({inner})", _ATOM
@@ -119,9 +120,14 @@ class PythonWriter:
 
     def _not(self, x: Expr) -> tuple[str, int]:
         if isinstance(x, Member):
-            text, level = self._write(x)
-            return text.replace(" in ", " not in ", 1), level
+            return self._member(x.x, x.set, "not in")
+        if isinstance(x, Binary) and x.op in _OPPOSITE:
+            return self._binary(replace(x, op=_OPPOSITE[x.op]))
         return f"not {self.expr(x, 3)}", 3
+
+    def _member(self, x: Expr, s: Expr, operator: str) -> tuple[str, int]:
+        collection = self.expr(s, _ATOM) if isinstance(s, SetLit) else f"({self.expr(s, _LEVEL['or'])} or ())"
+        return f"{self.expr(x, 5)} {operator} {collection}", 4
 
     def _window(self, x: Expr, base: Expr, length: Expr) -> tuple[str, int]:
         if x.type.kind == "seq":

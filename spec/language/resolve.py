@@ -11,7 +11,7 @@ from wirelaw.spec.language import model as m
 from wirelaw.spec.language import tree as t
 from wirelaw.spec.language.diagnostics import Diagnostic, LawError, Span, complain
 from wirelaw.spec.language.expressions import Binary, Expr, Field, Lit, Name, conjuncts, negate, walk
-from wirelaw.spec.language.types import ANY, BOOL, DURATION, Type
+from wirelaw.spec.language.types import ANY, BOOL, DURATION, Type, flip
 from wirelaw.spec.language.typing import Scope, Typer, coerce
 
 _T = TypeVar("_T")
@@ -86,6 +86,7 @@ class _Resolver:
         y.variables = self.variables(all_of(t.Variable))
         y.timers = {d.name: self.timer(d) for _, d in all_of(t.Timer)}
         y.debts = {d.name: self.debt(d) for _, d in all_of(t.Debt)}
+        self.field_defaults()
         self.outputs = {d.message: self.output(d) for _, d in all_of(t.Output)}
         inputs = {d.message: self.pipeline(d) for _, d in all_of(t.Input)}
         tables = {d.name: self.table(d, family) for family, d in all_of(t.Table) if not d.is_gate}
@@ -145,10 +146,18 @@ class _Resolver:
                     if f.name in fields and ancestor == d.name:
                         self.report(f.span, f"field `{f.name}` is declared twice", "Rename or remove one of the two.")
                     kind = self.typer.named(f.type, f.span)
-                    default = self.typer.check(f.default, Scope(), kind) if f.default is not None else None
-                    fields[f.name] = m.MessageField(f.name, kind, default, f.span)
+                    fields[f.name] = m.MessageField(f.name, kind, f.default, f.span)
             made[d.name] = m.Message(d.name, d.parent, tuple(lineage), fields, d.name not in parents, d.span)
         return made
+
+    def field_defaults(self) -> None:
+        """Types the defaults of message fields; they may speak of variables, so this comes after all declarations."""
+        for message in self.typer.messages.values():
+            for f in message.fields.values():
+                if f.default is not None:
+                    kind = flip(f.type, incoming=False)
+                    default = coerce(self.typer.check(f.default, Scope(), kind), kind, f.span, f"default of `{f.name}`")
+                    message.fields[f.name] = replace(f, default=default)
 
     def params(self, declared: list[t.Param]) -> dict[str, m.Param]:
         made = {}
@@ -472,7 +481,7 @@ class _Resolver:
                 if function is None or function.kind != "tell":
                     raise complain(s.span, f"no `tell {s.name}`", nearest(s.name, y.functions))
                 return replace(s, args=y.arguments(s.name, function.params, s.args, scope, s.span))
-            case "start" | "stop":
+            case "start" | "ensure" | "stop":
                 if s.name not in y.timers:
                     raise complain(s.span, f"no timer `{s.name}`", nearest(s.name, y.timers))
                 value = coerce(y.check(s.value, scope), DURATION, s.span, "a timer's time") if s.value is not None else None

@@ -208,7 +208,7 @@ class DefStmt:
 
 @dataclass(frozen=True, slots=True)
 class Statement:
-    """One action. `kind`: assign, owe, start, stop, tell, send, grade, call (a statement macro)."""
+    """One action. `kind`: assign, owe, start, ensure (start unless running), stop, tell, send, grade, call (a statement macro)."""
 
     kind: str
     name: str

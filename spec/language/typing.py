@@ -21,12 +21,13 @@ from wirelaw.spec.language.expressions import (
     SetLit,
     Unary,
     Window,
+    negate,
     rebuild,
     text,
 )  # fmt: skip
 from wirelaw.spec.language.types import ANY, BOOL, DURATION, NUMBER, TIME, Type, fits, flip
 
-BUILTINS = ("min", "max", "select", "due", "elapsed")
+BUILTINS = ("min", "max", "select", "due", "running")
 
 
 @dataclass(frozen=True, slots=True)
@@ -167,7 +168,7 @@ class Typer:
             return replace(e, kind="binder", type=Type("message", scope.binders[n][0].name))
         if n in scope.args:
             return replace(e, kind="arg", type=scope.args[n])
-        if expected.kind == "enum" and n in self.enums[expected.name]:
+        if expected.kind == "enum" and n in self.enums.get(expected.name, ()):
             return Lit(n, type=expected, span=e.span)
         if expected.kind == "choice" and n in self.choices[expected.name]:
             return Lit(n, type=expected, span=e.span)
@@ -303,11 +304,12 @@ class Typer:
             if name not in self.debts:
                 raise complain(e.span, "`due(..)` takes the name of a debt", f"Known debts: {', '.join(self.debts) or 'none'}.")
             return Call("due", (Lit(name),), "due", type=BOOL, span=e.span)
-        if e.function == "elapsed":
+        if e.function == "running":
             name = e.args[0].name if e.args and isinstance(e.args[0], Name) else ""
             if name not in self.timers:
-                raise complain(e.span, "`elapsed(..)` takes the name of a timer", f"Known timers: {', '.join(self.timers) or 'none'}.")
-            return Call("running", (Lit(name),), "due", type=BOOL, span=e.span)
+                raise complain(e.span, "`running(..)` takes the name of a timer", f"Known timers: {', '.join(self.timers) or 'none'}.")
+            running = Call("running", (Lit(name),), "due", type=BOOL, span=e.span)
+            return replace(negate(running), origin=f"elapsed({name})")
         args = [self.check(a, scope) for a in e.args]
         if e.function == "select":
             if len(args) != 3:

@@ -1,0 +1,92 @@
+"""Answers of a solver, kept between runs: a law that did not change is not proved again."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from wirelaw.spec.language import model as m
+from wirelaw.spec.language.checks.solver import Solver, Undecided, Witness, cells, members, sort_of
+from wirelaw.spec.language.expressions import Expr
+
+FORMAT = 1  # raise it when the meaning of a question or of an answer changes
+
+
+class CachedSolver:
+    """A solver that asks `inner` only what it has not been asked before.
+
+    Questions are known by a hash of their conditions with all types and the members of the enums they speak of, so each
+    change of a row or of a declaration that matters makes a new question. `folder` None keeps nothing on disk.
+    """
+
+    def __init__(self, inner: Solver, folder: Path | None, machine: str) -> None:
+        self.inner = inner
+        self.name = inner.name
+        self.file = folder / f"{machine}.{inner.name}.json" if folder is not None else None
+        self.known: dict[str, Any] = self._read()
+        self.used: dict[str, Any] = {}
+        self.asked = 0
+        self._texts: dict[int, tuple[Expr, str]] = {}
+
+    def _read(self) -> dict[str, Any]:
+        if self.file is None:
+            return {}
+        try:
+            stored = json.loads(self.file.read_text("utf-8"))
+        except (OSError, ValueError):  # none yet, or a torn one: it is only a cache
+            return {}
+        return stored["answers"] if isinstance(stored, dict) and stored.get("format") == FORMAT else {}
+
+    def save(self) -> None:
+        """Write the answers used in this run. A folder that cannot be written costs time, not correctness."""
+        if self.file is None or self.used == self.known:
+            return
+        try:
+            self.file.parent.mkdir(parents=True, exist_ok=True)
+            (self.file.parent / ".gitignore").write_text("*\n", "utf-8")
+            waiting = self.file.with_suffix(".new")
+            waiting.write_text(json.dumps({"format": FORMAT, "answers": self.used}), "utf-8")
+            waiting.replace(self.file)
+        except OSError:
+            return
+
+    def satisfiable(self, conjuncts: Sequence[Expr], machine: m.Machine, shown: Sequence[Expr] | None = None) -> Witness | None:
+        """See `Solver.satisfiable`."""
+        key = self.key(conjuncts, machine, shown)
+        answer = self.used.get(key, self.known.get(key, ...))
+        if answer is ...:
+            self.asked += 1
+            answer = self.ask(conjuncts, machine, shown)
+        self.used[key] = answer
+        if isinstance(answer, str):
+            raise Undecided(answer)
+        if answer is None:
+            return None
+        states, assignments = ([(str(a), str(b)) for a, b in pairs] for pairs in answer)
+        return Witness(tuple(states), tuple(assignments))
+
+    def ask(self, conjuncts: Sequence[Expr], machine: m.Machine, shown: Sequence[Expr] | None) -> Any:
+        """The inner solver's answer as JSON: null, a reason for being undecided, or the pairs of a witness."""
+        try:
+            found = self.inner.satisfiable(conjuncts, machine, shown)
+        except Undecided as reason:
+            return str(reason)
+        return None if found is None else [list(map(list, found.states)), list(map(list, found.assignments))]
+
+    def key(self, conjuncts: Sequence[Expr], machine: m.Machine, shown: Sequence[Expr] | None) -> str:
+        """A hash of the question."""
+        enums = {str(e.type): members(e.type, machine) for e in cells(conjuncts) if sort_of(e.type) == "enum"}
+        parts = [self.text(c) for c in conjuncts]
+        parts += ["shown", *(self.text(c) for c in shown or ()), repr(sorted(enums.items()))]
+        return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:32]
+
+    def text(self, e: Expr) -> str:
+        """`e` with the types of all its parts; remembered, since invariants and guards come again and again."""
+        held = self._texts.get(id(e))
+        if held is None or held[0] is not e:
+            held = (e, repr(e))
+            self._texts[id(e)] = held
+        return held[1]

@@ -1,0 +1,33 @@
+"""Forbids a row that can never be taken: what it says is not what the machine does."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from wirelaw.spec.language import model as m
+from wirelaw.spec.language.checks.effects import enabling
+from wirelaw.spec.language.checks.subject import Subject, finding
+from wirelaw.spec.language.diagnostics import Diagnostic
+
+
+def check(subject: Subject) -> Iterator[Diagnostic]:
+    """One finding for each row without a case: a guard that contradicts itself or the invariants, or a shadowed level."""
+    alive = {r.id for edition in subject.editions() for level in subject.levels(edition) for r in level.rows}
+    for row in subject.machine.rows():
+        if row.role == "input" and row.id not in alive:
+            yield finding(
+                row.span, f"row [{row.id}] is never reached: more specific rows take every kind of `{row.event}` in its states",
+                "Remove it, or the states in which it has no case.",
+            )  # fmt: skip
+        elif _impossible(subject, row):
+            reason = "the other rows leave no case for it" if row.otherwise else "its condition cannot hold"
+            yield finding(row.span, f"row [{row.id}] can never be taken: {reason}", "Correct the condition, or remove the row.")
+
+
+def _impossible(subject: Subject, row: m.Row) -> bool:
+    asked = (*enabling(row, subject.machine), *(row.where if row.role == "output" else ()))
+    if not asked:
+        return False
+    before = len(subject.undecided)
+    witness = subject.witness(asked, f"can row [{row.id}] be taken")
+    return witness is None and len(subject.undecided) == before

@@ -1,0 +1,143 @@
+"""All checks over a law, as one report."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from wirelaw.spec.language.checks import (
+    broken_invariant,
+    dead_row,
+    endless_output,
+    impure_extern,
+    incompleteness,
+    misplaced_change,
+    open_choice,
+    overlap,
+    refused_urgent,
+    stuck_hot_state,
+    timer_without_row,
+    unbound_field,
+    uncited_must,
+    unmet_event,
+    unreachable_state,
+    unresolved_clause,
+)
+from wirelaw.spec.language.checks.cache import CachedSolver
+from wirelaw.spec.language.checks.solver import Solver, make_solver
+from wirelaw.spec.language.checks.subject import Subject, source_lines
+from wirelaw.spec.language.clauses import Catalogues, Coverage
+from wirelaw.spec.language.diagnostics import Diagnostic, LawError
+from wirelaw.spec.language.load import Law
+from wirelaw.spec.language.model import Machine
+
+Check = Callable[[Subject], Iterator[Diagnostic]]
+
+# Proofs come after `broken_invariant`, whose result they may lean on.
+CHECKS: tuple[Check, ...] = (
+    unresolved_clause.check,
+    impure_extern.check,
+    misplaced_change.check,
+    unreachable_state.check,
+    stuck_hot_state.check,
+    timer_without_row.check,
+    unbound_field.check,
+    unmet_event.check,
+    open_choice.check,
+    overlap.check,
+    incompleteness.check,
+    dead_row.check,
+    refused_urgent.check,
+    endless_output.check,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class CheckReport:
+    """What `wirelaw check` prints. `undecided` lists questions that no solver settled: they count as neither right nor wrong."""
+
+    diagnostics: tuple[Diagnostic, ...]
+    machines: int
+    rows: int
+    states: int
+    coverage: Coverage | None
+    undecided: tuple[str, ...]
+    solver: str
+    questions: int
+    seconds: float
+
+    @property
+    def ok(self) -> bool:
+        """Nothing that is an error."""
+        return not any(d.severity == "error" for d in self.diagnostics)
+
+    @property
+    def summary(self) -> str:
+        """The last line: `1 error. 69 rows, 11 states, 119 clauses (112 cited, ..).`"""
+        errors = sum(d.severity == "error" for d in self.diagnostics)
+        counted = "no errors" if not errors else f"{errors} error{'s' if errors > 1 else ''}"
+        parts = [f"{self.rows} rows", f"{self.states} states"]
+        if self.coverage is not None:
+            parts.append(self.coverage.summary)
+        unsettled = f" {len(self.undecided)} questions undecided." if self.undecided else ""
+        return f"{counted}. {', '.join(parts)}.{unsettled}"
+
+
+def run_checks(law: Law, catalogues: Catalogues | None = None, solver: str | None = None, cache: Path | None = None) -> CheckReport:
+    """Every check over every machine of `law`.
+
+    `solver` is `z3` or `exhaustive` (default: z3 where installed), `cache` the folder that keeps proofs between runs.
+    Raises `LawError` when z3 is asked for and not installed.
+    """
+    began = time.perf_counter()
+    source_lines.cache_clear()
+    inner = _solver(solver)
+    found: list[Diagnostic] = []
+    undecided: list[str] = []
+    cited: dict[str, list[str]] = {}
+    asked = 0
+    for machine in law.machines.values():
+        asker = CachedSolver(inner, cache, machine.name)
+        profiles = tuple(p for (_, of), p in law.profiles.items() if of == machine.name)
+        subject = Subject(machine, profiles, catalogues, asker)
+        found += check_machine(subject)
+        undecided += subject.undecided
+        asker.save()
+        asked += asker.asked
+        for row, c in unresolved_clause.citations(subject):
+            cited.setdefault(c.clause, []).append(row)
+    covered = uncited_must.coverage(catalogues, cited) if catalogues is not None else None
+    if covered is not None:
+        found += uncited_must.check(covered)
+    return CheckReport(
+        tuple(dict.fromkeys(found)), len(law.machines), *_size(law), covered, tuple(undecided), inner.name, asked, time.perf_counter() - began
+    )  # fmt: skip
+
+
+def check_machine(subject: Subject) -> list[Diagnostic]:
+    """Every check of one machine, in the order of the law."""
+    broken = list(broken_invariant.check(subject))
+    subject.assume(broken_invariant.broken(broken, subject.machine))
+    found = broken + [d for check in CHECKS for d in check(subject)]
+    return sorted(found, key=lambda d: (d.file, d.line, d.column))
+
+
+def _size(law: Law) -> tuple[int, int]:
+    """Rows and states, each place of the source counted once: machines share fragments."""
+    machines: list[Machine] = list(law.machines.values())
+    rows = {(r.span.file, r.span.line, r.span.column) for m in machines for r in m.rows()}
+    states = {(s.span.file, s.span.line, s.span.column) for m in machines for s in m.states.values()}
+    return len(rows), len(states)
+
+
+def _solver(name: str | None) -> Solver:
+    try:
+        return make_solver(name)
+    except ImportError:
+        raise LawError(
+            Diagnostic(
+                "check", 0, 0, "the solver z3 is not installed", "Install it with `pip install wirelaw[check]`, or use `exhaustive`."
+            )
+        ) from None

@@ -1,0 +1,31 @@
+# Every freedom of TCP, bound. `wirelaw` is our own stack; `viperdos` behaves the same with the original's small numbers,
+# which are sizes of buffers and tables and stand with the host (impl/net/config.py).
+
+profile wirelaw for tcp.connection {
+  "Our own stack"
+  choose rst_near   = challenge
+  choose rst_fin    = drop
+  choose syn_near   = challenge
+  choose edge       = accept
+  choose late_ack   = ignore
+  choose paws_slack = drop
+  choose ts_missing = accept
+  choose beyond     = trim
+  choose reassembly = keep
+  choose fin_edge   = refuse
+  choose syn_text   = ignore
+  choose ack_old    = challenge
+  choose ack_unsent = answer
+
+  set ack_delay = 40ms
+  set msl = 30s
+  set challenge_interval = 500ms
+  set rto_initial = 1s
+  set rto_min = 1s
+  set rto_max = 60s
+  set user_patience = 100s
+  set syn_patience = 180s
+
+  order tx.abort, abort.quiet, close.unopened, tx.syn, tx.syn.again, tx.synack, tx.synack.again,
+        tx.again, tx.data, tx.probe, tx.fin, persist.arm, tx.ack
+}
