@@ -21,7 +21,6 @@ from wirelaw.spec.language.expressions import (
     SetLit,
     Unary,
     Window,
-    negate,
     rebuild,
     text,
 )  # fmt: skip
@@ -308,8 +307,7 @@ class Typer:
             name = e.args[0].name if e.args and isinstance(e.args[0], Name) else ""
             if name not in self.timers:
                 raise complain(e.span, "`running(..)` takes the name of a timer", f"Known timers: {', '.join(self.timers) or 'none'}.")
-            running = Call("running", (Lit(name),), "due", type=BOOL, span=e.span)
-            return replace(negate(running), origin=f"elapsed({name})")
+            return Call("running", (Lit(name),), "due", type=BOOL, span=e.span)
         args = [self.check(a, scope) for a in e.args]
         if e.function == "select":
             if len(args) != 3:
@@ -320,5 +318,7 @@ class Typer:
         if len(args) < 2:
             raise complain(e.span, f"`{e.function}` takes two or more values", "Give them, separated by commas.")
         kind = next((a.type for a in args if a.type != NUMBER), NUMBER)
+        if kind.kind == "seq":
+            raise complain(e.span, f"`{e.function}` of sequence numbers: serial order is no order", "Use `select(a > b, a, b)`.")
         made = tuple(coerce(a, kind, e.span, f"argument of `{e.function}`") for a in args)
         return replace(e, args=made, kind="builtin", type=kind)

@@ -75,7 +75,7 @@ class CheckReport:
 
     @property
     def summary(self) -> str:
-        """The last line: `1 error. 69 rows, 11 states, 119 clauses (112 cited, ..).`"""
+        """The last line, such as `1 error. 69 rows, 11 states, 119 clauses (112 cited, ..)`."""
         errors = sum(d.severity == "error" for d in self.diagnostics)
         counted = "no errors" if not errors else f"{errors} error{'s' if errors > 1 else ''}"
         parts = [f"{self.rows} rows", f"{self.states} states"]

@@ -1,4 +1,4 @@
-"""What every solver answers: can these conditions hold together, and if so, how?"""
+"""What every solver answers: whether conditions can hold together, and an example."""
 
 from __future__ import annotations
 
@@ -152,7 +152,9 @@ def as_witness(
     """`values` as text: sequence numbers relative to the anchor of their space, fields before variables."""
     wanted = set(cells(shown)) if shown is not None else set(values)
     anchors = seq_anchors(list(values), conjuncts)
-    states, fields, names = [], [], []
+    states: list[tuple[str, str]] = []
+    fields: list[tuple[str, str]] = []
+    names: list[tuple[str, str]] = []
     for e, value in values.items():
         if isinstance(e, Name) and e.kind == "region":
             states.append((e.name, str(value)))

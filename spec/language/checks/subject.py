@@ -90,7 +90,8 @@ class Subject:
 
     def relevant(self, conjuncts: Sequence[Expr]) -> list[Expr]:
         """Proved invariants that speak, directly or by way of others, of what `conjuncts` speak of."""
-        known, waiting, found = set(cells(conjuncts)), list(self.proved), []
+        known, waiting = set(cells(conjuncts)), list(self.proved)
+        found: list[Expr] = []
         while True:
             near = [e for e in waiting if known & set(cells([e]))]
             if not near:
