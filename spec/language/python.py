@@ -28,7 +28,7 @@ from wirelaw.spec.language.expressions import (
 _LEVEL = {"or": 1, "and": 2, "not": 3, "==": 4, "&": 8, "<<": 9, ">>": 9, "+": 10, "-": 10, "*": 11, "//": 11, "%": 11}
 _ATOM = 20
 # Exact opposites, of serial comparison too (see `evaluate.SERIAL`).
-_OPPOSITE = {"==": "!=", "!=": "==", "<": ">=", ">=": "<", ">": "<=", "<=": ">"}
+OPPOSITE = {"==": "!=", "!=": "==", "<": ">=", ">=": "<", ">": "<=", "<=": ">"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,8 +121,8 @@ class PythonWriter:
     def _not(self, x: Expr) -> tuple[str, int]:
         if isinstance(x, Member):
             return self._member(x.x, x.set, "not in")
-        if isinstance(x, Binary) and x.op in _OPPOSITE:
-            return self._binary(replace(x, op=_OPPOSITE[x.op]))
+        if isinstance(x, Binary) and x.op in OPPOSITE:
+            return self._binary(replace(x, op=OPPOSITE[x.op]))
         return f"not {self.expr(x, 3)}", 3
 
     def _member(self, x: Expr, s: Expr, operator: str) -> tuple[str, int]:

@@ -29,5 +29,5 @@ def _impossible(subject: Subject, row: m.Row) -> bool:
     if not asked:
         return False
     before = len(subject.undecided)
-    witness = subject.witness(asked, f"can row [{row.id}] be taken")
+    witness = subject.witness(asked, f"can row [{row.id}] be taken", shown=())
     return witness is None and len(subject.undecided) == before

@@ -111,9 +111,9 @@ def run_checks(law: Law, catalogues: Catalogues | None = None, solver: str | Non
     covered = uncited_must.coverage(catalogues, cited) if catalogues is not None else None
     if covered is not None:
         found += uncited_must.check(covered)
-    return CheckReport(
-        tuple(dict.fromkeys(found)), len(law.machines), *_size(law), covered, tuple(undecided), inner.name, asked, time.perf_counter() - began
-    )  # fmt: skip
+    seconds = time.perf_counter() - began
+    unique = tuple(dict.fromkeys(found))
+    return CheckReport(unique, len(law.machines), *_size(law), covered, tuple(undecided), inner.name, asked, seconds)
 
 
 def check_machine(subject: Subject) -> list[Diagnostic]:
@@ -136,8 +136,5 @@ def _solver(name: str | None) -> Solver:
     try:
         return make_solver(name)
     except ImportError:
-        raise LawError(
-            Diagnostic(
-                "check", 0, 0, "the solver z3 is not installed", "Install it with `pip install wirelaw[check]`, or use `exhaustive`."
-            )
-        ) from None
+        advice = "Install it with `pip install wirelaw[check]`, or use `exhaustive`."
+        raise LawError(Diagnostic("check", 0, 0, "the solver z3 is not installed", advice)) from None

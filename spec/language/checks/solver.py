@@ -38,7 +38,7 @@ class Solver(Protocol):
     name: str
 
     def satisfiable(self, conjuncts: Sequence[Expr], machine: m.Machine, shown: Sequence[Expr] | None = None) -> Witness | None:
-        """Whether all of `conjuncts` can hold at once. Only names in `shown` (default: all) appear in the witness."""
+        """Whether all of `conjuncts` can hold at once. Only names in `shown` (default: all) appear in the witness; none: it is empty."""
 
 
 def make_solver(name: str | None = None) -> Solver:

@@ -48,6 +48,8 @@ class Z3Solver:
                 return None
             case z3.unknown:
                 raise Undecided(f"z3 gave up: {solver.reason_unknown()}")
+        if shown is not None and not shown:
+            return Witness((), ())
         values = _simplest(solver, terms, machine, candidates(conjuncts))
         return as_witness(values, machine, conjuncts, shown, 1 << SEQ)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import itertools
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from wirelaw.spec.language import model as m
@@ -13,7 +13,7 @@ from wirelaw.spec.language.checks.effects import as_claims, in_states, rename
 from wirelaw.spec.language.checks.solver import Solver, Undecided, Witness, cells
 from wirelaw.spec.language.clauses import Catalogues
 from wirelaw.spec.language.diagnostics import Diagnostic, Span
-from wirelaw.spec.language.expressions import Binary, Expr, Lit, negate
+from wirelaw.spec.language.expressions import Binary, Expr, Field, Lit, negate, rebuild
 from wirelaw.spec.language.profile import Profile
 
 SHOWN_STATES = 4
@@ -81,12 +81,19 @@ class Subject:
 
     def witness(self, conjuncts: Sequence[Expr], question: str, shown: Sequence[Expr] | None = None) -> Witness | None:
         """How `conjuncts` can hold under the proved invariants, or None. An undecided question is kept, and None."""
+        conjuncts = [self.declared(c) for c in conjuncts]
         helpful = self.relevant(conjuncts)
         try:
             return self.solver.satisfiable([*conjuncts, *helpful], self.machine, shown if shown is not None else conjuncts)
         except Undecided as reason:
             self.undecided.append(f"{self.machine.name}: {question}: {reason}")
             return None
+
+    def declared(self, e: Expr) -> Expr:
+        """`e` with each field at its declared width: one field is one unknown, however it was compared."""
+        if isinstance(e, Field) and e.type.kind == "uint" and e.base.type.kind == "message":
+            return replace(e, type=self.machine.messages[e.base.type.name].fields[e.name].type)
+        return rebuild(e, self.declared)
 
     def relevant(self, conjuncts: Sequence[Expr]) -> list[Expr]:
         """Proved invariants that speak, directly or by way of others, of what `conjuncts` speak of."""

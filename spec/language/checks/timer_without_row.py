@@ -14,11 +14,11 @@ from wirelaw.spec.language.expressions import Call, Expr, Lit, walk
 def check(subject: Subject) -> Iterator[Diagnostic]:
     """One finding for each such timer."""
     machine = subject.machine
-    started = {s.name for r in machine.rows() for p in paths(r, machine) for s in p.actions if s.kind == "start"}
+    started = {s.name for r in machine.rows() for p in paths(r, machine) for s in p.actions if s.kind in ("start", "ensure")}
     noticed = {r.event for r in machine.rows() if r.event_kind == "timer"} | {t for e in _conditions(machine) for t in _asked(e)}
     for timer in machine.timers.values():
         if timer.name in started and timer.name not in noticed:
-            advice = f"Add a row `on {timer.name}()`, or ask `elapsed({timer.name})` in a condition."
+            advice = f"Add a row `on {timer.name}()`, or ask `running({timer.name})` in a condition."
             yield finding(timer.span, f"timer `{timer.name}` is started, but no row notices its expiry", advice)
         if timer.name not in started:
             advice = f"Write `start {timer.name} for ..` where it begins, or remove it."

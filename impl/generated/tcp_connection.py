@@ -1,0 +1,2954 @@
+# GENERATED, never edit: change spec/tcp/connection.law and spec/tcp/segments.law and spec/tcp/arrives.law and spec/tcp/sends.law and spec/tcp/policy.law and spec/tcp/calls.law and spec/profiles/tcp.profile, then run `python -m wirelaw.tools.generate`.
+"""One TCP connection (RFC 9293)
+
+Machine tcp.connection under profile wirelaw. Each branch names the row it stands for: `[row] clause`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, ClassVar, Final, Protocol
+
+from wirelaw.impl.runtime.machine import EndlessOutputError, IncompleteTableError, OUTPUTS_PER_PUMP, Step
+from wirelaw.impl.runtime.ranges import forget, hold, reach
+
+# States of region `conn`.
+CLOSED: Final = "CLOSED"
+LISTEN: Final = "LISTEN"
+SYN_SENT: Final = "SYN_SENT"
+SYN_RECEIVED: Final = "SYN_RECEIVED"
+ESTABLISHED: Final = "ESTABLISHED"
+FIN_WAIT_1: Final = "FIN_WAIT_1"
+FIN_WAIT_2: Final = "FIN_WAIT_2"
+CLOSE_WAIT: Final = "CLOSE_WAIT"
+CLOSING: Final = "CLOSING"
+LAST_ACK: Final = "LAST_ACK"
+TIME_WAIT: Final = "TIME_WAIT"
+_SYNCED: Final = frozenset(
+    {SYN_RECEIVED, ESTABLISHED, FIN_WAIT_1, FIN_WAIT_2, CLOSE_WAIT, CLOSING, LAST_ACK, TIME_WAIT},
+)
+_RECEIVING: Final = frozenset({ESTABLISHED, FIN_WAIT_1, FIN_WAIT_2})
+_CLOSE_WAIT_OR_CLOSING_OR_LAST_ACK: Final = frozenset({CLOSE_WAIT, CLOSING, LAST_ACK})
+_OPEN: Final = frozenset({ESTABLISHED, FIN_WAIT_1, FIN_WAIT_2, CLOSE_WAIT, CLOSING, LAST_ACK, TIME_WAIT})
+_FLIGHT: Final = frozenset({ESTABLISHED, FIN_WAIT_1, CLOSE_WAIT, CLOSING, LAST_ACK})
+_ESTABLISHED_AND_3_MORE: Final = frozenset({ESTABLISHED, FIN_WAIT_2, CLOSE_WAIT, TIME_WAIT})
+_RECEIVED: Final = frozenset({CLOSE_WAIT, CLOSING, LAST_ACK, TIME_WAIT})
+_SYN_SENT_AND_3_MORE: Final = frozenset({SYN_SENT, SYN_RECEIVED, ESTABLISHED, CLOSE_WAIT})
+_CLOSING_OR_LAST_ACK_OR_TIME_WAIT: Final = frozenset({CLOSING, LAST_ACK, TIME_WAIT})
+_CLOSED_AND_3_MORE: Final = frozenset({CLOSED, LISTEN, FIN_WAIT_2, TIME_WAIT})
+_CLOSED_OR_LISTEN_OR_SYN_SENT: Final = frozenset({CLOSED, LISTEN, SYN_SENT})
+
+# Parameters of profile `wirelaw`; durations in microseconds.
+ACK_DELAY: Final = 40000
+MSL: Final = 30000000
+CHALLENGE_INTERVAL: Final = 500000
+RTO_INITIAL: Final = 1000000
+RTO_MIN: Final = 1000000
+RTO_MAX: Final = 60000000
+USER_PATIENCE: Final = 100000000
+SYN_PATIENCE: Final = 180000000
+
+
+@dataclass(slots=True)
+class Seg:
+    """Message `seg`."""
+
+    kind: ClassVar[str] = "seg"
+    seq: int = 0
+    ack: int = 0
+    wnd: int = 0
+    up: int = 0
+    syn: bool = False
+    fin: bool = False
+    rst: bool = False
+    ackf: bool = False
+    psh: bool = False
+    urg: bool = False
+    ece: bool = False
+    cwr: bool = False
+    len: int = 0
+    has_mss: bool = False
+    has_wscale: bool = False
+    sack_ok: bool = False
+    mss: int = 0
+    wscale: int = 0
+    tson: bool = False
+    tsval: int = 0
+    tsecr: int = 0
+    sacks: Any = None
+    sum_ok: bool = True
+    same: bool = True
+
+
+class TcpConnectionHost(Protocol):
+    """What surrounds the machine."""
+
+    def emit_seg(self, o: Seg) -> None:
+        """Carry the message away."""
+
+    def ask_isn(self, /) -> int:
+        """Answer a question of the machine."""
+        ...
+
+    def ask_ts_clock(self, /) -> int:
+        """Answer a question of the machine."""
+        ...
+
+    def ask_room(self, /) -> int:
+        """Answer a question of the machine."""
+        ...
+
+    def ask_receive_buffer(self, /) -> int:
+        """Answer a question of the machine."""
+        ...
+
+    def ask_own_mss(self, /) -> int:
+        """Answer a question of the machine."""
+        ...
+
+    def ask_chunk(self, /) -> int:
+        """Answer a question of the machine."""
+        ...
+
+    def ask_window_shift(self, /) -> int:
+        """Answer a question of the machine."""
+        ...
+
+    def tell_connected(self, /) -> None:
+        """Take news from the machine."""
+
+    def tell_refused(self, /) -> None:
+        """Take news from the machine."""
+
+    def tell_reset_by_peer(self, /) -> None:
+        """Take news from the machine."""
+
+    def tell_timed_out(self, /) -> None:
+        """Take news from the machine."""
+
+    def tell_closed(self, /) -> None:
+        """Take news from the machine."""
+
+    def tell_abandoned(self, /) -> None:
+        """Take news from the machine."""
+
+    def tell_deliver(self, start: int, upto: int, /) -> None:
+        """Take news from the machine."""
+
+    def tell_stash(self, start: int, upto: int, /) -> None:
+        """Take news from the machine."""
+
+    def tell_finished(self, /) -> None:
+        """Take news from the machine."""
+
+    def tell_acknowledged(self, upto: int, /) -> None:
+        """Take news from the machine."""
+
+
+class TcpConnection:
+    """One tcp.connection: feed it messages, calls and the time (microseconds), then `pump`."""
+
+    def __init__(self, host: TcpConnectionHost, on_step: Callable[[Step], None] | None = None) -> None:
+        self.host: TcpConnectionHost = host
+        self.on_step: Callable[[Step], None] | None = on_step
+        self.conn: str = CLOSED
+        self.iss: int = 0
+        self.snd_una: int = 0
+        self.snd_nxt: int = 0
+        self.snd_edge: int = 0
+        self.irs: int = 0
+        self.rcv_nxt: int = 0
+        self.rcv_edge: int = 0
+        self.last_ack: int = 0
+        self.held: Any = None
+        self.fin_known: bool = False
+        self.fin_in: bool = False
+        self.fin_at: int = 0
+        self.fin_sent: bool = False
+        self.passive: bool = False
+        self.syn_pending: bool = False
+        self.snd_shift: int = 0
+        self.rcv_shift: int = 0
+        self.own_shift: int = 0
+        self.peer_shift: int = 0
+        self.ws_offered: bool = False
+        self.peer_ws: bool = False
+        self.ts_offered: bool = False
+        self.peer_ts: bool = False
+        self.ts_on: bool = False
+        self.ts_recent: int = 0
+        self.ts_sent: int = 0
+        self.syn_wnd: int = 0
+        self.peer_mss: int = 0
+        self.max_seen: int = 65535
+        self.opening: bool = False
+        self.closing: bool = False
+        self.gone: bool = False
+        self.aborting: bool = False
+        self.nodelay: bool = False
+        self.unsent: int = 0
+        self.last_challenge: int = 0
+        self.srtt: int = 0
+        self.rttvar: int = 0
+        self.rto: int = 1000000
+        self.backoff: int = 0
+        self.dupacks: int = 0
+        self.timing: bool = False
+        self.rtt_seq: int = 0
+        self.rtt_at: int = 0
+        self.last_sent: int = 0
+        self.cwnd: int = 0
+        self.ssthresh: int = 0
+        self.snd_wnd: int = 0
+        self.max_wnd: int = 0
+        self.snd_wl1: int = 0
+        self.snd_wl2: int = 0
+        self.recovering: bool = False
+        self.probing: bool = False
+        self.syn_again: bool = False
+        self.recover: int = 0
+        self.again_from: int = 0
+        self.again_upto: int = 0
+        self.rto_at: int | None = None
+        self.persist_at: int | None = None
+        self.time_wait_at: int | None = None
+        self.user_timeout_at: int | None = None
+        self.ack_due: int | None = None
+        self.ack_upto: int = 0
+        self.challenge_due: int | None = None
+        self.challenge_upto: int = 0
+        self.synack_due: int | None = None
+
+    def on_seg(self, s: Seg, now: int) -> None:
+        """Take `seg` through closed, listen, syn_sent, paws, sequence, recent, reset, syn, measure, peer_window, congestion, again, ack, text, fin, finish; then `pump`."""
+        (
+            self._closed(s, now)
+            and self._listen(s, now)
+            and self._syn_sent(s, now)
+            and self._paws(s, now)
+            and self._sequence(s, now)
+            and self._recent(s, now)
+            and self._reset(s, now)
+            and self._syn(s, now)
+            and self._measure(s, now)
+            and self._peer_window(s, now)
+            and self._congestion(s, now)
+            and self._again(s, now)
+            and self._ack(s, now)
+            and self._text(s, now)
+            and self._fin(s, now)
+            and self._finish(s, now)
+        )
+
+    def _closed(self, s: Seg, now: int) -> bool:
+        """Table `closed` (rfc9293:3.10.7.1)."""
+        st = self.conn
+        if st == CLOSED:
+            if s.rst:  # [closed.rst] rfc9293:3.10.7.1
+                if self.on_step is not None:
+                    self.on_step(Step(now, "closed", "closed.rst", "seg", s))
+                return False
+            if s.ackf:  # [closed.ack] rfc9293:3.10.7.1/ack MUST, rfc9293:3.5.2/1 MUST
+                self.host.emit_seg(Seg(seq=s.ack, rst=True, tson=self.ts_on, tsval=self.host.ask_ts_clock(), tsecr=self.ts_recent))
+                if self.on_step is not None:
+                    self.on_step(Step(now, "closed", "closed.ack", "seg", s))
+                return False
+            # [closed.bare] rfc9293:3.10.7.1/no-ack MUST
+            reply = Seg(
+                ack=(s.seq + (s.len + s.syn + s.fin)) & 0xFFFFFFFF,
+                rst=True,
+                ackf=True,
+                tson=self.ts_on,
+                tsval=self.host.ask_ts_clock(),
+                tsecr=self.ts_recent,
+            )
+            self.host.emit_seg(reply)
+            if self.on_step is not None:
+                self.on_step(Step(now, "closed", "closed.bare", "seg", s))
+            return False
+        return True
+
+    def _listen(self, s: Seg, now: int) -> bool:
+        """Table `listen` (rfc9293:3.10.7.2/first)."""
+        st = self.conn
+        if st == LISTEN:
+            if s.rst:  # [listen.rst] rfc9293:3.10.7.2/first MUST
+                if self.on_step is not None:
+                    self.on_step(Step(now, "listen", "listen.rst", "seg", s))
+                return False
+            if s.ackf:  # [listen.ack] rfc9293:3.10.7.2/second MUST, rfc9293:3.5.2/2 MUST
+                self.host.emit_seg(Seg(seq=s.ack, rst=True, tson=self.ts_on, tsval=self.host.ask_ts_clock(), tsecr=self.ts_recent))
+                if self.on_step is not None:
+                    self.on_step(Step(now, "listen", "listen.ack", "seg", s))
+                return False
+            if s.syn:  # [listen.syn] rfc9293:3.10.7.2/third MUST, rfc9293:MUST-11 MUST, rfc9293:MUST-5
+                self.passive = True
+                self.irs = s.seq
+                self.rcv_nxt = (s.seq + 1) & 0xFFFFFFFF
+                self.rcv_edge = (s.seq + 1) & 0xFFFFFFFF
+                self.last_ack = s.seq
+                self.peer_ws = s.has_wscale
+                self.peer_shift = min(s.wscale, 14)
+                self.peer_ts = s.tson
+                self.ts_recent = s.tsval
+                self.peer_mss = s.mss if s.has_mss else 536
+                self.snd_wnd = s.wnd
+                self.snd_wl1 = s.seq
+                self.max_wnd = s.wnd
+                self.syn_pending = True
+                if self.synack_due is None or now < self.synack_due:
+                    self.synack_due = now
+                self.conn = SYN_RECEIVED
+                self.ack_due = None
+                if self.on_step is not None:
+                    self.on_step(Step(now, "listen", "listen.syn", "seg", s))
+                return False
+            # [listen.none] rfc9293:3.10.7.2/fourth MUST
+            if self.on_step is not None:
+                self.on_step(Step(now, "listen", "listen.none", "seg", s))
+            return False
+        return True
+
+    def _syn_sent(self, s: Seg, now: int) -> bool:
+        """Table `syn_sent` (rfc9293:3.10.7.3/first)."""
+        st = self.conn
+        if st == SYN_SENT:
+            # [syn_sent.ack.bad] rfc9293:3.10.7.3/first MUST, rfc9293:3.5.2/2 MUST
+            if (
+                s.ackf
+                and not ((s.ack - ((self.iss + 1) & 0xFFFFFFFF)) & 0xFFFFFFFF) < (self.snd_nxt - self.iss) & 0xFFFFFFFF
+                and not s.rst
+            ):
+                self.host.emit_seg(Seg(seq=s.ack, rst=True, tson=self.ts_on, tsval=self.host.ask_ts_clock(), tsecr=self.ts_recent))
+                if self.on_step is not None:
+                    self.on_step(Step(now, "syn_sent", "syn_sent.ack.bad", "seg", s))
+                return False
+            # [syn_sent.ack.rst] rfc9293:3.10.7.3/first MUST
+            if (
+                s.ackf
+                and not ((s.ack - ((self.iss + 1) & 0xFFFFFFFF)) & 0xFFFFFFFF) < (self.snd_nxt - self.iss) & 0xFFFFFFFF
+                and s.rst
+            ):
+                if self.on_step is not None:
+                    self.on_step(Step(now, "syn_sent", "syn_sent.ack.rst", "seg", s))
+                return False
+            # [syn_sent.refused] rfc9293:3.10.7.3/second MUST, rfc9293:MUST-12
+            if (
+                s.ackf
+                and ((s.ack - ((self.iss + 1) & 0xFFFFFFFF)) & 0xFFFFFFFF) < (self.snd_nxt - self.iss) & 0xFFFFFFFF
+                and s.rst
+            ):
+                self.rto_at = None
+                self.persist_at = None
+                self.time_wait_at = None
+                self.user_timeout_at = None
+                self.host.tell_refused()
+                self.conn = CLOSED
+                self.ack_due = None
+                self.challenge_due = None
+                self.synack_due = None
+                if self.on_step is not None:
+                    self.on_step(Step(now, "syn_sent", "syn_sent.refused", "seg", s))
+                return False
+            if not s.ackf and s.rst:  # [syn_sent.rst] rfc9293:3.10.7.3/second MUST
+                if self.on_step is not None:
+                    self.on_step(Step(now, "syn_sent", "syn_sent.rst", "seg", s))
+                return False
+            # [syn_sent.open] rfc9293:3.10.7.3/fourth/ESTABLISHED MUST
+            if (
+                s.ackf
+                and ((s.ack - ((self.iss + 1) & 0xFFFFFFFF)) & 0xFFFFFFFF) < (self.snd_nxt - self.iss) & 0xFFFFFFFF
+                and not s.rst
+                and s.syn
+                and s.len == 0
+            ):
+                self.irs = s.seq
+                self.rcv_nxt = (s.seq + 1) & 0xFFFFFFFF
+                self.rcv_edge = (((s.seq + 1) & 0xFFFFFFFF) + self.syn_wnd) & 0xFFFFFFFF
+                self.last_ack = s.seq
+                self.peer_ws = s.has_wscale
+                self.peer_shift = min(s.wscale, 14)
+                self.peer_ts = s.tson
+                self.ts_recent = s.tsval
+                self.peer_mss = s.mss if s.has_mss else 536
+                self.snd_shift = min(s.wscale, 14) if self.ws_offered and s.has_wscale else 0
+                self.rcv_shift = self.own_shift if self.ws_offered and s.has_wscale else 0
+                self.ts_on = self.ts_offered and s.tson
+                self.snd_wnd = s.wnd
+                self.snd_wl1 = s.seq
+                self.snd_wl2 = s.ack
+                self.max_wnd = s.wnd
+                self.snd_una = s.ack
+                self.snd_edge = (s.ack + s.wnd) & 0xFFFFFFFF
+                self.cwnd = 2 * max(min(self.peer_mss, self.host.ask_own_mss()) - (12 if self.ts_on else 0), 64) if max(min(self.peer_mss, self.host.ask_own_mss()) - (12 if self.ts_on else 0), 64) > 2190 else (3 * max(min(self.peer_mss, self.host.ask_own_mss()) - (12 if self.ts_on else 0), 64) if max(min(self.peer_mss, self.host.ask_own_mss()) - (12 if self.ts_on else 0), 64) > 1095 else 4 * max(min(self.peer_mss, self.host.ask_own_mss()) - (12 if self.ts_on else 0), 64))
+                self.ssthresh = 1073741824
+                self.recover = self.iss
+                self.again_from = self.snd_una
+                self.again_upto = self.snd_una
+                self.dupacks = 0
+                self.recovering = False
+                self.last_sent = now
+                self.rto = RTO_INITIAL
+                self.rto_at = None
+                self.user_timeout_at = None
+                self.backoff = 0
+                self.host.tell_acknowledged(s.ack)
+                self.host.tell_connected()
+                self.ack_upto = self.rcv_nxt
+                if self.ack_due is None or now < self.ack_due:
+                    self.ack_due = now
+                self.conn = ESTABLISHED
+                self.synack_due = None
+                if self.on_step is not None:
+                    self.on_step(Step(now, "syn_sent", "syn_sent.open", "seg", s))
+                return False
+            # [syn_sent.open.late] rfc9293:3.10.7.3/fourth/data MAY
+            if (
+                s.ackf
+                and ((s.ack - ((self.iss + 1) & 0xFFFFFFFF)) & 0xFFFFFFFF) < (self.snd_nxt - self.iss) & 0xFFFFFFFF
+                and not s.rst
+                and s.syn
+                and s.len > 0
+            ):
+                self.irs = s.seq
+                self.rcv_nxt = (s.seq + 1) & 0xFFFFFFFF
+                self.rcv_edge = (((s.seq + 1) & 0xFFFFFFFF) + self.syn_wnd) & 0xFFFFFFFF
+                self.last_ack = s.seq
+                self.peer_ws = s.has_wscale
+                self.peer_shift = min(s.wscale, 14)
+                self.peer_ts = s.tson
+                self.ts_recent = s.tsval
+                self.peer_mss = s.mss if s.has_mss else 536
+                self.snd_shift = min(s.wscale, 14) if self.ws_offered and s.has_wscale else 0
+                self.rcv_shift = self.own_shift if self.ws_offered and s.has_wscale else 0
+                self.ts_on = self.ts_offered and s.tson
+                self.snd_wnd = s.wnd
+                self.snd_wl1 = s.seq
+                self.snd_wl2 = s.ack
+                self.max_wnd = s.wnd
+                self.snd_una = s.ack
+                self.snd_edge = (s.ack + s.wnd) & 0xFFFFFFFF
+                self.cwnd = 2 * max(min(self.peer_mss, self.host.ask_own_mss()) - (12 if self.ts_on else 0), 64) if max(min(self.peer_mss, self.host.ask_own_mss()) - (12 if self.ts_on else 0), 64) > 2190 else (3 * max(min(self.peer_mss, self.host.ask_own_mss()) - (12 if self.ts_on else 0), 64) if max(min(self.peer_mss, self.host.ask_own_mss()) - (12 if self.ts_on else 0), 64) > 1095 else 4 * max(min(self.peer_mss, self.host.ask_own_mss()) - (12 if self.ts_on else 0), 64))
+                self.ssthresh = 1073741824
+                self.recover = self.iss
+                self.again_from = self.snd_una
+                self.again_upto = self.snd_una
+                self.dupacks = 0
+                self.recovering = False
+                self.last_sent = now
+                self.rto = RTO_INITIAL
+                self.rto_at = None
+                self.user_timeout_at = None
+                self.backoff = 0
+                self.host.tell_acknowledged(s.ack)
+                self.host.tell_connected()
+                self.ack_upto = self.rcv_nxt
+                if self.ack_due is None or now < self.ack_due:
+                    self.ack_due = now
+                self.conn = ESTABLISHED
+                self.synack_due = None
+                if self.on_step is not None:
+                    self.on_step(Step(now, "syn_sent", "syn_sent.open.late", "seg", s))
+                return False
+            # [syn_sent.both] rfc9293:3.10.7.3/fourth/SYN-RECEIVED MUST, rfc9293:MUST-10 MUST
+            if not s.ackf and not s.rst and s.syn:
+                self.irs = s.seq
+                self.rcv_nxt = (s.seq + 1) & 0xFFFFFFFF
+                self.rcv_edge = (((s.seq + 1) & 0xFFFFFFFF) + self.syn_wnd) & 0xFFFFFFFF
+                self.last_ack = s.seq
+                self.peer_ws = s.has_wscale
+                self.peer_shift = min(s.wscale, 14)
+                self.peer_ts = s.tson
+                self.ts_recent = s.tsval
+                self.peer_mss = s.mss if s.has_mss else 536
+                self.snd_shift = min(s.wscale, 14) if self.ws_offered and s.has_wscale else 0
+                self.rcv_shift = self.own_shift if self.ws_offered and s.has_wscale else 0
+                self.ts_on = self.ts_offered and s.tson
+                self.snd_wnd = s.wnd
+                self.snd_wl1 = s.seq
+                self.snd_wl2 = s.ack
+                self.max_wnd = s.wnd
+                self.snd_edge = self.snd_nxt
+                if self.synack_due is None or now < self.synack_due:
+                    self.synack_due = now
+                self.conn = SYN_RECEIVED
+                self.ack_due = None
+                if self.on_step is not None:
+                    self.on_step(Step(now, "syn_sent", "syn_sent.both", "seg", s))
+                return False
+            # [syn_sent.none] rfc9293:3.10.7.3/fifth MUST
+            if (
+                not s.rst
+                and not s.syn
+                and (not s.ackf or ((s.ack - ((self.iss + 1) & 0xFFFFFFFF)) & 0xFFFFFFFF) < (self.snd_nxt - self.iss) & 0xFFFFFFFF)
+            ):
+                if self.on_step is not None:
+                    self.on_step(Step(now, "syn_sent", "syn_sent.none", "seg", s))
+                return False
+            raise IncompleteTableError("tcp.connection", "syn_sent", "seg")
+        return True
+
+    def _paws(self, s: Seg, now: int) -> bool:
+        """Table `paws` (rfc7323:5.3/R1)."""
+        st = self.conn
+        if st in _SYNCED:
+            # [paws.ok]
+            if (s.rst or not self.ts_on or s.tson and ((s.tsval - self.ts_recent) & 0xFFFFFFFF) < 0x80000000):
+                if self.on_step is not None:
+                    self.on_step(Step(now, "paws", "paws.ok", "seg", s))
+                return True
+            # [paws.old] rfc7323:5.3/R1 MUST
+            if (
+                not s.rst
+                and self.ts_on
+                and s.tson
+                and ((s.tsval - self.ts_recent) & 0xFFFFFFFF) >= 0x80000000
+                and ((((s.tsval + 1) & 0xFFFFFFFF) - self.ts_recent) & 0xFFFFFFFF) >= 0x80000000
+            ):
+                self.challenge_upto = self.rcv_nxt
+                due = now + (0 if now >= self.last_challenge + CHALLENGE_INTERVAL else self.last_challenge + CHALLENGE_INTERVAL - now)
+                if self.challenge_due is None or due < self.challenge_due:
+                    self.challenge_due = due
+                self.last_challenge = now + (0 if now >= self.last_challenge + CHALLENGE_INTERVAL else self.last_challenge + CHALLENGE_INTERVAL - now)
+                if self.on_step is not None:
+                    self.on_step(Step(now, "paws", "paws.old", "seg", s))
+                return False
+            # [paws.tick.old] rfc7323:5.3/R1 MUST
+            if not s.rst and self.ts_on and s.tson and (s.tsval + 1) & 0xFFFFFFFF == self.ts_recent:
+                self.challenge_upto = self.rcv_nxt
+                due = now + (0 if now >= self.last_challenge + CHALLENGE_INTERVAL else self.last_challenge + CHALLENGE_INTERVAL - now)
+                if self.challenge_due is None or due < self.challenge_due:
+                    self.challenge_due = due
+                self.last_challenge = now + (0 if now >= self.last_challenge + CHALLENGE_INTERVAL else self.last_challenge + CHALLENGE_INTERVAL - now)
+                if self.on_step is not None:
+                    self.on_step(Step(now, "paws", "paws.tick.old", "seg", s))
+                return False
+            if not s.rst and self.ts_on and not s.tson:  # [paws.bare] rfc7323:3.2 MAY
+                if self.on_step is not None:
+                    self.on_step(Step(now, "paws", "paws.bare", "seg", s))
+                return True
+            raise IncompleteTableError("tcp.connection", "paws", "seg")
+        return True
+
+    def _sequence(self, s: Seg, now: int) -> bool:
+        """Table `sequence` (rfc9293:3.10.7.4/first)."""
+        st = self.conn
+        if st == SYN_RECEIVED:
+            # [seq.ok] rfc9293:3.10.7.4/first MUST, rfc9293:MUST-66
+            if (((s.seq - self.rcv_nxt) & 0xFFFFFFFF) < (self.rcv_edge - self.rcv_nxt) & 0xFFFFFFFF or s.len + s.syn + s.fin > 0 and ((((((s.seq + (s.len + s.syn + s.fin)) & 0xFFFFFFFF) - 1) & 0xFFFFFFFF) - self.rcv_nxt) & 0xFFFFFFFF) < (self.rcv_edge - self.rcv_nxt) & 0xFFFFFFFF or s.len + s.syn + s.fin == 0 and s.seq == self.rcv_nxt):
+                if self.on_step is not None:
+                    self.on_step(Step(now, "sequence", "seq.ok", "seg", s))
+                return True
+            if s.rst and (s.seq + 1) & 0xFFFFFFFF != self.rcv_nxt:  # [seq.rst] rfc9293:3.10.7.4/second/1 MUST
+                if self.on_step is not None:
+                    self.on_step(Step(now, "sequence", "seq.rst", "seg", s))
+                return False
+            if s.rst and (s.seq + 1) & 0xFFFFFFFF == self.rcv_nxt:  # [seq.rst.left] rfc9293:3.10.7.4/second/1 MUST
+                if self.on_step is not None:
+                    self.on_step(Step(now, "sequence", "seq.rst.left", "seg", s))
+                return False
+            # [seq.zero] rfc9293:3.10.7.4/first/zero-window SHOULD
+            if not s.rst and (self.rcv_edge - self.rcv_nxt) & 0xFFFFFFFF == 0 and s.seq == self.rcv_nxt:
+                self.challenge_upto = self.rcv_nxt
+                due = now + (0 if now >= self.last_challenge + CHALLENGE_INTERVAL else self.last_challenge + CHALLENGE_INTERVAL - now)
+                if self.challenge_due is None or due < self.challenge_due:
+                    self.challenge_due = due
+                self.last_challenge = now + (0 if now >= self.last_challenge + CHALLENGE_INTERVAL else self.last_challenge + CHALLENGE_INTERVAL - now)
+                if self.on_step is not None:
+                    self.on_step(Step(now, "sequence", "seq.zero", "seg", s))
+                return True
+            # [seq.edge] rfc9293:3.10.7.4/first MAY
+            if not s.rst and (self.rcv_edge - self.rcv_nxt) & 0xFFFFFFFF > 0 and s.seq == self.rcv_edge:
+                self.challenge_upto = self.rcv_nxt
+                due = now + (0 if now >= self.last_challenge + CHALLENGE_INTERVAL else self.last_challenge + CHALLENGE_INTERVAL - now)
+                if self.challenge_due is None or due < self.challenge_due:
+                    self.challenge_due = due
+                self.last_challenge = now + (0 if now >= self.last_challenge + CHALLENGE_INTERVAL else self.last_challenge + CHALLENGE_INTERVAL - now)
+                if self.on_step is not None:
+                    self.on_step(Step(now, "sequence", "seq.edge", "seg", s))
+                return True
+            # [seq.syn.again] rfc9293:3.10.7.4/first SHOULD
+            if s.syn and not s.rst and (s.seq + 1) & 0xFFFFFFFF == self.rcv_nxt and s.seq != self.rcv_edge:
+                if self.synack_due is None or now < self.synack_due:
+                    self.synack_due = now
+                if self.on_step is not None:
+                    self.on_step(Step(now, "sequence", "seq.syn.again", "seg", s))
+                return False
+            # [seq.bad] rfc9293:3.10.7.4/first SHOULD
+            self.challenge_upto = self.rcv_nxt
+            due = now + (0 if now >= self.last_challenge + CHALLENGE_INTERVAL else self.last_challenge + CHALLENGE_INTERVAL - now)
+            if self.challenge_due is None or due < self.challenge_due:
+                self.challenge_due = due
+            self.last_challenge = now + (0 if now >= self.last_challenge + CHALLENGE_INTERVAL else self.last_challenge + CHALLENGE_INTERVAL - now)
+            if self.on_step is not None:
+                self.on_step(Step(now, "sequence", "seq.bad", "seg", s))
+            return False
+        if st == TIME_WAIT:
+            # [seq.ok] rfc9293:3.10.7.4/first MUST, rfc9293:MUST-66
+            if (((s.seq - self.rcv_nxt) & 0xFFFFFFFF) < (self.rcv_edge - self.rcv_nxt) & 0xFFFFFFFF or s.len + s.syn + s.fin > 0 and ((((((s.seq + (s.len + s.syn + s.fin)) & 0xFFFFFFFF) - 1) & 0xFFFFFFFF) - self.rcv_nxt) & 0xFFFFFFFF) < (self.rcv_edge - self.rcv_nxt) & 0xFFFFFFFF or s.len + s.syn + s.fin == 0 and s.seq == self.rcv_nxt):
+                if self.on_step is not None:
+                    self.on_step(Step(now, "sequence", "seq.ok", "seg", s))
+                return True
+            if s.rst and (s.seq + 1) & 0xFFFFFFFF != self.rcv_nxt:  # [seq.rst] rfc9293:3.10.7.4/second/1 MUST
+                if self.on_step is not None:
+                    self.on_step(Step(now, "sequence", "seq.rst", "seg", s))
+                return False
+            if s.rst and (s.seq + 1) & 0xFFFFFFFF == self.rcv_nxt:  # [seq.rst.left] rfc9293:3.10.7.4/second/1 MUST
+                if self.on_step is not None:
+                    self.on_step(Step(now, "sequence", "seq.rst.left", "seg", s))
+                return False
+            # [seq.zero] rfc9293:3.10.7.4/first/zero-window SHOULD
+            if not s.rst and (self.rcv_edge - self.rcv_nxt) & 0xFFFFFFFF == 0 and s.seq == self.rcv_nxt:
+                self.challenge_upto = self.rcv_nxt
+                due = now + (0 if now >= self.last_challenge + CHALLENGE_INTERVAL else self.last_challenge + CHALLENGE_INTERVAL - now)
+                if self.challenge_due is None or due < self.challenge_due:
+                    self.challenge_due = due
+                self.last_challenge = now + (0 if now >= self.last_challenge + CHALLENGE_INTERVAL else self.last_challenge + CHALLENGE_INTERVAL - now)
+                if self.on_step is not None:
+                    self.on_step(Step(now, "sequence", "seq.zero", "seg", s))
+                return True
+            # [seq.edge] rfc9293:3.10.7.4/first MAY
+            if not s.rst and (self.rcv_edge - self.rcv_nxt) & 0xFFFFFFFF > 0 and s.seq == self.rcv_edge:
+                self.challenge_upto = self.rcv_nxt
+                due = now + (0 if now >= self.last_challenge + CHALLENGE_INTERVAL else self.last_challenge + CHALLENGE_INTERVAL - now)
+                if self.challenge_due is None or due < self.challenge_due:
+                    self.challenge_due = due
+                self.last_challenge = now + (0 if now >= self.last_challenge + CHALLENGE_INTERVAL else self.last_challenge + CHALLENGE_INTERVAL - now)
+                if self.on_step is not None:
+                    self.on_step(Step(now, "sequence", "seq.edge", "seg", s))
+                return True
+            # [seq.fin.again] rfc9293:3.10.7.4/eighth/TIME-WAIT MUST
+            if (
+                s.fin
+                and not s.syn
+                and not s.rst
+                and (s.seq + (s.len + s.syn + s.fin)) & 0xFFFFFFFF == self.rcv_nxt
+                and s.seq != self.rcv_edge
+            ):
+                self.ack_upto = self.rcv_nxt
+                if self.ack_due is None or now < self.ack_due:
+                    self.ack_due = now
+                self.time_wait_at = now + 2 * MSL
+                if self.on_step is not None:
+                    self.on_step(Step(now, "sequence", "seq.fin.again", "seg", s))
+                return False
+            # [seq.late] rfc9293:3.10.7.4/first SHOULD
+            if (
+                not s.rst
+                and not s.syn
+                and s.ackf
+                and ((s.ack - ((self.snd_una + 1) & 0xFFFFFFFF)) & 0xFFFFFFFF) < (self.snd_nxt - self.snd_una) & 0xFFFFFFFF
+                and s.seq != self.rcv_edge
+                and s.seq != self.rcv_nxt
+                and ((self.rcv_nxt - ((s.seq + (s.len + s.syn + s.fin)) & 0xFFFFFFFF)) & 0xFFFFFFFF) < 0x80000000
+                and (not s.fin or ((((s.seq + (s.len + s.syn + s.fin)) & 0xFFFFFFFF) - self.rcv_nxt) & 0xFFFFFFFF) >= 0x80000000)
+            ):
+                self.challenge_upto = self.rcv_nxt
+                due = now + (0 if now >= self.last_challenge + CHALLENGE_INTERVAL else self.last_challenge + CHALLENGE_INTERVAL - now)
+                if self.challenge_due is None or due < self.challenge_due:
+                    self.challenge_due = due
+                self.last_challenge = now + (0 if now >= self.last_challenge + CHALLENGE_INTERVAL else self.last_challenge + CHALLENGE_INTERVAL - now)
+                if self.on_step is not None:
+                    self.on_step(Step(now, "sequence", "seq.late", "seg", s))
+                return False
+            # [seq.bad] rfc9293:3.10.7.4/first SHOULD
+            self.challenge_upto = self.rcv_nxt
+            due = now + (0 if now >= self.last_challenge + CHALLENGE_INTERVAL else self.last_challenge + CHALLENGE_INTERVAL - now)
+            if self.challenge_due is None or due < self.challenge_due:
+                self.challenge_due = due
+            self.last_challenge = now + (0 if now >= self.last_challenge + CHALLENGE_INTERVAL else self.last_challenge + CHALLENGE_INTERVAL - now)
+            if self.on_step is not None:
+                self.on_step(Step(now, "sequence", "seq.bad", "seg", s))
+            return False
+        if st in _RECEIVING:
+            # [seq.ok] rfc9293:3.10.7.4/first MUST, rfc9293:MUST-66
+            if (((s.seq - self.rcv_nxt) & 0xFFFFFFFF) < (self.rcv_edge - self.rcv_nxt) & 0xFFFFFFFF or s.len + s.syn + s.fin > 0 and ((((((s.seq + (s.len + s.syn + s.fin)) & 0xFFFFFFFF) - 1) & 0xFFFFFFFF) - self.rcv_nxt) & 0xFFFFFFFF) < (self.rcv_edge - self.rcv_nxt) & 0xFFFFFFFF or s.len + s.syn + s.fin == 0 and s.seq == self.rcv_nxt):
+                if self.on_step is not None:
+                    self.on_step(Step(now, "sequence", "seq.ok", "seg", s))
+                return True
+            if s.rst and (s.seq + 1) & 0xFFFFFFFF != self.rcv_nxt:  # [seq.rst] rfc9293:3.10.7.4/second/1 MUST
+                if self.on_step is not None:
+                    self.on_step(Step(now, "sequence", "seq.rst", "seg", s))
+                return False
+            if s.rst and (s.seq + 1) & 0xFFFFFFFF == self.rcv_nxt:  # [seq.rst.left] rfc9293:3.10.7.4/second/1 MUST
+                if self.on_step is not None:
+                    self.on_step(Step(now, "sequence", "seq.rst.left", "seg", s))
+                return False
+            # [seq.zero] rfc9293:3.10.7.4/first/zero-window SHOULD
+            if not s.rst and (self.rcv_edge - self.rcv_nxt) & 0xFFFFFFFF == 0 and s.seq == self.rcv_nxt:
+                self.challenge_upto = self.rcv_nxt
+                due = now + (0 if now >= self.last_challenge + CHALLENGE_INTERVAL else self.last_challenge + CHALLENGE_INTERVAL - now)
+                if self.challenge_due is None or due < self.challenge_due:
+                    self.challenge_due = due
+                self.last_challenge = now + (0 if now >= self.last_challenge + CHALLENGE_INTERVAL else self.last_challenge + CHALLENGE_INTERVAL - now)
+                if self.on_step is not None:
+                    self.on_step(Step(now, "sequence", "seq.zero", "seg", s))
+                return True
+            # [seq.edge] rfc9293:3.10.7.4/first MAY
+            if not s.rst and (self.rcv_edge - self.rcv_nxt) & 0xFFFFFFFF > 0 and s.seq == self.rcv_edge:
+                self.challenge_upto = self.rcv_nxt
+                due = now + (0 if now >= self.last_challenge + CHALLENGE_INTERVAL else self.last_challenge + CHALLENGE_INTERVAL - now)
+                if self.challenge_due is None or due < self.challenge_due:
+                    self.challenge_due = due
+                self.last_challenge = now + (0 if now >= self.last_challenge + CHALLENGE_INTERVAL else self.last_challenge + CHALLENGE_INTERVAL - now)
+                if self.on_step is not None:
+                    self.on_step(Step(now, "sequence", "seq.edge", "seg", s))
+                return True
+            # [seq.late] rfc9293:3.10.7.4/first SHOULD
+            if (
+                not s.rst
+                and not s.syn
+                and s.ackf
+                and ((s.ack - ((self.snd_una + 1) & 0xFFFFFFFF)) & 0xFFFFFFFF) < (self.snd_nxt - self.snd_una) & 0xFFFFFFFF
+                and s.seq != self.rcv_edge
+                and s.seq != self.rcv_nxt
+                and ((self.rcv_nxt - ((s.seq + (s.len + s.syn + s.fin)) & 0xFFFFFFFF)) & 0xFFFFFFFF) < 0x80000000
+                and (not s.fin or ((((s.seq + (s.len + s.syn + s.fin)) & 0xFFFFFFFF) - self.rcv_nxt) & 0xFFFFFFFF) >= 0x80000000)
+            ):
+                self.challenge_upto = self.rcv_nxt
+                due = now + (0 if now >= self.last_challenge + CHALLENGE_INTERVAL else self.last_challenge + CHALLENGE_INTERVAL - now)
+                if self.challenge_due is None or due < self.challenge_due:
+                    self.challenge_due = due
+                self.last_challenge = now + (0 if now >= self.last_challenge + CHALLENGE_INTERVAL else self.last_challenge + CHALLENGE_INTERVAL - now)
+                if self.on_step is not None:
+                    self.on_step(Step(now, "sequence", "seq.late", "seg", s))
+                return False
+            # [seq.text] rfc9293:3.10.7.4/first SHOULD
+            if (
+                not s.rst
+                and s.len > 0
+                and not (not s.rst and not s.syn and s.ackf and ((s.ack - ((self.snd_una + 1) & 0xFFFFFFFF)) & 0xFFFFFFFF) < (self.snd_nxt - self.snd_una) & 0xFFFFFFFF and s.seq != self.rcv_edge and s.seq != self.rcv_nxt and ((self.rcv_nxt - ((s.seq + (s.len + s.syn + s.fin)) & 0xFFFFFFFF)) & 0xFFFFFFFF) < 0x80000000 and (not s.fin or ((((s.seq + (s.len + s.syn + s.fin)) & 0xFFFFFFFF) - self.rcv_nxt) & 0xFFFFFFFF) >= 0x80000000))
+                and s.seq != self.rcv_edge
+                and s.seq != self.rcv_nxt
+            ):
+                self.ack_upto = self.rcv_nxt
+                if self.ack_due is None or now < self.ack_due:
+                    self.ack_due = now
+                if self.on_step is not None:
+                    self.on_step(Step(now, "sequence", "seq.text", "seg", s))
+                return False
+            # [seq.bad] rfc9293:3.10.7.4/first SHOULD
+            self.challenge_upto = self.rcv_nxt
+            due = now + (0 if now >= self.last_challenge + CHALLENGE_INTERVAL else self.last_challenge + CHALLENGE_INTERVAL - now)
+            if self.challenge_due is None or due < self.challenge_due:
+                self.challenge_due = due
+            self.last_challenge = now + (0 if now >= self.last_challenge + CHALLENGE_INTERVAL else self.last_challenge + CHALLENGE_INTERVAL - now)
+            if self.on_step is not None:
+                self.on_step(Step(now, "sequence", "seq.bad", "seg", s))
+            return False
+        if st in _CLOSE_WAIT_OR_CLOSING_OR_LAST_ACK:
+            # [seq.ok] rfc9293:3.10.7.4/first MUST, rfc9293:MUST-66
+            if (((s.seq - self.rcv_nxt) & 0xFFFFFFFF) < (self.rcv_edge - self.rcv_nxt) & 0xFFFFFFFF or s.len + s.syn + s.fin > 0 and ((((((s.seq + (s.len + s.syn + s.fin)) & 0xFFFFFFFF) - 1) & 0xFFFFFFFF) - self.rcv_nxt) & 0xFFFFFFFF) < (self.rcv_edge - self.rcv_nxt) & 0xFFFFFFFF or s.len + s.syn + s.fin == 0 and s.seq == self.rcv_nxt):
+                if self.on_step is not None:
+                    self.on_step(Step(now, "sequence", "seq.ok", "seg", s))
+                return True
+            if s.rst and (s.seq + 1) & 0xFFFFFFFF != self.rcv_nxt:  # [seq.rst] rfc9293:3.10.7.4/second/1 MUST
+                if self.on_step is not None:
+                    self.on_step(Step(now, "sequence", "seq.rst", "seg", s))
+                return False
+            if s.rst and (s.seq + 1) & 0xFFFFFFFF == self.rcv_nxt:  # [seq.rst.late] rfc9293:3.10.7.4/second/1 MUST
+                if self.on_step is not None:
+                    self.on_step(Step(now, "sequence", "seq.rst.late", "seg", s))
+                return False
+            # [seq.zero] rfc9293:3.10.7.4/first/zero-window SHOULD
+            if not s.rst and (self.rcv_edge - self.rcv_nxt) & 0xFFFFFFFF == 0 and s.seq == self.rcv_nxt:
+                self.challenge_upto = self.rcv_nxt
+                due = now + (0 if now >= self.last_challenge + CHALLENGE_INTERVAL else self.last_challenge + CHALLENGE_INTERVAL - now)
+                if self.challenge_due is None or due < self.challenge_due:
+                    self.challenge_due = due
+                self.last_challenge = now + (0 if now >= self.last_challenge + CHALLENGE_INTERVAL else self.last_challenge + CHALLENGE_INTERVAL - now)
+                if self.on_step is not None:
+                    self.on_step(Step(now, "sequence", "seq.zero", "seg", s))
+                return True
+            # [seq.edge] rfc9293:3.10.7.4/first MAY
+            if not s.rst and (self.rcv_edge - self.rcv_nxt) & 0xFFFFFFFF > 0 and s.seq == self.rcv_edge:
+                self.challenge_upto = self.rcv_nxt
+                due = now + (0 if now >= self.last_challenge + CHALLENGE_INTERVAL else self.last_challenge + CHALLENGE_INTERVAL - now)
+                if self.challenge_due is None or due < self.challenge_due:
+                    self.challenge_due = due
+                self.last_challenge = now + (0 if now >= self.last_challenge + CHALLENGE_INTERVAL else self.last_challenge + CHALLENGE_INTERVAL - now)
+                if self.on_step is not None:
+                    self.on_step(Step(now, "sequence", "seq.edge", "seg", s))
+                return True
+            # [seq.late] rfc9293:3.10.7.4/first SHOULD
+            if (
+                not s.rst
+                and not s.syn
+                and s.ackf
+                and ((s.ack - ((self.snd_una + 1) & 0xFFFFFFFF)) & 0xFFFFFFFF) < (self.snd_nxt - self.snd_una) & 0xFFFFFFFF
+                and s.seq != self.rcv_edge
+                and s.seq != self.rcv_nxt
+                and ((self.rcv_nxt - ((s.seq + (s.len + s.syn + s.fin)) & 0xFFFFFFFF)) & 0xFFFFFFFF) < 0x80000000
+                and (not s.fin or ((((s.seq + (s.len + s.syn + s.fin)) & 0xFFFFFFFF) - self.rcv_nxt) & 0xFFFFFFFF) >= 0x80000000)
+            ):
+                self.challenge_upto = self.rcv_nxt
+                due = now + (0 if now >= self.last_challenge + CHALLENGE_INTERVAL else self.last_challenge + CHALLENGE_INTERVAL - now)
+                if self.challenge_due is None or due < self.challenge_due:
+                    self.challenge_due = due
+                self.last_challenge = now + (0 if now >= self.last_challenge + CHALLENGE_INTERVAL else self.last_challenge + CHALLENGE_INTERVAL - now)
+                if self.on_step is not None:
+                    self.on_step(Step(now, "sequence", "seq.late", "seg", s))
+                return False
+            # [seq.text] rfc9293:3.10.7.4/first SHOULD
+            if (
+                not s.rst
+                and s.len > 0
+                and not (not s.rst and not s.syn and s.ackf and ((s.ack - ((self.snd_una + 1) & 0xFFFFFFFF)) & 0xFFFFFFFF) < (self.snd_nxt - self.snd_una) & 0xFFFFFFFF and s.seq != self.rcv_edge and s.seq != self.rcv_nxt and ((self.rcv_nxt - ((s.seq + (s.len + s.syn + s.fin)) & 0xFFFFFFFF)) & 0xFFFFFFFF) < 0x80000000 and (not s.fin or ((((s.seq + (s.len + s.syn + s.fin)) & 0xFFFFFFFF) - self.rcv_nxt) & 0xFFFFFFFF) >= 0x80000000))
+                and s.seq != self.rcv_edge
+                and s.seq != self.rcv_nxt
+            ):
+                self.ack_upto = self.rcv_nxt
+                if self.ack_due is None or now < self.ack_due:
+                    self.ack_due = now
+                if self.on_step is not None:
+                    self.on_step(Step(now, "sequence", "seq.text", "seg", s))
+                return False
+            # [seq.bad] rfc9293:3.10.7.4/first SHOULD
+            self.challenge_upto = self.rcv_nxt
+            due = now + (0 if now >= self.last_challenge + CHALLENGE_INTERVAL else self.last_challenge + CHALLENGE_INTERVAL - now)
+            if self.challenge_due is None or due < self.challenge_due:
+                self.challenge_due = due
+            self.last_challenge = now + (0 if now >= self.last_challenge + CHALLENGE_INTERVAL else self.last_challenge + CHALLENGE_INTERVAL - now)
+            if self.on_step is not None:
+                self.on_step(Step(now, "sequence", "seq.bad", "seg", s))
+            return False
+        return True
+
+    def _recent(self, s: Seg, now: int) -> bool:
+        """Table `recent` (rfc7323:4.3)."""
+        st = self.conn
+        if st in _SYNCED:
+            # [recent.new] rfc7323:4.3 MUST
+            if (
+                self.ts_on
+                and s.tson
+                and ((s.tsval - self.ts_recent) & 0xFFFFFFFF) < 0x80000000
+                and ((self.last_ack - s.seq) & 0xFFFFFFFF) < 0x80000000
+            ):
+                self.ts_recent = s.tsval
+                if self.on_step is not None:
+                    self.on_step(Step(now, "recent", "recent.new", "seg", s))
+                return True
+            # [recent.none]
+            if self.on_step is not None:
+                self.on_step(Step(now, "recent", "recent.none", "seg", s))
+            return True
+        return True
+
+    def _reset(self, s: Seg, now: int) -> bool:
+        """Table `reset` (rfc9293:3.10.7.4/second/SYN-RECEIVED)."""
+        st = self.conn
+        if st == SYN_RECEIVED:
+            if not s.rst:  # [rst.none]
+                if self.on_step is not None:
+                    self.on_step(Step(now, "reset", "rst.none", "seg", s))
+                return True
+            # [rst.passive] rfc9293:3.10.7.4/second/SYN-RECEIVED MUST, rfc9293:3.10.7.4/second/2 MUST
+            if s.seq == self.rcv_nxt and self.passive:
+                self.rto_at = None
+                self.persist_at = None
+                self.time_wait_at = None
+                self.user_timeout_at = None
+                self.host.tell_abandoned()
+                self.conn = LISTEN
+                self.ack_due = None
+                self.challenge_due = None
+                self.synack_due = None
+                if self.on_step is not None:
+                    self.on_step(Step(now, "reset", "rst.passive", "seg", s))
+                return False
+            if s.seq == self.rcv_nxt and not self.passive:  # [rst.refused] rfc9293:3.10.7.4/second/SYN-RECEIVED MUST
+                self.rto_at = None
+                self.persist_at = None
+                self.time_wait_at = None
+                self.user_timeout_at = None
+                self.host.tell_refused()
+                self.conn = CLOSED
+                self.ack_due = None
+                self.challenge_due = None
+                self.synack_due = None
+                if self.on_step is not None:
+                    self.on_step(Step(now, "reset", "rst.refused", "seg", s))
+                return False
+            if s.seq != self.rcv_nxt:  # [rst.near] rfc9293:3.10.7.4/second/3 MUST
+                self.challenge_upto = self.rcv_nxt
+                due = now + (0 if now >= self.last_challenge + CHALLENGE_INTERVAL else self.last_challenge + CHALLENGE_INTERVAL - now)
+                if self.challenge_due is None or due < self.challenge_due:
+                    self.challenge_due = due
+                self.last_challenge = now + (0 if now >= self.last_challenge + CHALLENGE_INTERVAL else self.last_challenge + CHALLENGE_INTERVAL - now)
+                if self.on_step is not None:
+                    self.on_step(Step(now, "reset", "rst.near", "seg", s))
+                return False
+            raise IncompleteTableError("tcp.connection", "reset", "seg")
+        if st in _OPEN:
+            if not s.rst:  # [rst.none]
+                if self.on_step is not None:
+                    self.on_step(Step(now, "reset", "rst.none", "seg", s))
+                return True
+            # [rst.exact] rfc9293:3.10.7.4/second/2 MUST, rfc9293:MUST-12, rfc9293:3.10.7.4/second/ESTABLISHED, rfc5961:3.2
+            if s.seq == self.rcv_nxt:
+                self.rto_at = None
+                self.persist_at = None
+                self.time_wait_at = None
+                self.user_timeout_at = None
+                self.host.tell_reset_by_peer()
+                self.conn = CLOSED
+                self.ack_due = None
+                self.challenge_due = None
+                self.synack_due = None
+                if self.on_step is not None:
+                    self.on_step(Step(now, "reset", "rst.exact", "seg", s))
+                return False
+            # [rst.near] rfc9293:3.10.7.4/second/3 MUST
+            self.challenge_upto = self.rcv_nxt
+            due = now + (0 if now >= self.last_challenge + CHALLENGE_INTERVAL else self.last_challenge + CHALLENGE_INTERVAL - now)
+            if self.challenge_due is None or due < self.challenge_due:
+                self.challenge_due = due
+            self.last_challenge = now + (0 if now >= self.last_challenge + CHALLENGE_INTERVAL else self.last_challenge + CHALLENGE_INTERVAL - now)
+            if self.on_step is not None:
+                self.on_step(Step(now, "reset", "rst.near", "seg", s))
+            return False
+        return True
+
+    def _syn(self, s: Seg, now: int) -> bool:
+        """Table `syn` (rfc9293:3.10.7.4/fourth/SYN-RECEIVED)."""
+        st = self.conn
+        if st == SYN_RECEIVED:
+            if not s.syn:  # [syn.none]
+                if self.on_step is not None:
+                    self.on_step(Step(now, "syn", "syn.none", "seg", s))
+                return True
+            # [syn.challenge] rfc9293:3.10.7.4/fourth/challenge MUST, rfc5961:4.2
+            self.challenge_upto = self.rcv_nxt
+            due = now + (0 if now >= self.last_challenge + CHALLENGE_INTERVAL else self.last_challenge + CHALLENGE_INTERVAL - now)
+            if self.challenge_due is None or due < self.challenge_due:
+                self.challenge_due = due
+            self.last_challenge = now + (0 if now >= self.last_challenge + CHALLENGE_INTERVAL else self.last_challenge + CHALLENGE_INTERVAL - now)
+            if self.on_step is not None:
+                self.on_step(Step(now, "syn", "syn.challenge", "seg", s))
+            return False
+        if st in _OPEN:
+            if not s.syn:  # [syn.none]
+                if self.on_step is not None:
+                    self.on_step(Step(now, "syn", "syn.none", "seg", s))
+                return True
+            # [syn.challenge] rfc9293:3.10.7.4/fourth/challenge MUST, rfc5961:4.2
+            self.challenge_upto = self.rcv_nxt
+            due = now + (0 if now >= self.last_challenge + CHALLENGE_INTERVAL else self.last_challenge + CHALLENGE_INTERVAL - now)
+            if self.challenge_due is None or due < self.challenge_due:
+                self.challenge_due = due
+            self.last_challenge = now + (0 if now >= self.last_challenge + CHALLENGE_INTERVAL else self.last_challenge + CHALLENGE_INTERVAL - now)
+            if self.on_step is not None:
+                self.on_step(Step(now, "syn", "syn.challenge", "seg", s))
+            return False
+        return True
+
+    def _measure(self, s: Seg, now: int) -> bool:
+        """Table `measure` (rfc6298:2.2)."""
+        st = self.conn
+        if st in _FLIGHT:
+            # [rtt.first] rfc6298:2.2 MUST
+            if (
+                s.ackf
+                and ((s.ack - ((self.snd_una + 1) & 0xFFFFFFFF)) & 0xFFFFFFFF) < (self.snd_nxt - self.snd_una) & 0xFFFFFFFF
+                and self.timing
+                and ((s.ack - self.rtt_seq) & 0xFFFFFFFF) < 0x80000000
+                and self.srtt == 0
+            ):
+                self.srtt = max(now - self.rtt_at, 1)
+                self.rttvar = (now - self.rtt_at) // 2
+                self.rto = min(max(self.srtt + max(4 * self.rttvar, 1000), RTO_MIN), RTO_MAX)
+                self.timing = False
+                if self.on_step is not None:
+                    self.on_step(Step(now, "measure", "rtt.first", "seg", s))
+                return True
+            # [rtt.next] rfc6298:2.3 MUST, rfc9293:MUST-18 MUST
+            if (
+                s.ackf
+                and ((s.ack - ((self.snd_una + 1) & 0xFFFFFFFF)) & 0xFFFFFFFF) < (self.snd_nxt - self.snd_una) & 0xFFFFFFFF
+                and self.timing
+                and ((s.ack - self.rtt_seq) & 0xFFFFFFFF) < 0x80000000
+                and self.srtt > 0
+            ):
+                self.rttvar = (3 * self.rttvar + (self.srtt - (now - self.rtt_at) if self.srtt > now - self.rtt_at else now - self.rtt_at - self.srtt)) // 4
+                self.srtt = (7 * self.srtt + (now - self.rtt_at)) // 8
+                self.rto = min(max(self.srtt + max(4 * self.rttvar, 1000), RTO_MIN), RTO_MAX)
+                self.timing = False
+                if self.on_step is not None:
+                    self.on_step(Step(now, "measure", "rtt.next", "seg", s))
+                return True
+            # [rtt.none]
+            if self.on_step is not None:
+                self.on_step(Step(now, "measure", "rtt.none", "seg", s))
+            return True
+        return True
+
+    def _peer_window(self, s: Seg, now: int) -> bool:
+        """Table `peer_window` (rfc9293:3.10.7.4/fifth/ESTABLISHED/window)."""
+        st = self.conn
+        if st in _OPEN:
+            # [wnd.moves] rfc9293:3.10.7.4/fifth/ESTABLISHED/window MUST
+            if (
+                s.ackf
+                and (((s.ack - ((self.snd_una + 1) & 0xFFFFFFFF)) & 0xFFFFFFFF) < (self.snd_nxt - self.snd_una) & 0xFFFFFFFF or s.ack == self.snd_una)
+                and (((self.snd_wl1 - s.seq) & 0xFFFFFFFF) >= 0x80000000 or self.snd_wl1 == s.seq and ((s.ack - self.snd_wl2) & 0xFFFFFFFF) < 0x80000000)
+                and s.wnd > 0
+                and self.snd_wnd > 0
+            ):
+                self.snd_wnd = s.wnd << self.snd_shift
+                self.max_wnd = max(self.max_wnd, s.wnd << self.snd_shift)
+                self.snd_wl1 = s.seq
+                self.snd_wl2 = s.ack
+                if self.on_step is not None:
+                    self.on_step(Step(now, "peer_window", "wnd.moves", "seg", s))
+                return True
+            # [wnd.opens] rfc9293:3.10.7.4/fifth/ESTABLISHED/window MUST
+            if (
+                s.ackf
+                and (((s.ack - ((self.snd_una + 1) & 0xFFFFFFFF)) & 0xFFFFFFFF) < (self.snd_nxt - self.snd_una) & 0xFFFFFFFF or s.ack == self.snd_una)
+                and (((self.snd_wl1 - s.seq) & 0xFFFFFFFF) >= 0x80000000 or self.snd_wl1 == s.seq and ((s.ack - self.snd_wl2) & 0xFFFFFFFF) < 0x80000000)
+                and s.wnd > 0
+                and self.snd_wnd == 0
+            ):
+                self.snd_wnd = s.wnd << self.snd_shift
+                self.max_wnd = max(self.max_wnd, s.wnd << self.snd_shift)
+                self.snd_wl1 = s.seq
+                self.snd_wl2 = s.ack
+                self.again_from = self.snd_una
+                self.again_upto = self.snd_nxt
+                self.persist_at = None
+                self.probing = False
+                self.backoff = 0
+                if self.on_step is not None:
+                    self.on_step(Step(now, "peer_window", "wnd.opens", "seg", s))
+                return True
+            # [wnd.closed] rfc9293:3.10.7.4/fifth/ESTABLISHED/window MUST, rfc9293:MUST-37 MUST
+            if (
+                s.ackf
+                and (((s.ack - ((self.snd_una + 1) & 0xFFFFFFFF)) & 0xFFFFFFFF) < (self.snd_nxt - self.snd_una) & 0xFFFFFFFF or s.ack == self.snd_una)
+                and (((self.snd_wl1 - s.seq) & 0xFFFFFFFF) >= 0x80000000 or self.snd_wl1 == s.seq and ((s.ack - self.snd_wl2) & 0xFFFFFFFF) < 0x80000000)
+                and s.wnd == 0
+            ):
+                self.snd_wnd = s.wnd << self.snd_shift
+                self.max_wnd = max(self.max_wnd, s.wnd << self.snd_shift)
+                self.snd_wl1 = s.seq
+                self.snd_wl2 = s.ack
+                self.user_timeout_at = None
+                if self.on_step is not None:
+                    self.on_step(Step(now, "peer_window", "wnd.closed", "seg", s))
+                return True
+            # [wnd.old]
+            if self.on_step is not None:
+                self.on_step(Step(now, "peer_window", "wnd.old", "seg", s))
+            return True
+        return True
+
+    def _congestion(self, s: Seg, now: int) -> bool:
+        """Table `congestion` (rfc5681:3.1)."""
+        st = self.conn
+        if st in _FLIGHT:
+            # [cc.slow] rfc5681:3.1 MUST, rfc9293:MUST-19 MUST
+            if (
+                s.ackf
+                and ((s.ack - ((self.snd_una + 1) & 0xFFFFFFFF)) & 0xFFFFFFFF) < (self.snd_nxt - self.snd_una) & 0xFFFFFFFF
+                and not self.recovering
+                and self.cwnd < self.ssthresh
+            ):
+                self.cwnd = min(self.cwnd + min((s.ack - self.snd_una) & 0xFFFFFFFF, max(min(self.peer_mss, self.host.ask_own_mss()) - (12 if self.ts_on else 0), 64)), 1073741824)
+                self.dupacks = 0
+                if self.on_step is not None:
+                    self.on_step(Step(now, "congestion", "cc.slow", "seg", s))
+                return True
+            # [cc.avoid] rfc5681:3.1 MUST
+            if (
+                s.ackf
+                and ((s.ack - ((self.snd_una + 1) & 0xFFFFFFFF)) & 0xFFFFFFFF) < (self.snd_nxt - self.snd_una) & 0xFFFFFFFF
+                and not self.recovering
+                and self.cwnd >= self.ssthresh
+            ):
+                self.cwnd = min(self.cwnd + max((max(min(self.peer_mss, self.host.ask_own_mss()) - (12 if self.ts_on else 0), 64) * max(min(self.peer_mss, self.host.ask_own_mss()) - (12 if self.ts_on else 0), 64) // self.cwnd if self.cwnd else 0), 1), 1073741824)
+                self.dupacks = 0
+                if self.on_step is not None:
+                    self.on_step(Step(now, "congestion", "cc.avoid", "seg", s))
+                return True
+            # [cc.full] rfc6582:3.2/3 SHOULD
+            if (
+                s.ackf
+                and ((s.ack - ((self.snd_una + 1) & 0xFFFFFFFF)) & 0xFFFFFFFF) < (self.snd_nxt - self.snd_una) & 0xFFFFFFFF
+                and self.recovering
+                and ((s.ack - self.recover) & 0xFFFFFFFF) < 0x80000000
+            ):
+                self.cwnd = min(self.ssthresh, max((self.snd_nxt - s.ack) & 0xFFFFFFFF, max(min(self.peer_mss, self.host.ask_own_mss()) - (12 if self.ts_on else 0), 64)) + max(min(self.peer_mss, self.host.ask_own_mss()) - (12 if self.ts_on else 0), 64))
+                self.recovering = False
+                self.dupacks = 0
+                if self.on_step is not None:
+                    self.on_step(Step(now, "congestion", "cc.full", "seg", s))
+                return True
+            # [cc.partial] rfc6582:3.2/3 SHOULD
+            if (
+                s.ackf
+                and ((s.ack - ((self.snd_una + 1) & 0xFFFFFFFF)) & 0xFFFFFFFF) < (self.snd_nxt - self.snd_una) & 0xFFFFFFFF
+                and self.recovering
+                and ((s.ack - self.recover) & 0xFFFFFFFF) >= 0x80000000
+            ):
+                self.cwnd = max(self.cwnd - ((s.ack - self.snd_una) & 0xFFFFFFFF), 0) + max(min(self.peer_mss, self.host.ask_own_mss()) - (12 if self.ts_on else 0), 64)
+                self.again_from = s.ack
+                self.again_upto = (s.ack + max(min(self.peer_mss, self.host.ask_own_mss()) - (12 if self.ts_on else 0), 64)) & 0xFFFFFFFF
+                if self.on_step is not None:
+                    self.on_step(Step(now, "congestion", "cc.partial", "seg", s))
+                return True
+            # [cc.third] rfc5681:3.2/2 MUST
+            if (
+                s.ackf
+                and s.ack == self.snd_una
+                and s.len == 0
+                and not s.syn
+                and not s.fin
+                and (self.snd_nxt - self.snd_una) & 0xFFFFFFFF > 0
+                and s.wnd << self.snd_shift == self.snd_wnd
+                and not self.recovering
+                and self.dupacks == 2
+                and ((self.recover - self.snd_una) & 0xFFFFFFFF) >= 0x80000000
+            ):
+                self.ssthresh = max(((self.snd_nxt - self.snd_una) & 0xFFFFFFFF) // 2, 2 * max(min(self.peer_mss, self.host.ask_own_mss()) - (12 if self.ts_on else 0), 64))
+                self.cwnd = self.ssthresh + 3 * max(min(self.peer_mss, self.host.ask_own_mss()) - (12 if self.ts_on else 0), 64)
+                self.recover = self.snd_nxt
+                self.recovering = True
+                self.dupacks = 3
+                self.again_from = self.snd_una
+                self.again_upto = (self.snd_una + max(min(self.peer_mss, self.host.ask_own_mss()) - (12 if self.ts_on else 0), 64)) & 0xFFFFFFFF
+                if self.on_step is not None:
+                    self.on_step(Step(now, "congestion", "cc.third", "seg", s))
+                return True
+            # [cc.count] rfc5681:3.2/1
+            if (
+                s.ackf
+                and s.ack == self.snd_una
+                and s.len == 0
+                and not s.syn
+                and not s.fin
+                and (self.snd_nxt - self.snd_una) & 0xFFFFFFFF > 0
+                and s.wnd << self.snd_shift == self.snd_wnd
+                and not self.recovering
+                and (self.dupacks != 2 or ((self.recover - self.snd_una) & 0xFFFFFFFF) < 0x80000000)
+            ):
+                self.dupacks += 1
+                if self.on_step is not None:
+                    self.on_step(Step(now, "congestion", "cc.count", "seg", s))
+                return True
+            # [cc.inflate] rfc5681:3.2/4 MUST
+            if (
+                s.ackf
+                and s.ack == self.snd_una
+                and s.len == 0
+                and not s.syn
+                and not s.fin
+                and (self.snd_nxt - self.snd_una) & 0xFFFFFFFF > 0
+                and s.wnd << self.snd_shift == self.snd_wnd
+                and self.recovering
+            ):
+                self.cwnd = min(self.cwnd + max(min(self.peer_mss, self.host.ask_own_mss()) - (12 if self.ts_on else 0), 64), 1073741824)
+                if self.on_step is not None:
+                    self.on_step(Step(now, "congestion", "cc.inflate", "seg", s))
+                return True
+            # [cc.none]
+            if self.on_step is not None:
+                self.on_step(Step(now, "congestion", "cc.none", "seg", s))
+            return True
+        return True
+
+    def _again(self, s: Seg, now: int) -> bool:
+        """Table `again` (rfc9293:3.10.7.4/fifth/ESTABLISHED)."""
+        st = self.conn
+        if st in _FLIGHT:
+            # [again.skip] rfc9293:3.10.7.4/fifth/ESTABLISHED
+            if (
+                s.ackf
+                and ((s.ack - ((self.snd_una + 1) & 0xFFFFFFFF)) & 0xFFFFFFFF) < (self.snd_nxt - self.snd_una) & 0xFFFFFFFF
+                and ((self.again_from - s.ack) & 0xFFFFFFFF) >= 0x80000000
+            ):
+                self.again_from = s.ack
+                if self.on_step is not None:
+                    self.on_step(Step(now, "again", "again.skip", "seg", s))
+                return True
+            # [again.none]
+            if self.on_step is not None:
+                self.on_step(Step(now, "again", "again.none", "seg", s))
+            return True
+        return True
+
+    def _ack(self, s: Seg, now: int) -> bool:
+        """Table `ack` (rfc9293:3.10.7.4/fifth)."""
+        st = self.conn
+        if st in _ESTABLISHED_AND_3_MORE:
+            # [ack.all] rfc9293:3.10.7.4/fifth/ESTABLISHED MUST, rfc6298:5.2
+            if (
+                s.ackf
+                and ((s.ack - ((self.snd_una + 1) & 0xFFFFFFFF)) & 0xFFFFFFFF) < (self.snd_nxt - self.snd_una) & 0xFFFFFFFF
+                and s.ack == self.snd_nxt
+            ):
+                self.snd_una = s.ack
+                self.max_seen = max(self.max_seen, s.wnd << self.snd_shift)
+                self.snd_edge = (s.ack + (s.wnd << self.snd_shift)) & 0xFFFFFFFF if ((self.snd_edge - ((s.ack + (s.wnd << self.snd_shift)) & 0xFFFFFFFF)) & 0xFFFFFFFF) >= 0x80000000 else self.snd_edge
+                self.backoff = 0
+                self.host.tell_acknowledged(s.ack)
+                self.rto_at = None
+                self.user_timeout_at = None
+                if self.on_step is not None:
+                    self.on_step(Step(now, "ack", "ack.all", "seg", s))
+                return True
+            if not s.ackf:  # [ack.none] rfc9293:3.10.7.4/fifth MUST
+                if self.on_step is not None:
+                    self.on_step(Step(now, "ack", "ack.none", "seg", s))
+                return False
+            # [ack.some] rfc9293:3.10.7.4/fifth/ESTABLISHED MUST, rfc6298:5.3
+            if (
+                ((s.ack - ((self.snd_una + 1) & 0xFFFFFFFF)) & 0xFFFFFFFF) < (self.snd_nxt - self.snd_una) & 0xFFFFFFFF
+                and s.ack != self.snd_nxt
+            ):
+                self.snd_una = s.ack
+                self.max_seen = max(self.max_seen, s.wnd << self.snd_shift)
+                self.snd_edge = (s.ack + (s.wnd << self.snd_shift)) & 0xFFFFFFFF if ((self.snd_edge - ((s.ack + (s.wnd << self.snd_shift)) & 0xFFFFFFFF)) & 0xFFFFFFFF) >= 0x80000000 else self.snd_edge
+                self.backoff = 0
+                self.host.tell_acknowledged(s.ack)
+                self.rto_at = now + min(self.rto << self.backoff, RTO_MAX)
+                self.user_timeout_at = now + USER_PATIENCE
+                if self.on_step is not None:
+                    self.on_step(Step(now, "ack", "ack.some", "seg", s))
+                return True
+            # [ack.dup] rfc9293:3.10.7.4/fifth/ESTABLISHED MUST
+            if (
+                not ((s.ack - ((self.snd_una + 1) & 0xFFFFFFFF)) & 0xFFFFFFFF) < (self.snd_nxt - self.snd_una) & 0xFFFFFFFF
+                and ((self.snd_una - s.ack) & 0xFFFFFFFF) < 0x80000000
+                and (self.snd_una - s.ack) & 0xFFFFFFFF <= self.max_seen
+            ):
+                self.max_seen = max(self.max_seen, s.wnd << self.snd_shift)
+                self.snd_edge = (s.ack + (s.wnd << self.snd_shift)) & 0xFFFFFFFF if ((self.snd_edge - ((s.ack + (s.wnd << self.snd_shift)) & 0xFFFFFFFF)) & 0xFFFFFFFF) >= 0x80000000 else self.snd_edge
+                if self.on_step is not None:
+                    self.on_step(Step(now, "ack", "ack.dup", "seg", s))
+                return True
+            # [ack.old] rfc9293:3.10.7.4/fifth/data-injection MUST, rfc5961:5.2
+            if (
+                not ((s.ack - ((self.snd_una + 1) & 0xFFFFFFFF)) & 0xFFFFFFFF) < (self.snd_nxt - self.snd_una) & 0xFFFFFFFF
+                and ((self.snd_una - s.ack) & 0xFFFFFFFF) < 0x80000000
+                and (self.snd_una - s.ack) & 0xFFFFFFFF > self.max_seen
+            ):
+                self.challenge_upto = self.rcv_nxt
+                due = now + (0 if now >= self.last_challenge + CHALLENGE_INTERVAL else self.last_challenge + CHALLENGE_INTERVAL - now)
+                if self.challenge_due is None or due < self.challenge_due:
+                    self.challenge_due = due
+                self.last_challenge = now + (0 if now >= self.last_challenge + CHALLENGE_INTERVAL else self.last_challenge + CHALLENGE_INTERVAL - now)
+                if self.on_step is not None:
+                    self.on_step(Step(now, "ack", "ack.old", "seg", s))
+                return False
+            # [ack.unsent] rfc9293:3.10.7.4/fifth/ESTABLISHED/unsent SHOULD
+            if (
+                ((self.snd_una - s.ack) & 0xFFFFFFFF) >= 0x80000000
+                and not ((s.ack - ((self.snd_una + 1) & 0xFFFFFFFF)) & 0xFFFFFFFF) < (self.snd_nxt - self.snd_una) & 0xFFFFFFFF
+            ):
+                self.challenge_upto = self.rcv_nxt
+                due = now + (0 if now >= self.last_challenge + CHALLENGE_INTERVAL else self.last_challenge + CHALLENGE_INTERVAL - now)
+                if self.challenge_due is None or due < self.challenge_due:
+                    self.challenge_due = due
+                self.last_challenge = now + (0 if now >= self.last_challenge + CHALLENGE_INTERVAL else self.last_challenge + CHALLENGE_INTERVAL - now)
+                if self.on_step is not None:
+                    self.on_step(Step(now, "ack", "ack.unsent", "seg", s))
+                return False
+            raise IncompleteTableError("tcp.connection", "ack", "seg")
+        if st == SYN_RECEIVED:
+            if not s.ackf:  # [ack.none] rfc9293:3.10.7.4/fifth MUST
+                if self.on_step is not None:
+                    self.on_step(Step(now, "ack", "ack.none", "seg", s))
+                return False
+            # [ack.open] rfc9293:3.10.7.4/fifth/SYN-RECEIVED MUST
+            if ((s.ack - ((self.snd_una + 1) & 0xFFFFFFFF)) & 0xFFFFFFFF) < (self.snd_nxt - self.snd_una) & 0xFFFFFFFF:
+                self.snd_edge = s.ack
+                self.snd_una = s.ack
+                self.max_seen = max(self.max_seen, s.wnd << self.snd_shift)
+                self.snd_edge = (s.ack + (s.wnd << self.snd_shift)) & 0xFFFFFFFF if ((self.snd_edge - ((s.ack + (s.wnd << self.snd_shift)) & 0xFFFFFFFF)) & 0xFFFFFFFF) >= 0x80000000 else self.snd_edge
+                self.backoff = 0
+                self.host.tell_acknowledged(s.ack)
+                self.rto_at = None
+                self.user_timeout_at = None
+                self.cwnd = 2 * max(min(self.peer_mss, self.host.ask_own_mss()) - (12 if self.ts_on else 0), 64) if max(min(self.peer_mss, self.host.ask_own_mss()) - (12 if self.ts_on else 0), 64) > 2190 else (3 * max(min(self.peer_mss, self.host.ask_own_mss()) - (12 if self.ts_on else 0), 64) if max(min(self.peer_mss, self.host.ask_own_mss()) - (12 if self.ts_on else 0), 64) > 1095 else 4 * max(min(self.peer_mss, self.host.ask_own_mss()) - (12 if self.ts_on else 0), 64))
+                self.ssthresh = 1073741824
+                self.recover = self.iss
+                self.again_from = self.snd_una
+                self.again_upto = self.snd_una
+                self.dupacks = 0
+                self.recovering = False
+                self.last_sent = now
+                self.rto = RTO_INITIAL
+                self.snd_wnd = s.wnd << self.snd_shift
+                self.snd_wl1 = s.seq
+                self.snd_wl2 = s.ack
+                self.host.tell_connected()
+                self.conn = ESTABLISHED
+                self.synack_due = None
+                if self.on_step is not None:
+                    self.on_step(Step(now, "ack", "ack.open", "seg", s))
+                return True
+            # [ack.bad] rfc9293:3.10.7.4/fifth/SYN-RECEIVED MUST
+            self.host.emit_seg(Seg(seq=s.ack, rst=True, tson=self.ts_on, tsval=self.host.ask_ts_clock(), tsecr=self.ts_recent))
+            if self.on_step is not None:
+                self.on_step(Step(now, "ack", "ack.bad", "seg", s))
+            return False
+        if st == FIN_WAIT_1:
+            if not s.ackf:  # [ack.none] rfc9293:3.10.7.4/fifth MUST
+                if self.on_step is not None:
+                    self.on_step(Step(now, "ack", "ack.none", "seg", s))
+                return False
+            # [ack.some] rfc9293:3.10.7.4/fifth/ESTABLISHED MUST, rfc6298:5.3
+            if (
+                ((s.ack - ((self.snd_una + 1) & 0xFFFFFFFF)) & 0xFFFFFFFF) < (self.snd_nxt - self.snd_una) & 0xFFFFFFFF
+                and s.ack != self.snd_nxt
+            ):
+                self.snd_una = s.ack
+                self.max_seen = max(self.max_seen, s.wnd << self.snd_shift)
+                self.snd_edge = (s.ack + (s.wnd << self.snd_shift)) & 0xFFFFFFFF if ((self.snd_edge - ((s.ack + (s.wnd << self.snd_shift)) & 0xFFFFFFFF)) & 0xFFFFFFFF) >= 0x80000000 else self.snd_edge
+                self.backoff = 0
+                self.host.tell_acknowledged(s.ack)
+                self.rto_at = now + min(self.rto << self.backoff, RTO_MAX)
+                self.user_timeout_at = now + USER_PATIENCE
+                if self.on_step is not None:
+                    self.on_step(Step(now, "ack", "ack.some", "seg", s))
+                return True
+            # [ack.fin] rfc9293:3.10.7.4/fifth/FIN-WAIT-1 MUST
+            if (
+                ((s.ack - ((self.snd_una + 1) & 0xFFFFFFFF)) & 0xFFFFFFFF) < (self.snd_nxt - self.snd_una) & 0xFFFFFFFF
+                and s.ack == self.snd_nxt
+            ):
+                self.snd_una = s.ack
+                self.max_seen = max(self.max_seen, s.wnd << self.snd_shift)
+                self.snd_edge = (s.ack + (s.wnd << self.snd_shift)) & 0xFFFFFFFF if ((self.snd_edge - ((s.ack + (s.wnd << self.snd_shift)) & 0xFFFFFFFF)) & 0xFFFFFFFF) >= 0x80000000 else self.snd_edge
+                self.backoff = 0
+                self.host.tell_acknowledged(s.ack)
+                self.rto_at = None
+                self.user_timeout_at = None
+                self.conn = FIN_WAIT_2
+                self.synack_due = None
+                if self.on_step is not None:
+                    self.on_step(Step(now, "ack", "ack.fin", "seg", s))
+                return True
+            # [ack.dup] rfc9293:3.10.7.4/fifth/ESTABLISHED MUST
+            if (
+                not ((s.ack - ((self.snd_una + 1) & 0xFFFFFFFF)) & 0xFFFFFFFF) < (self.snd_nxt - self.snd_una) & 0xFFFFFFFF
+                and ((self.snd_una - s.ack) & 0xFFFFFFFF) < 0x80000000
+                and (self.snd_una - s.ack) & 0xFFFFFFFF <= self.max_seen
+            ):
+                self.max_seen = max(self.max_seen, s.wnd << self.snd_shift)
+                self.snd_edge = (s.ack + (s.wnd << self.snd_shift)) & 0xFFFFFFFF if ((self.snd_edge - ((s.ack + (s.wnd << self.snd_shift)) & 0xFFFFFFFF)) & 0xFFFFFFFF) >= 0x80000000 else self.snd_edge
+                if self.on_step is not None:
+                    self.on_step(Step(now, "ack", "ack.dup", "seg", s))
+                return True
+            # [ack.old] rfc9293:3.10.7.4/fifth/data-injection MUST, rfc5961:5.2
+            if (
+                not ((s.ack - ((self.snd_una + 1) & 0xFFFFFFFF)) & 0xFFFFFFFF) < (self.snd_nxt - self.snd_una) & 0xFFFFFFFF
+                and ((self.snd_una - s.ack) & 0xFFFFFFFF) < 0x80000000
+                and (self.snd_una - s.ack) & 0xFFFFFFFF > self.max_seen
+            ):
+                self.challenge_upto = self.rcv_nxt
+                due = now + (0 if now >= self.last_challenge + CHALLENGE_INTERVAL else self.last_challenge + CHALLENGE_INTERVAL - now)
+                if self.challenge_due is None or due < self.challenge_due:
+                    self.challenge_due = due
+                self.last_challenge = now + (0 if now >= self.last_challenge + CHALLENGE_INTERVAL else self.last_challenge + CHALLENGE_INTERVAL - now)
+                if self.on_step is not None:
+                    self.on_step(Step(now, "ack", "ack.old", "seg", s))
+                return False
+            # [ack.unsent] rfc9293:3.10.7.4/fifth/ESTABLISHED/unsent SHOULD
+            if (
+                ((self.snd_una - s.ack) & 0xFFFFFFFF) >= 0x80000000
+                and not ((s.ack - ((self.snd_una + 1) & 0xFFFFFFFF)) & 0xFFFFFFFF) < (self.snd_nxt - self.snd_una) & 0xFFFFFFFF
+            ):
+                self.challenge_upto = self.rcv_nxt
+                due = now + (0 if now >= self.last_challenge + CHALLENGE_INTERVAL else self.last_challenge + CHALLENGE_INTERVAL - now)
+                if self.challenge_due is None or due < self.challenge_due:
+                    self.challenge_due = due
+                self.last_challenge = now + (0 if now >= self.last_challenge + CHALLENGE_INTERVAL else self.last_challenge + CHALLENGE_INTERVAL - now)
+                if self.on_step is not None:
+                    self.on_step(Step(now, "ack", "ack.unsent", "seg", s))
+                return False
+            raise IncompleteTableError("tcp.connection", "ack", "seg")
+        if st == CLOSING:
+            if not s.ackf:  # [ack.none] rfc9293:3.10.7.4/fifth MUST
+                if self.on_step is not None:
+                    self.on_step(Step(now, "ack", "ack.none", "seg", s))
+                return False
+            # [ack.some] rfc9293:3.10.7.4/fifth/ESTABLISHED MUST, rfc6298:5.3
+            if (
+                ((s.ack - ((self.snd_una + 1) & 0xFFFFFFFF)) & 0xFFFFFFFF) < (self.snd_nxt - self.snd_una) & 0xFFFFFFFF
+                and s.ack != self.snd_nxt
+            ):
+                self.snd_una = s.ack
+                self.max_seen = max(self.max_seen, s.wnd << self.snd_shift)
+                self.snd_edge = (s.ack + (s.wnd << self.snd_shift)) & 0xFFFFFFFF if ((self.snd_edge - ((s.ack + (s.wnd << self.snd_shift)) & 0xFFFFFFFF)) & 0xFFFFFFFF) >= 0x80000000 else self.snd_edge
+                self.backoff = 0
+                self.host.tell_acknowledged(s.ack)
+                self.rto_at = now + min(self.rto << self.backoff, RTO_MAX)
+                self.user_timeout_at = now + USER_PATIENCE
+                if self.on_step is not None:
+                    self.on_step(Step(now, "ack", "ack.some", "seg", s))
+                return True
+            # [ack.closing] rfc9293:3.10.7.4/fifth/CLOSING MUST, rfc9293:MUST-13 MUST
+            if (
+                ((s.ack - ((self.snd_una + 1) & 0xFFFFFFFF)) & 0xFFFFFFFF) < (self.snd_nxt - self.snd_una) & 0xFFFFFFFF
+                and s.ack == self.snd_nxt
+            ):
+                self.snd_una = s.ack
+                self.max_seen = max(self.max_seen, s.wnd << self.snd_shift)
+                self.snd_edge = (s.ack + (s.wnd << self.snd_shift)) & 0xFFFFFFFF if ((self.snd_edge - ((s.ack + (s.wnd << self.snd_shift)) & 0xFFFFFFFF)) & 0xFFFFFFFF) >= 0x80000000 else self.snd_edge
+                self.backoff = 0
+                self.host.tell_acknowledged(s.ack)
+                self.rto_at = None
+                self.user_timeout_at = None
+                self.time_wait_at = now + 2 * MSL
+                self.conn = TIME_WAIT
+                self.synack_due = None
+                if self.on_step is not None:
+                    self.on_step(Step(now, "ack", "ack.closing", "seg", s))
+                return False
+            # [ack.dup] rfc9293:3.10.7.4/fifth/ESTABLISHED MUST
+            if (
+                not ((s.ack - ((self.snd_una + 1) & 0xFFFFFFFF)) & 0xFFFFFFFF) < (self.snd_nxt - self.snd_una) & 0xFFFFFFFF
+                and ((self.snd_una - s.ack) & 0xFFFFFFFF) < 0x80000000
+                and (self.snd_una - s.ack) & 0xFFFFFFFF <= self.max_seen
+            ):
+                self.max_seen = max(self.max_seen, s.wnd << self.snd_shift)
+                self.snd_edge = (s.ack + (s.wnd << self.snd_shift)) & 0xFFFFFFFF if ((self.snd_edge - ((s.ack + (s.wnd << self.snd_shift)) & 0xFFFFFFFF)) & 0xFFFFFFFF) >= 0x80000000 else self.snd_edge
+                if self.on_step is not None:
+                    self.on_step(Step(now, "ack", "ack.dup", "seg", s))
+                return True
+            # [ack.old] rfc9293:3.10.7.4/fifth/data-injection MUST, rfc5961:5.2
+            if (
+                not ((s.ack - ((self.snd_una + 1) & 0xFFFFFFFF)) & 0xFFFFFFFF) < (self.snd_nxt - self.snd_una) & 0xFFFFFFFF
+                and ((self.snd_una - s.ack) & 0xFFFFFFFF) < 0x80000000
+                and (self.snd_una - s.ack) & 0xFFFFFFFF > self.max_seen
+            ):
+                self.challenge_upto = self.rcv_nxt
+                due = now + (0 if now >= self.last_challenge + CHALLENGE_INTERVAL else self.last_challenge + CHALLENGE_INTERVAL - now)
+                if self.challenge_due is None or due < self.challenge_due:
+                    self.challenge_due = due
+                self.last_challenge = now + (0 if now >= self.last_challenge + CHALLENGE_INTERVAL else self.last_challenge + CHALLENGE_INTERVAL - now)
+                if self.on_step is not None:
+                    self.on_step(Step(now, "ack", "ack.old", "seg", s))
+                return False
+            # [ack.unsent] rfc9293:3.10.7.4/fifth/ESTABLISHED/unsent SHOULD
+            if (
+                ((self.snd_una - s.ack) & 0xFFFFFFFF) >= 0x80000000
+                and not ((s.ack - ((self.snd_una + 1) & 0xFFFFFFFF)) & 0xFFFFFFFF) < (self.snd_nxt - self.snd_una) & 0xFFFFFFFF
+            ):
+                self.challenge_upto = self.rcv_nxt
+                due = now + (0 if now >= self.last_challenge + CHALLENGE_INTERVAL else self.last_challenge + CHALLENGE_INTERVAL - now)
+                if self.challenge_due is None or due < self.challenge_due:
+                    self.challenge_due = due
+                self.last_challenge = now + (0 if now >= self.last_challenge + CHALLENGE_INTERVAL else self.last_challenge + CHALLENGE_INTERVAL - now)
+                if self.on_step is not None:
+                    self.on_step(Step(now, "ack", "ack.unsent", "seg", s))
+                return False
+            raise IncompleteTableError("tcp.connection", "ack", "seg")
+        if st == LAST_ACK:
+            if not s.ackf:  # [ack.none] rfc9293:3.10.7.4/fifth MUST
+                if self.on_step is not None:
+                    self.on_step(Step(now, "ack", "ack.none", "seg", s))
+                return False
+            # [ack.some] rfc9293:3.10.7.4/fifth/ESTABLISHED MUST, rfc6298:5.3
+            if (
+                ((s.ack - ((self.snd_una + 1) & 0xFFFFFFFF)) & 0xFFFFFFFF) < (self.snd_nxt - self.snd_una) & 0xFFFFFFFF
+                and s.ack != self.snd_nxt
+            ):
+                self.snd_una = s.ack
+                self.max_seen = max(self.max_seen, s.wnd << self.snd_shift)
+                self.snd_edge = (s.ack + (s.wnd << self.snd_shift)) & 0xFFFFFFFF if ((self.snd_edge - ((s.ack + (s.wnd << self.snd_shift)) & 0xFFFFFFFF)) & 0xFFFFFFFF) >= 0x80000000 else self.snd_edge
+                self.backoff = 0
+                self.host.tell_acknowledged(s.ack)
+                self.rto_at = now + min(self.rto << self.backoff, RTO_MAX)
+                self.user_timeout_at = now + USER_PATIENCE
+                if self.on_step is not None:
+                    self.on_step(Step(now, "ack", "ack.some", "seg", s))
+                return True
+            # [ack.last] rfc9293:3.10.7.4/fifth/LAST-ACK MUST
+            if (
+                ((s.ack - ((self.snd_una + 1) & 0xFFFFFFFF)) & 0xFFFFFFFF) < (self.snd_nxt - self.snd_una) & 0xFFFFFFFF
+                and s.ack == self.snd_nxt
+            ):
+                self.snd_una = s.ack
+                self.max_seen = max(self.max_seen, s.wnd << self.snd_shift)
+                self.snd_edge = (s.ack + (s.wnd << self.snd_shift)) & 0xFFFFFFFF if ((self.snd_edge - ((s.ack + (s.wnd << self.snd_shift)) & 0xFFFFFFFF)) & 0xFFFFFFFF) >= 0x80000000 else self.snd_edge
+                self.backoff = 0
+                self.host.tell_acknowledged(s.ack)
+                self.rto_at = None
+                self.user_timeout_at = None
+                self.rto_at = None
+                self.persist_at = None
+                self.time_wait_at = None
+                self.user_timeout_at = None
+                self.host.tell_closed()
+                self.conn = CLOSED
+                self.ack_due = None
+                self.challenge_due = None
+                self.synack_due = None
+                if self.on_step is not None:
+                    self.on_step(Step(now, "ack", "ack.last", "seg", s))
+                return False
+            # [ack.dup] rfc9293:3.10.7.4/fifth/ESTABLISHED MUST
+            if (
+                not ((s.ack - ((self.snd_una + 1) & 0xFFFFFFFF)) & 0xFFFFFFFF) < (self.snd_nxt - self.snd_una) & 0xFFFFFFFF
+                and ((self.snd_una - s.ack) & 0xFFFFFFFF) < 0x80000000
+                and (self.snd_una - s.ack) & 0xFFFFFFFF <= self.max_seen
+            ):
+                self.max_seen = max(self.max_seen, s.wnd << self.snd_shift)
+                self.snd_edge = (s.ack + (s.wnd << self.snd_shift)) & 0xFFFFFFFF if ((self.snd_edge - ((s.ack + (s.wnd << self.snd_shift)) & 0xFFFFFFFF)) & 0xFFFFFFFF) >= 0x80000000 else self.snd_edge
+                if self.on_step is not None:
+                    self.on_step(Step(now, "ack", "ack.dup", "seg", s))
+                return True
+            # [ack.old] rfc9293:3.10.7.4/fifth/data-injection MUST, rfc5961:5.2
+            if (
+                not ((s.ack - ((self.snd_una + 1) & 0xFFFFFFFF)) & 0xFFFFFFFF) < (self.snd_nxt - self.snd_una) & 0xFFFFFFFF
+                and ((self.snd_una - s.ack) & 0xFFFFFFFF) < 0x80000000
+                and (self.snd_una - s.ack) & 0xFFFFFFFF > self.max_seen
+            ):
+                self.challenge_upto = self.rcv_nxt
+                due = now + (0 if now >= self.last_challenge + CHALLENGE_INTERVAL else self.last_challenge + CHALLENGE_INTERVAL - now)
+                if self.challenge_due is None or due < self.challenge_due:
+                    self.challenge_due = due
+                self.last_challenge = now + (0 if now >= self.last_challenge + CHALLENGE_INTERVAL else self.last_challenge + CHALLENGE_INTERVAL - now)
+                if self.on_step is not None:
+                    self.on_step(Step(now, "ack", "ack.old", "seg", s))
+                return False
+            # [ack.unsent] rfc9293:3.10.7.4/fifth/ESTABLISHED/unsent SHOULD
+            if (
+                ((self.snd_una - s.ack) & 0xFFFFFFFF) >= 0x80000000
+                and not ((s.ack - ((self.snd_una + 1) & 0xFFFFFFFF)) & 0xFFFFFFFF) < (self.snd_nxt - self.snd_una) & 0xFFFFFFFF
+            ):
+                self.challenge_upto = self.rcv_nxt
+                due = now + (0 if now >= self.last_challenge + CHALLENGE_INTERVAL else self.last_challenge + CHALLENGE_INTERVAL - now)
+                if self.challenge_due is None or due < self.challenge_due:
+                    self.challenge_due = due
+                self.last_challenge = now + (0 if now >= self.last_challenge + CHALLENGE_INTERVAL else self.last_challenge + CHALLENGE_INTERVAL - now)
+                if self.on_step is not None:
+                    self.on_step(Step(now, "ack", "ack.unsent", "seg", s))
+                return False
+            raise IncompleteTableError("tcp.connection", "ack", "seg")
+        return True
+
+    def _text(self, s: Seg, now: int) -> bool:
+        """Table `text` (rfc9293:3.10.7.4/seventh/CLOSE-WAIT)."""
+        st = self.conn
+        if st == ESTABLISHED:
+            # [text.next] rfc9293:3.10.7.4/seventh MUST, rfc9293:3.8.6.3
+            if (
+                not self.gone
+                and s.len > 0
+                and ((self.rcv_nxt - s.seq) & 0xFFFFFFFF) < 0x80000000
+                and ((self.rcv_nxt - ((s.seq + s.len) & 0xFFFFFFFF)) & 0xFFFFFFFF) >= 0x80000000
+                and (self.rcv_edge - self.rcv_nxt) & 0xFFFFFFFF > 0
+                and ((self.rcv_edge - ((s.seq + s.len) & 0xFFFFFFFF)) & 0xFFFFFFFF) < 0x80000000
+                and reach(self.held, (s.seq + s.len) & 0xFFFFFFFF) == (s.seq + s.len) & 0xFFFFFFFF
+            ):
+                self.host.tell_deliver(self.rcv_nxt, (s.seq + s.len) & 0xFFFFFFFF)
+                self.rcv_nxt = (s.seq + s.len) & 0xFFFFFFFF
+                self.held = forget(self.held, self.rcv_nxt)
+                self.ack_upto = self.rcv_nxt
+                due = now + (0 if (self.rcv_nxt - self.last_ack) & 0xFFFFFFFF >= 2 * self.host.ask_own_mss() else ACK_DELAY)
+                if self.ack_due is None or due < self.ack_due:
+                    self.ack_due = due
+                if self.on_step is not None:
+                    self.on_step(Step(now, "text", "text.next", "seg", s))
+                return True
+            if s.len == 0:  # [text.none]
+                if self.on_step is not None:
+                    self.on_step(Step(now, "text", "text.none", "seg", s))
+                return True
+            # [text.gone.est] rfc9293:SHLD-3 SHOULD
+            if self.gone and s.len > 0 and ((self.rcv_nxt - ((s.seq + s.len) & 0xFFFFFFFF)) & 0xFFFFFFFF) >= 0x80000000:
+                self.rto_at = None
+                self.persist_at = None
+                self.time_wait_at = None
+                self.user_timeout_at = None
+                self.host.emit_seg(Seg(seq=s.ack, rst=True, tson=self.ts_on, tsval=self.host.ask_ts_clock(), tsecr=self.ts_recent))
+                self.host.tell_closed()
+                self.conn = CLOSED
+                self.ack_due = None
+                self.challenge_due = None
+                self.synack_due = None
+                if self.on_step is not None:
+                    self.on_step(Step(now, "text", "text.gone.est", "seg", s))
+                return False
+            # [text.old] rfc9293:3.10.7.4/first SHOULD
+            if s.len > 0 and ((self.rcv_nxt - ((s.seq + s.len) & 0xFFFFFFFF)) & 0xFFFFFFFF) < 0x80000000:
+                self.ack_upto = self.rcv_nxt
+                if self.ack_due is None or now < self.ack_due:
+                    self.ack_due = now
+                if self.on_step is not None:
+                    self.on_step(Step(now, "text", "text.old", "seg", s))
+                return True
+            # [text.shut] rfc9293:3.10.7.4/first/zero-window SHOULD
+            if (
+                not self.gone
+                and s.len > 0
+                and ((self.rcv_nxt - s.seq) & 0xFFFFFFFF) < 0x80000000
+                and ((self.rcv_nxt - ((s.seq + s.len) & 0xFFFFFFFF)) & 0xFFFFFFFF) >= 0x80000000
+                and (self.rcv_edge - self.rcv_nxt) & 0xFFFFFFFF == 0
+            ):
+                self.challenge_upto = self.rcv_nxt
+                due = now + (0 if now >= self.last_challenge + CHALLENGE_INTERVAL else self.last_challenge + CHALLENGE_INTERVAL - now)
+                if self.challenge_due is None or due < self.challenge_due:
+                    self.challenge_due = due
+                self.last_challenge = now + (0 if now >= self.last_challenge + CHALLENGE_INTERVAL else self.last_challenge + CHALLENGE_INTERVAL - now)
+                if self.on_step is not None:
+                    self.on_step(Step(now, "text", "text.shut", "seg", s))
+                return True
+            # [text.join] rfc9293:SHLD-31 SHOULD, rfc5681:4.2
+            if (
+                not self.gone
+                and s.len > 0
+                and ((self.rcv_nxt - s.seq) & 0xFFFFFFFF) < 0x80000000
+                and ((self.rcv_nxt - ((s.seq + s.len) & 0xFFFFFFFF)) & 0xFFFFFFFF) >= 0x80000000
+                and (self.rcv_edge - self.rcv_nxt) & 0xFFFFFFFF > 0
+                and ((self.rcv_edge - ((s.seq + s.len) & 0xFFFFFFFF)) & 0xFFFFFFFF) < 0x80000000
+                and reach(self.held, (s.seq + s.len) & 0xFFFFFFFF) != (s.seq + s.len) & 0xFFFFFFFF
+            ):
+                self.host.tell_stash(self.rcv_nxt, (s.seq + s.len) & 0xFFFFFFFF)
+                self.host.tell_deliver(self.rcv_nxt, reach(self.held, (s.seq + s.len) & 0xFFFFFFFF))
+                self.rcv_nxt = reach(self.held, (s.seq + s.len) & 0xFFFFFFFF)
+                self.held = forget(self.held, self.rcv_nxt)
+                self.ack_upto = self.rcv_nxt
+                if self.ack_due is None or now < self.ack_due:
+                    self.ack_due = now
+                if self.on_step is not None:
+                    self.on_step(Step(now, "text", "text.join", "seg", s))
+                return True
+            # [text.over.trim] rfc9293:3.10.7.4/first/trim MUST
+            if (
+                not self.gone
+                and s.len > 0
+                and ((self.rcv_nxt - s.seq) & 0xFFFFFFFF) < 0x80000000
+                and ((self.rcv_nxt - ((s.seq + s.len) & 0xFFFFFFFF)) & 0xFFFFFFFF) >= 0x80000000
+                and (self.rcv_edge - self.rcv_nxt) & 0xFFFFFFFF > 0
+                and ((self.rcv_edge - ((s.seq + s.len) & 0xFFFFFFFF)) & 0xFFFFFFFF) >= 0x80000000
+            ):
+                self.host.tell_deliver(self.rcv_nxt, self.rcv_edge)
+                self.rcv_nxt = self.rcv_edge
+                self.held = forget(self.held, self.rcv_nxt)
+                self.ack_upto = self.rcv_nxt
+                if self.ack_due is None or now < self.ack_due:
+                    self.ack_due = now
+                if self.on_step is not None:
+                    self.on_step(Step(now, "text", "text.over.trim", "seg", s))
+                return True
+            # [text.ahead] rfc9293:SHLD-31 SHOULD, rfc5681:4.2 SHOULD
+            if (
+                not self.gone
+                and s.len > 0
+                and ((self.rcv_nxt - s.seq) & 0xFFFFFFFF) >= 0x80000000
+                and ((self.rcv_nxt - ((s.seq + s.len) & 0xFFFFFFFF)) & 0xFFFFFFFF) >= 0x80000000
+                and ((s.seq - self.rcv_nxt) & 0xFFFFFFFF) < (self.rcv_edge - self.rcv_nxt) & 0xFFFFFFFF
+                and ((self.rcv_edge - ((s.seq + s.len) & 0xFFFFFFFF)) & 0xFFFFFFFF) < 0x80000000
+            ):
+                self.host.tell_stash(s.seq, (s.seq + s.len) & 0xFFFFFFFF)
+                self.held = hold(self.held, s.seq, (s.seq + s.len) & 0xFFFFFFFF)
+                self.ack_upto = self.rcv_nxt
+                if self.ack_due is None or now < self.ack_due:
+                    self.ack_due = now
+                if self.on_step is not None:
+                    self.on_step(Step(now, "text", "text.ahead", "seg", s))
+                return True
+            # [text.ahead.trim] rfc9293:3.10.7.4/first/trim MUST
+            if (
+                not self.gone
+                and s.len > 0
+                and ((self.rcv_nxt - s.seq) & 0xFFFFFFFF) >= 0x80000000
+                and ((self.rcv_nxt - ((s.seq + s.len) & 0xFFFFFFFF)) & 0xFFFFFFFF) >= 0x80000000
+                and ((s.seq - self.rcv_nxt) & 0xFFFFFFFF) < (self.rcv_edge - self.rcv_nxt) & 0xFFFFFFFF
+                and ((self.rcv_edge - ((s.seq + s.len) & 0xFFFFFFFF)) & 0xFFFFFFFF) >= 0x80000000
+            ):
+                self.host.tell_stash(s.seq, self.rcv_edge)
+                self.held = hold(self.held, s.seq, self.rcv_edge)
+                self.ack_upto = self.rcv_nxt
+                if self.ack_due is None or now < self.ack_due:
+                    self.ack_due = now
+                if self.on_step is not None:
+                    self.on_step(Step(now, "text", "text.ahead.trim", "seg", s))
+                return True
+            # [text.beyond] rfc9293:3.10.7.4/first/trim MUST
+            if (
+                not self.gone
+                and s.len > 0
+                and ((self.rcv_nxt - s.seq) & 0xFFFFFFFF) >= 0x80000000
+                and ((self.rcv_nxt - ((s.seq + s.len) & 0xFFFFFFFF)) & 0xFFFFFFFF) >= 0x80000000
+                and not ((s.seq - self.rcv_nxt) & 0xFFFFFFFF) < (self.rcv_edge - self.rcv_nxt) & 0xFFFFFFFF
+            ):
+                self.ack_upto = self.rcv_nxt
+                if self.ack_due is None or now < self.ack_due:
+                    self.ack_due = now
+                if self.on_step is not None:
+                    self.on_step(Step(now, "text", "text.beyond", "seg", s))
+                return True
+            raise IncompleteTableError("tcp.connection", "text", "seg")
+        if st == FIN_WAIT_1 or st == FIN_WAIT_2:
+            # [text.next] rfc9293:3.10.7.4/seventh MUST, rfc9293:3.8.6.3
+            if (
+                not self.gone
+                and s.len > 0
+                and ((self.rcv_nxt - s.seq) & 0xFFFFFFFF) < 0x80000000
+                and ((self.rcv_nxt - ((s.seq + s.len) & 0xFFFFFFFF)) & 0xFFFFFFFF) >= 0x80000000
+                and (self.rcv_edge - self.rcv_nxt) & 0xFFFFFFFF > 0
+                and ((self.rcv_edge - ((s.seq + s.len) & 0xFFFFFFFF)) & 0xFFFFFFFF) < 0x80000000
+                and reach(self.held, (s.seq + s.len) & 0xFFFFFFFF) == (s.seq + s.len) & 0xFFFFFFFF
+            ):
+                self.host.tell_deliver(self.rcv_nxt, (s.seq + s.len) & 0xFFFFFFFF)
+                self.rcv_nxt = (s.seq + s.len) & 0xFFFFFFFF
+                self.held = forget(self.held, self.rcv_nxt)
+                self.ack_upto = self.rcv_nxt
+                due = now + (0 if (self.rcv_nxt - self.last_ack) & 0xFFFFFFFF >= 2 * self.host.ask_own_mss() else ACK_DELAY)
+                if self.ack_due is None or due < self.ack_due:
+                    self.ack_due = due
+                if self.on_step is not None:
+                    self.on_step(Step(now, "text", "text.next", "seg", s))
+                return True
+            if s.len == 0:  # [text.none]
+                if self.on_step is not None:
+                    self.on_step(Step(now, "text", "text.none", "seg", s))
+                return True
+            # [text.gone] rfc9293:SHLD-3 SHOULD, rfc9293:3.6.1
+            if self.gone and s.len > 0 and ((self.rcv_nxt - ((s.seq + s.len) & 0xFFFFFFFF)) & 0xFFFFFFFF) >= 0x80000000:
+                self.rto_at = None
+                self.persist_at = None
+                self.time_wait_at = None
+                self.user_timeout_at = None
+                self.host.emit_seg(Seg(seq=s.ack, rst=True, tson=self.ts_on, tsval=self.host.ask_ts_clock(), tsecr=self.ts_recent))
+                self.host.tell_closed()
+                self.conn = CLOSED
+                self.ack_due = None
+                self.challenge_due = None
+                self.synack_due = None
+                if self.on_step is not None:
+                    self.on_step(Step(now, "text", "text.gone", "seg", s))
+                return False
+            # [text.old] rfc9293:3.10.7.4/first SHOULD
+            if s.len > 0 and ((self.rcv_nxt - ((s.seq + s.len) & 0xFFFFFFFF)) & 0xFFFFFFFF) < 0x80000000:
+                self.ack_upto = self.rcv_nxt
+                if self.ack_due is None or now < self.ack_due:
+                    self.ack_due = now
+                if self.on_step is not None:
+                    self.on_step(Step(now, "text", "text.old", "seg", s))
+                return True
+            # [text.shut] rfc9293:3.10.7.4/first/zero-window SHOULD
+            if (
+                not self.gone
+                and s.len > 0
+                and ((self.rcv_nxt - s.seq) & 0xFFFFFFFF) < 0x80000000
+                and ((self.rcv_nxt - ((s.seq + s.len) & 0xFFFFFFFF)) & 0xFFFFFFFF) >= 0x80000000
+                and (self.rcv_edge - self.rcv_nxt) & 0xFFFFFFFF == 0
+            ):
+                self.challenge_upto = self.rcv_nxt
+                due = now + (0 if now >= self.last_challenge + CHALLENGE_INTERVAL else self.last_challenge + CHALLENGE_INTERVAL - now)
+                if self.challenge_due is None or due < self.challenge_due:
+                    self.challenge_due = due
+                self.last_challenge = now + (0 if now >= self.last_challenge + CHALLENGE_INTERVAL else self.last_challenge + CHALLENGE_INTERVAL - now)
+                if self.on_step is not None:
+                    self.on_step(Step(now, "text", "text.shut", "seg", s))
+                return True
+            # [text.join] rfc9293:SHLD-31 SHOULD, rfc5681:4.2
+            if (
+                not self.gone
+                and s.len > 0
+                and ((self.rcv_nxt - s.seq) & 0xFFFFFFFF) < 0x80000000
+                and ((self.rcv_nxt - ((s.seq + s.len) & 0xFFFFFFFF)) & 0xFFFFFFFF) >= 0x80000000
+                and (self.rcv_edge - self.rcv_nxt) & 0xFFFFFFFF > 0
+                and ((self.rcv_edge - ((s.seq + s.len) & 0xFFFFFFFF)) & 0xFFFFFFFF) < 0x80000000
+                and reach(self.held, (s.seq + s.len) & 0xFFFFFFFF) != (s.seq + s.len) & 0xFFFFFFFF
+            ):
+                self.host.tell_stash(self.rcv_nxt, (s.seq + s.len) & 0xFFFFFFFF)
+                self.host.tell_deliver(self.rcv_nxt, reach(self.held, (s.seq + s.len) & 0xFFFFFFFF))
+                self.rcv_nxt = reach(self.held, (s.seq + s.len) & 0xFFFFFFFF)
+                self.held = forget(self.held, self.rcv_nxt)
+                self.ack_upto = self.rcv_nxt
+                if self.ack_due is None or now < self.ack_due:
+                    self.ack_due = now
+                if self.on_step is not None:
+                    self.on_step(Step(now, "text", "text.join", "seg", s))
+                return True
+            # [text.over.trim] rfc9293:3.10.7.4/first/trim MUST
+            if (
+                not self.gone
+                and s.len > 0
+                and ((self.rcv_nxt - s.seq) & 0xFFFFFFFF) < 0x80000000
+                and ((self.rcv_nxt - ((s.seq + s.len) & 0xFFFFFFFF)) & 0xFFFFFFFF) >= 0x80000000
+                and (self.rcv_edge - self.rcv_nxt) & 0xFFFFFFFF > 0
+                and ((self.rcv_edge - ((s.seq + s.len) & 0xFFFFFFFF)) & 0xFFFFFFFF) >= 0x80000000
+            ):
+                self.host.tell_deliver(self.rcv_nxt, self.rcv_edge)
+                self.rcv_nxt = self.rcv_edge
+                self.held = forget(self.held, self.rcv_nxt)
+                self.ack_upto = self.rcv_nxt
+                if self.ack_due is None or now < self.ack_due:
+                    self.ack_due = now
+                if self.on_step is not None:
+                    self.on_step(Step(now, "text", "text.over.trim", "seg", s))
+                return True
+            # [text.ahead] rfc9293:SHLD-31 SHOULD, rfc5681:4.2 SHOULD
+            if (
+                not self.gone
+                and s.len > 0
+                and ((self.rcv_nxt - s.seq) & 0xFFFFFFFF) >= 0x80000000
+                and ((self.rcv_nxt - ((s.seq + s.len) & 0xFFFFFFFF)) & 0xFFFFFFFF) >= 0x80000000
+                and ((s.seq - self.rcv_nxt) & 0xFFFFFFFF) < (self.rcv_edge - self.rcv_nxt) & 0xFFFFFFFF
+                and ((self.rcv_edge - ((s.seq + s.len) & 0xFFFFFFFF)) & 0xFFFFFFFF) < 0x80000000
+            ):
+                self.host.tell_stash(s.seq, (s.seq + s.len) & 0xFFFFFFFF)
+                self.held = hold(self.held, s.seq, (s.seq + s.len) & 0xFFFFFFFF)
+                self.ack_upto = self.rcv_nxt
+                if self.ack_due is None or now < self.ack_due:
+                    self.ack_due = now
+                if self.on_step is not None:
+                    self.on_step(Step(now, "text", "text.ahead", "seg", s))
+                return True
+            # [text.ahead.trim] rfc9293:3.10.7.4/first/trim MUST
+            if (
+                not self.gone
+                and s.len > 0
+                and ((self.rcv_nxt - s.seq) & 0xFFFFFFFF) >= 0x80000000
+                and ((self.rcv_nxt - ((s.seq + s.len) & 0xFFFFFFFF)) & 0xFFFFFFFF) >= 0x80000000
+                and ((s.seq - self.rcv_nxt) & 0xFFFFFFFF) < (self.rcv_edge - self.rcv_nxt) & 0xFFFFFFFF
+                and ((self.rcv_edge - ((s.seq + s.len) & 0xFFFFFFFF)) & 0xFFFFFFFF) >= 0x80000000
+            ):
+                self.host.tell_stash(s.seq, self.rcv_edge)
+                self.held = hold(self.held, s.seq, self.rcv_edge)
+                self.ack_upto = self.rcv_nxt
+                if self.ack_due is None or now < self.ack_due:
+                    self.ack_due = now
+                if self.on_step is not None:
+                    self.on_step(Step(now, "text", "text.ahead.trim", "seg", s))
+                return True
+            # [text.beyond] rfc9293:3.10.7.4/first/trim MUST
+            if (
+                not self.gone
+                and s.len > 0
+                and ((self.rcv_nxt - s.seq) & 0xFFFFFFFF) >= 0x80000000
+                and ((self.rcv_nxt - ((s.seq + s.len) & 0xFFFFFFFF)) & 0xFFFFFFFF) >= 0x80000000
+                and not ((s.seq - self.rcv_nxt) & 0xFFFFFFFF) < (self.rcv_edge - self.rcv_nxt) & 0xFFFFFFFF
+            ):
+                self.ack_upto = self.rcv_nxt
+                if self.ack_due is None or now < self.ack_due:
+                    self.ack_due = now
+                if self.on_step is not None:
+                    self.on_step(Step(now, "text", "text.beyond", "seg", s))
+                return True
+            raise IncompleteTableError("tcp.connection", "text", "seg")
+        if st in _RECEIVED:
+            # [text.late] rfc9293:3.10.7.4/seventh/CLOSE-WAIT MUST
+            if self.on_step is not None:
+                self.on_step(Step(now, "text", "text.late", "seg", s))
+            return True
+        return True
+
+    def _fin(self, s: Seg, now: int) -> bool:
+        """Table `fin` (rfc9293:3.10.7.4/eighth)."""
+        st = self.conn
+        if st in _RECEIVING:
+            # [fin.here] rfc9293:3.10.7.4/eighth MUST
+            if (
+                s.fin
+                and (s.seq + s.len) & 0xFFFFFFFF == self.rcv_nxt
+                and (self.rcv_edge - self.rcv_nxt) & 0xFFFFFFFF > 0
+            ):
+                self.rcv_nxt = (self.rcv_nxt + 1) & 0xFFFFFFFF
+                self.fin_in = True
+                self.fin_known = False
+                self.ack_upto = self.rcv_nxt
+                if self.ack_due is None or now < self.ack_due:
+                    self.ack_due = now
+                self.host.tell_finished()
+                if self.on_step is not None:
+                    self.on_step(Step(now, "fin", "fin.here", "seg", s))
+                return True
+            # [fin.edge.wait] rfc9293:3.10.7.4/first/zero-window SHOULD
+            if (
+                s.fin
+                and (s.seq + s.len) & 0xFFFFFFFF == self.rcv_nxt
+                and (self.rcv_edge - self.rcv_nxt) & 0xFFFFFFFF == 0
+            ):
+                self.challenge_upto = self.rcv_nxt
+                due = now + (0 if now >= self.last_challenge + CHALLENGE_INTERVAL else self.last_challenge + CHALLENGE_INTERVAL - now)
+                if self.challenge_due is None or due < self.challenge_due:
+                    self.challenge_due = due
+                self.last_challenge = now + (0 if now >= self.last_challenge + CHALLENGE_INTERVAL else self.last_challenge + CHALLENGE_INTERVAL - now)
+                if self.on_step is not None:
+                    self.on_step(Step(now, "fin", "fin.edge.wait", "seg", s))
+                return False
+            # [fin.joined] rfc9293:3.10.7.4/eighth MUST
+            if (
+                not (s.fin and (s.seq + s.len) & 0xFFFFFFFF == self.rcv_nxt)
+                and self.fin_known
+                and self.fin_at == self.rcv_nxt
+            ):
+                self.rcv_nxt = (self.rcv_nxt + 1) & 0xFFFFFFFF
+                self.fin_in = True
+                self.fin_known = False
+                self.ack_upto = self.rcv_nxt
+                if self.ack_due is None or now < self.ack_due:
+                    self.ack_due = now
+                self.host.tell_finished()
+                self.rcv_edge = self.rcv_nxt if ((self.rcv_edge - self.rcv_nxt) & 0xFFFFFFFF) >= 0x80000000 else self.rcv_edge
+                if self.on_step is not None:
+                    self.on_step(Step(now, "fin", "fin.joined", "seg", s))
+                return True
+            # [fin.ahead] rfc9293:SHLD-31 SHOULD
+            if (
+                not (self.fin_known and self.fin_at == self.rcv_nxt)
+                and s.fin
+                and ((self.rcv_nxt - ((s.seq + s.len) & 0xFFFFFFFF)) & 0xFFFFFFFF) >= 0x80000000
+                and ((((s.seq + s.len) & 0xFFFFFFFF) - self.rcv_nxt) & 0xFFFFFFFF) < (self.rcv_edge - self.rcv_nxt) & 0xFFFFFFFF
+            ):
+                self.fin_known = True
+                self.fin_at = (s.seq + s.len) & 0xFFFFFFFF
+                self.ack_upto = self.rcv_nxt
+                if self.ack_due is None or now < self.ack_due:
+                    self.ack_due = now
+                if self.on_step is not None:
+                    self.on_step(Step(now, "fin", "fin.ahead", "seg", s))
+                return False
+            # [fin.none]
+            if self.on_step is not None:
+                self.on_step(Step(now, "fin", "fin.none", "seg", s))
+            return False
+        if st in _RECEIVED:
+            # [fin.again] rfc9293:3.10.7.4/eighth/CLOSE-WAIT MUST
+            if self.on_step is not None:
+                self.on_step(Step(now, "fin", "fin.again", "seg", s))
+            return False
+        return True
+
+    def _finish(self, s: Seg, now: int) -> bool:
+        """Table `finish` (rfc9293:3.10.7.4/eighth/ESTABLISHED)."""
+        st = self.conn
+        if st == ESTABLISHED:
+            if self.fin_in:  # [finish.est] rfc9293:3.10.7.4/eighth/ESTABLISHED MUST
+                self.conn = CLOSE_WAIT
+                self.synack_due = None
+                if self.on_step is not None:
+                    self.on_step(Step(now, "finish", "finish.est", "seg", s))
+                return False
+            # [finish.none]
+            if self.on_step is not None:
+                self.on_step(Step(now, "finish", "finish.none", "seg", s))
+            return False
+        if st == FIN_WAIT_1:
+            if self.fin_in:  # [finish.wait1] rfc9293:3.10.7.4/eighth/FIN-WAIT-1 MUST
+                self.conn = CLOSING
+                self.synack_due = None
+                if self.on_step is not None:
+                    self.on_step(Step(now, "finish", "finish.wait1", "seg", s))
+                return False
+            # [finish.none]
+            if self.on_step is not None:
+                self.on_step(Step(now, "finish", "finish.none", "seg", s))
+            return False
+        if st == FIN_WAIT_2:
+            if self.fin_in:  # [finish.wait2] rfc9293:3.10.7.4/eighth/FIN-WAIT-2 MUST, rfc9293:MUST-13 MUST
+                self.rto_at = None
+                self.user_timeout_at = None
+                self.time_wait_at = now + 2 * MSL
+                self.conn = TIME_WAIT
+                self.synack_due = None
+                if self.on_step is not None:
+                    self.on_step(Step(now, "finish", "finish.wait2", "seg", s))
+                return False
+            # [finish.none]
+            if self.on_step is not None:
+                self.on_step(Step(now, "finish", "finish.none", "seg", s))
+            return False
+        return True
+
+    def call_open_active(self, now: int) -> str | None:
+        """The user's call `open_active`; the code of a refusal, or None."""
+        st = self.conn
+        if st == SYN_SENT:
+            # [open.twice] rfc9293:3.10.1/others MUST
+            if self.on_step is not None:
+                self.on_step(Step(now, "open_active", "open.twice", "open_active", None))
+            return "connection_exists"
+        if st == CLOSED or st == LISTEN:
+            # [open.active] rfc9293:3.10.1/CLOSED MUST, rfc9293:3.10.1/LISTEN
+            self.opening = True
+            self.conn = CLOSED
+            self.ack_due = None
+            self.challenge_due = None
+            self.synack_due = None
+            if self.on_step is not None:
+                self.on_step(Step(now, "open_active", "open.active", "open_active", None))
+            return None
+        # [open.exists] rfc9293:3.10.1/others MUST
+        if self.on_step is not None:
+            self.on_step(Step(now, "open_active", "open.exists", "open_active", None))
+        return "connection_exists"
+
+    def call_open_passive(self, now: int) -> str | None:
+        """The user's call `open_passive`; the code of a refusal, or None."""
+        st = self.conn
+        if st == CLOSED:
+            # [open.passive] rfc9293:3.10.1/CLOSED MUST
+            self.conn = LISTEN
+            self.ack_due = None
+            self.challenge_due = None
+            self.synack_due = None
+            if self.on_step is not None:
+                self.on_step(Step(now, "open_passive", "open.passive", "open_passive", None))
+            return None
+        if st == LISTEN:
+            # [listen.twice] rfc9293:3.10.1/LISTEN
+            if self.on_step is not None:
+                self.on_step(Step(now, "open_passive", "listen.twice", "open_passive", None))
+            return "connection_exists"
+        if st == SYN_SENT:
+            # [listen.late] rfc9293:3.10.1/others MUST
+            if self.on_step is not None:
+                self.on_step(Step(now, "open_passive", "listen.late", "open_passive", None))
+            return "connection_exists"
+        # [listen.exists] rfc9293:3.10.1/others MUST
+        if self.on_step is not None:
+            self.on_step(Step(now, "open_passive", "listen.exists", "open_passive", None))
+        return "connection_exists"
+
+    def call_send(self, n: int, now: int) -> str | None:
+        """The user's call `send`; the code of a refusal, or None."""
+        st = self.conn
+        if st == CLOSED:
+            # [send.closed] rfc9293:3.10.2/CLOSED MUST
+            if self.on_step is not None:
+                self.on_step(Step(now, "send", "send.closed", "send", None))
+            return "no_connection"
+        if st == LISTEN:
+            # [send.listen] rfc9293:3.10.2/LISTEN MUST
+            if self.on_step is not None:
+                self.on_step(Step(now, "send", "send.listen", "send", None))
+            return "foreign_unspecified"
+        if st in _SYN_SENT_AND_3_MORE:
+            if self.closing:  # [send.shut] rfc9293:3.10.2/FIN-WAIT-1 MUST
+                if self.on_step is not None:
+                    self.on_step(Step(now, "send", "send.shut", "send", None))
+                return "closing"
+            # [send.queue] rfc9293:3.10.2/ESTABLISHED MUST, rfc9293:3.10.2/SYN-SENT, rfc9293:MUST-60
+            self.unsent += n
+            if self.on_step is not None:
+                self.on_step(Step(now, "send", "send.queue", "send", None))
+            return None
+        # [send.closing] rfc9293:3.10.2/FIN-WAIT-1 MUST
+        if self.on_step is not None:
+            self.on_step(Step(now, "send", "send.closing", "send", None))
+        return "closing"
+
+    def call_receive(self, now: int) -> str | None:
+        """The user's call `receive`; the code of a refusal, or None."""
+        st = self.conn
+        if st == CLOSED:
+            # [recv.closed] rfc9293:3.10.3/CLOSED MUST
+            if self.on_step is not None:
+                self.on_step(Step(now, "receive", "recv.closed", "receive", None))
+            return "no_connection"
+        if st == LISTEN or st == SYN_SENT:
+            # [recv.listen] rfc9293:3.10.3/LISTEN MUST
+            if self.on_step is not None:
+                self.on_step(Step(now, "receive", "recv.listen", "receive", None))
+            return None
+        if st in _CLOSING_OR_LAST_ACK_OR_TIME_WAIT:
+            # [recv.closing] rfc9293:3.10.3/CLOSING MUST
+            if self.on_step is not None:
+                self.on_step(Step(now, "receive", "recv.closing", "receive", None))
+            return None
+        # [recv.open] rfc9293:3.10.3/ESTABLISHED MUST, rfc9293:3.10.3/CLOSE-WAIT
+        if self.on_step is not None:
+            self.on_step(Step(now, "receive", "recv.open", "receive", None))
+        return None
+
+    def call_close(self, now: int) -> str | None:
+        """The user's call `close`; the code of a refusal, or None."""
+        st = self.conn
+        if st == CLOSED:
+            # [close.closed] rfc9293:3.10.4/CLOSED MUST
+            if self.on_step is not None:
+                self.on_step(Step(now, "close", "close.closed", "close", None))
+            return "no_connection"
+        if st == LISTEN:
+            # [close.listen] rfc9293:3.10.4/LISTEN MUST
+            self.host.tell_closed()
+            self.conn = CLOSED
+            self.ack_due = None
+            self.challenge_due = None
+            self.synack_due = None
+            if self.on_step is not None:
+                self.on_step(Step(now, "close", "close.listen", "close", None))
+            return None
+        if st in _SYN_SENT_AND_3_MORE:
+            # [close.wish] rfc9293:3.10.4/ESTABLISHED MUST, rfc9293:3.10.4/SYN-SENT
+            self.closing = True
+            if self.on_step is not None:
+                self.on_step(Step(now, "close", "close.wish", "close", None))
+            return None
+        # [close.twice] rfc9293:3.10.4/FIN-WAIT-1, rfc9293:3.10.4/CLOSING
+        if self.on_step is not None:
+            self.on_step(Step(now, "close", "close.twice", "close", None))
+        return "closing"
+
+    def call_leave(self, now: int) -> str | None:
+        """The user's call `leave`; the code of a refusal, or None."""
+        st = self.conn
+        if st == CLOSED:
+            # [leave.closed] rfc9293:3.10.4/CLOSED MUST
+            if self.on_step is not None:
+                self.on_step(Step(now, "leave", "leave.closed", "leave", None))
+            return "no_connection"
+        if st == LISTEN:
+            # [leave.listen] rfc9293:3.10.4/LISTEN MUST
+            self.host.tell_closed()
+            self.conn = CLOSED
+            self.ack_due = None
+            self.challenge_due = None
+            self.synack_due = None
+            if self.on_step is not None:
+                self.on_step(Step(now, "leave", "leave.listen", "leave", None))
+            return None
+        if st in _SYN_SENT_AND_3_MORE:
+            # [leave.wish] rfc9293:3.10.4/ESTABLISHED MUST, rfc9293:MAY-1
+            self.closing = True
+            self.gone = True
+            if self.on_step is not None:
+                self.on_step(Step(now, "leave", "leave.wish", "leave", None))
+            return None
+        # [leave.rest] rfc9293:MAY-1
+        self.gone = True
+        if self.on_step is not None:
+            self.on_step(Step(now, "leave", "leave.rest", "leave", None))
+        return None
+
+    def call_abort(self, now: int) -> str | None:
+        """The user's call `abort`; the code of a refusal, or None."""
+        st = self.conn
+        if st == CLOSED:
+            # [abort.closed] rfc9293:3.10.5/CLOSED MUST
+            if self.on_step is not None:
+                self.on_step(Step(now, "abort", "abort.closed", "abort", None))
+            return "no_connection"
+        if st == LISTEN:
+            # [abort.listen] rfc9293:3.10.5/LISTEN MUST
+            self.host.tell_closed()
+            self.conn = CLOSED
+            self.ack_due = None
+            self.challenge_due = None
+            self.synack_due = None
+            if self.on_step is not None:
+                self.on_step(Step(now, "abort", "abort.listen", "abort", None))
+            return None
+        if st == SYN_SENT:
+            # [abort.syn] rfc9293:3.10.5/SYN-SENT MUST
+            self.aborting = True
+            if self.on_step is not None:
+                self.on_step(Step(now, "abort", "abort.syn", "abort", None))
+            return None
+        # [abort.wish] rfc9293:3.10.5/ESTABLISHED MUST
+        self.aborting = True
+        if self.on_step is not None:
+            self.on_step(Step(now, "abort", "abort.wish", "abort", None))
+        return None
+
+    def call_status(self, now: int) -> str | None:
+        """The user's call `status`; the code of a refusal, or None."""
+        st = self.conn
+        if st == CLOSED:
+            # [status.closed] rfc9293:3.10.6
+            if self.on_step is not None:
+                self.on_step(Step(now, "status", "status.closed", "status", None))
+            return "no_connection"
+        if st == LISTEN or st == SYN_SENT:
+            # [status.open] rfc9293:3.10.6
+            if self.on_step is not None:
+                self.on_step(Step(now, "status", "status.open", "status", None))
+            return None
+        # [status.synced] rfc9293:3.10.6
+        if self.on_step is not None:
+            self.on_step(Step(now, "status", "status.synced", "status", None))
+        return None
+
+    def call_push(self, on: bool, now: int) -> str | None:
+        """The user's call `push`; the code of a refusal, or None."""
+        # [push.set] rfc9293:MUST-17 MUST
+        self.nodelay = on
+        if self.on_step is not None:
+            self.on_step(Step(now, "push", "push.set", "push", None))
+        return None
+
+    def timer_rto(self, now: int) -> None:
+        """Timer `rto` has expired."""
+        st = self.conn
+        if st == SYN_SENT or st == SYN_RECEIVED:
+            # [rto.syn] rfc9293:3.10.8/retransmission MUST, rfc6298:5.5 MUST
+            self.syn_again = True
+            self.backoff = min(self.backoff + 1, 16)
+            self.rto_at = now + min(self.rto << self.backoff, RTO_MAX)
+            if self.on_step is not None:
+                self.on_step(Step(now, "retransmission", "rto.syn", "rto", None))
+            return
+        if st in _CLOSED_AND_3_MORE:
+            # [rto.idle] rfc6298:5.2
+            if self.on_step is not None:
+                self.on_step(Step(now, "retransmission", "rto.idle", "rto", None))
+            return
+        # [rto.data] rfc9293:3.10.8/retransmission MUST, rfc6298:5.4 MUST, rfc5681:3.1
+        if (self.snd_nxt - self.snd_una) & 0xFFFFFFFF > 0 and self.snd_wnd > 0:
+            self.ssthresh = max(((self.snd_nxt - self.snd_una) & 0xFFFFFFFF) // 2, 2 * max(min(self.peer_mss, self.host.ask_own_mss()) - (12 if self.ts_on else 0), 64)) if self.backoff == 0 else self.ssthresh
+            self.cwnd = max(min(self.peer_mss, self.host.ask_own_mss()) - (12 if self.ts_on else 0), 64)
+            self.recovering = False
+            self.recover = self.snd_nxt
+            self.dupacks = 0
+            self.timing = False
+            self.again_from = self.snd_una
+            self.again_upto = self.snd_nxt
+            self.backoff = min(self.backoff + 1, 16)
+            self.rto_at = now + min(self.rto << self.backoff, RTO_MAX)
+            if self.on_step is not None:
+                self.on_step(Step(now, "retransmission", "rto.data", "rto", None))
+            return
+        # [rto.probe] rfc9293:SHLD-30 SHOULD, rfc9293:MUST-35
+        if (self.snd_nxt - self.snd_una) & 0xFFFFFFFF > 0 and self.snd_wnd == 0:
+            self.again_from = self.snd_una
+            self.again_upto = self.snd_nxt
+            self.timing = False
+            self.backoff = min(self.backoff + 1, 16)
+            self.rto_at = now + min(self.rto << self.backoff, RTO_MAX)
+            if self.user_timeout_at is None:
+                self.user_timeout_at = now + USER_PATIENCE
+            if self.on_step is not None:
+                self.on_step(Step(now, "retransmission", "rto.probe", "rto", None))
+            return
+        if (self.snd_nxt - self.snd_una) & 0xFFFFFFFF == 0:  # [rto.none] rfc6298:5.2
+            if self.on_step is not None:
+                self.on_step(Step(now, "retransmission", "rto.none", "rto", None))
+            return
+        raise IncompleteTableError("tcp.connection", "retransmission", "rto")
+
+    def timer_persist(self, now: int) -> None:
+        """Timer `persist` has expired."""
+        st = self.conn
+        if st == ESTABLISHED or st == CLOSE_WAIT:
+            # [persist.probe] rfc9293:MUST-36 MUST
+            self.probing = True
+            if self.on_step is not None:
+                self.on_step(Step(now, "zero_window", "persist.probe", "persist", None))
+            return
+        # [persist.none] rfc9293:MUST-36
+        if self.on_step is not None:
+            self.on_step(Step(now, "zero_window", "persist.none", "persist", None))
+        return
+
+    def timer_time_wait(self, now: int) -> None:
+        """Timer `time_wait` has expired."""
+        st = self.conn
+        if st == TIME_WAIT:
+            # [timewait.over] rfc9293:3.10.8/time-wait MUST, rfc9293:MUST-13 MUST
+            self.rto_at = None
+            self.persist_at = None
+            self.time_wait_at = None
+            self.user_timeout_at = None
+            self.host.tell_closed()
+            self.conn = CLOSED
+            self.ack_due = None
+            self.challenge_due = None
+            self.synack_due = None
+            if self.on_step is not None:
+                self.on_step(Step(now, "quiet_time", "timewait.over", "time_wait", None))
+            return
+        if st in _CLOSED_OR_LISTEN_OR_SYN_SENT:
+            # [timewait.none] rfc9293:3.10.8/time-wait
+            if self.on_step is not None:
+                self.on_step(Step(now, "quiet_time", "timewait.none", "time_wait", None))
+            return
+        # [timewait.not] rfc9293:3.10.8/time-wait
+        if self.on_step is not None:
+            self.on_step(Step(now, "quiet_time", "timewait.not", "time_wait", None))
+        return
+
+    def timer_user_timeout(self, now: int) -> None:
+        """Timer `user_timeout` has expired."""
+        st = self.conn
+        if st == SYN_SENT:
+            # [timeout.syn] rfc9293:MUST-22 MUST, rfc9293:MUST-23
+            self.rto_at = None
+            self.persist_at = None
+            self.time_wait_at = None
+            self.user_timeout_at = None
+            self.host.tell_timed_out()
+            self.conn = CLOSED
+            self.ack_due = None
+            self.challenge_due = None
+            self.synack_due = None
+            if self.on_step is not None:
+                self.on_step(Step(now, "patience", "timeout.syn", "user_timeout", None))
+            return
+        if st == CLOSED or st == LISTEN:
+            # [timeout.none] rfc9293:3.10.8/user
+            if self.on_step is not None:
+                self.on_step(Step(now, "patience", "timeout.none", "user_timeout", None))
+            return
+        # [timeout.user] rfc9293:3.10.8/user MUST, rfc9293:MUST-20, rfc9293:MUST-21
+        self.rto_at = None
+        self.persist_at = None
+        self.time_wait_at = None
+        self.user_timeout_at = None
+        self.host.tell_timed_out()
+        self.conn = CLOSED
+        self.ack_due = None
+        self.challenge_due = None
+        self.synack_due = None
+        if self.on_step is not None:
+            self.on_step(Step(now, "patience", "timeout.user", "user_timeout", None))
+        return
+
+    def tick(self, now: int) -> None:
+        """Fire every timer whose time has come, in the order of their times."""
+        while True:
+            at = now
+            which = ""
+            if self.persist_at is not None and self.persist_at <= at:
+                at = self.persist_at
+                which = "persist"
+            if self.rto_at is not None and (self.rto_at < at or (not which and self.rto_at <= at)):
+                at = self.rto_at
+                which = "rto"
+            if self.time_wait_at is not None and (self.time_wait_at < at or (not which and self.time_wait_at <= at)):
+                at = self.time_wait_at
+                which = "time_wait"
+            if self.user_timeout_at is not None and (self.user_timeout_at < at or (not which and self.user_timeout_at <= at)):
+                at = self.user_timeout_at
+                which = "user_timeout"
+            if which == "persist":
+                self.persist_at = None
+                self.timer_persist(now)
+            elif which == "rto":
+                self.rto_at = None
+                self.timer_rto(now)
+            elif which == "time_wait":
+                self.time_wait_at = None
+                self.timer_time_wait(now)
+            elif which == "user_timeout":
+                self.user_timeout_at = None
+                self.timer_user_timeout(now)
+            else:
+                return
+
+    def deadline(self) -> int | None:
+        """When `tick` or `pump` has something to do by itself; None: never."""
+        best = self.rto_at
+        at = self.persist_at
+        if at is not None and (best is None or at < best):
+            best = at
+        at = self.time_wait_at
+        if at is not None and (best is None or at < best):
+            best = at
+        at = self.user_timeout_at
+        if at is not None and (best is None or at < best):
+            best = at
+        at = self.ack_due
+        if at is not None and (best is None or at < best):
+            best = at
+        at = self.challenge_due
+        if at is not None and (best is None or at < best):
+            best = at
+        at = self.synack_due
+        if at is not None and (best is None or at < best):
+            best = at
+        return best
+
+    def pump(self, now: int) -> None:
+        """Send everything that is to be sent now, in the order of the profile."""
+        for _ in range(OUTPUTS_PER_PUMP):
+            st = self.conn
+            if st == CLOSED:
+                if self.opening and self._out_tx_syn(now):  # [tx.syn]
+                    continue
+                return
+            if st == LISTEN:
+                return
+            if st == SYN_SENT:
+                if (self.closing or self.aborting) and self._out_close_unopened(now):  # [close.unopened]
+                    continue
+                if self.syn_again and self._out_tx_syn_again(now):  # [tx.syn.again]
+                    continue
+                return
+            if st == SYN_RECEIVED:
+                if self.aborting and not self.syn_pending and self._out_tx_abort(now):  # [tx.abort]
+                    continue
+                if self.syn_pending and self._out_tx_synack(now):  # [tx.synack]
+                    continue
+                # [tx.synack.again]
+                if (
+                    not self.syn_pending
+                    and (self.syn_again or (self.synack_due is not None and self.synack_due <= now))
+                    and self._out_tx_synack_again(now)
+                ):
+                    continue
+                if self.closing and not self.syn_pending and self.unsent == 0 and self._out_tx_fin(now):  # [tx.fin]
+                    continue
+                # [tx.ack]
+                if (
+                    not self.syn_pending
+                    and ((self.ack_due is not None and self.ack_due <= now) or (self.challenge_due is not None and self.challenge_due <= now) or (self.conn == ESTABLISHED or self.conn == FIN_WAIT_1 or self.conn == FIN_WAIT_2) and self.host.ask_room() >= ((self.rcv_edge - self.rcv_nxt) & 0xFFFFFFFF) + (min(self.host.ask_receive_buffer() // 2, self.host.ask_own_mss()) if (self.rcv_edge - self.rcv_nxt) & 0xFFFFFFFF < 2 * self.host.ask_own_mss() else self.host.ask_receive_buffer() // 4) and (self.rcv_edge - self.rcv_nxt) & 0xFFFFFFFF < 65535 << self.rcv_shift)
+                    and self._out_tx_ack(now)
+                ):
+                    continue
+                return
+            if st == FIN_WAIT_1:
+                if self.aborting and not self.syn_pending and self._out_tx_abort(now):  # [tx.abort]
+                    continue
+                # [tx.again]
+                if (
+                    (self.snd_nxt - self.snd_una) & 0xFFFFFFFF > 0
+                    and ((self.again_from - self.again_upto) & 0xFFFFFFFF) >= 0x80000000
+                    and (self.again_from - self.snd_una) & 0xFFFFFFFF < self.cwnd
+                    and self._out_tx_again(now)
+                ):
+                    continue
+                # [tx.ack]
+                if (
+                    not self.syn_pending
+                    and ((self.ack_due is not None and self.ack_due <= now) or (self.challenge_due is not None and self.challenge_due <= now) or (self.conn == ESTABLISHED or self.conn == FIN_WAIT_1 or self.conn == FIN_WAIT_2) and self.host.ask_room() >= ((self.rcv_edge - self.rcv_nxt) & 0xFFFFFFFF) + (min(self.host.ask_receive_buffer() // 2, self.host.ask_own_mss()) if (self.rcv_edge - self.rcv_nxt) & 0xFFFFFFFF < 2 * self.host.ask_own_mss() else self.host.ask_receive_buffer() // 4) and (self.rcv_edge - self.rcv_nxt) & 0xFFFFFFFF < 65535 << self.rcv_shift)
+                    and self._out_tx_ack(now)
+                ):
+                    continue
+                return
+            if st == FIN_WAIT_2:
+                if self.aborting and not self.syn_pending and self._out_tx_abort(now):  # [tx.abort]
+                    continue
+                # [tx.ack]
+                if (
+                    not self.syn_pending
+                    and ((self.ack_due is not None and self.ack_due <= now) or (self.challenge_due is not None and self.challenge_due <= now) or (self.conn == ESTABLISHED or self.conn == FIN_WAIT_1 or self.conn == FIN_WAIT_2) and self.host.ask_room() >= ((self.rcv_edge - self.rcv_nxt) & 0xFFFFFFFF) + (min(self.host.ask_receive_buffer() // 2, self.host.ask_own_mss()) if (self.rcv_edge - self.rcv_nxt) & 0xFFFFFFFF < 2 * self.host.ask_own_mss() else self.host.ask_receive_buffer() // 4) and (self.rcv_edge - self.rcv_nxt) & 0xFFFFFFFF < 65535 << self.rcv_shift)
+                    and self._out_tx_ack(now)
+                ):
+                    continue
+                return
+            if st == TIME_WAIT:
+                if self.aborting and self._out_abort_quiet(now):  # [abort.quiet]
+                    continue
+                # [tx.ack]
+                if (
+                    not self.syn_pending
+                    and ((self.ack_due is not None and self.ack_due <= now) or (self.challenge_due is not None and self.challenge_due <= now) or (self.conn == ESTABLISHED or self.conn == FIN_WAIT_1 or self.conn == FIN_WAIT_2) and self.host.ask_room() >= ((self.rcv_edge - self.rcv_nxt) & 0xFFFFFFFF) + (min(self.host.ask_receive_buffer() // 2, self.host.ask_own_mss()) if (self.rcv_edge - self.rcv_nxt) & 0xFFFFFFFF < 2 * self.host.ask_own_mss() else self.host.ask_receive_buffer() // 4) and (self.rcv_edge - self.rcv_nxt) & 0xFFFFFFFF < 65535 << self.rcv_shift)
+                    and self._out_tx_ack(now)
+                ):
+                    continue
+                return
+            if st == ESTABLISHED or st == CLOSE_WAIT:
+                if self.aborting and not self.syn_pending and self._out_tx_abort(now):  # [tx.abort]
+                    continue
+                # [tx.again]
+                if (
+                    (self.snd_nxt - self.snd_una) & 0xFFFFFFFF > 0
+                    and ((self.again_from - self.again_upto) & 0xFFFFFFFF) >= 0x80000000
+                    and (self.again_from - self.snd_una) & 0xFFFFFFFF < self.cwnd
+                    and self._out_tx_again(now)
+                ):
+                    continue
+                # [tx.data]
+                if (
+                    self.unsent > 0
+                    and (self.unsent if self.unsent <= min(min(((((self.snd_una + self.snd_wnd) & 0xFFFFFFFF) - self.snd_nxt) & 0xFFFFFFFF if ((self.snd_nxt - ((self.snd_una + self.snd_wnd) & 0xFFFFFFFF)) & 0xFFFFFFFF) >= 0x80000000 else 0), max((min(self.cwnd, (2 * max(min(self.peer_mss, self.host.ask_own_mss()) - (12 if self.ts_on else 0), 64) if max(min(self.peer_mss, self.host.ask_own_mss()) - (12 if self.ts_on else 0), 64) > 2190 else (3 * max(min(self.peer_mss, self.host.ask_own_mss()) - (12 if self.ts_on else 0), 64) if max(min(self.peer_mss, self.host.ask_own_mss()) - (12 if self.ts_on else 0), 64) > 1095 else 4 * max(min(self.peer_mss, self.host.ask_own_mss()) - (12 if self.ts_on else 0), 64)))) if (self.snd_nxt - self.snd_una) & 0xFFFFFFFF == 0 and now - self.last_sent > self.rto else self.cwnd) - ((self.snd_nxt - self.snd_una) & 0xFFFFFFFF), 0)), max(self.host.ask_chunk(), max(min(self.peer_mss, self.host.ask_own_mss()) - (12 if self.ts_on else 0), 64))) and (self.nodelay or self.closing) else ((min(min(min(((((self.snd_una + self.snd_wnd) & 0xFFFFFFFF) - self.snd_nxt) & 0xFFFFFFFF if ((self.snd_nxt - ((self.snd_una + self.snd_wnd) & 0xFFFFFFFF)) & 0xFFFFFFFF) >= 0x80000000 else 0), max((min(self.cwnd, (2 * max(min(self.peer_mss, self.host.ask_own_mss()) - (12 if self.ts_on else 0), 64) if max(min(self.peer_mss, self.host.ask_own_mss()) - (12 if self.ts_on else 0), 64) > 2190 else (3 * max(min(self.peer_mss, self.host.ask_own_mss()) - (12 if self.ts_on else 0), 64) if max(min(self.peer_mss, self.host.ask_own_mss()) - (12 if self.ts_on else 0), 64) > 1095 else 4 * max(min(self.peer_mss, self.host.ask_own_mss()) - (12 if self.ts_on else 0), 64)))) if (self.snd_nxt - self.snd_una) & 0xFFFFFFFF == 0 and now - self.last_sent > self.rto else self.cwnd) - ((self.snd_nxt - self.snd_una) & 0xFFFFFFFF), 0)), max(self.host.ask_chunk(), max(min(self.peer_mss, self.host.ask_own_mss()) - (12 if self.ts_on else 0), 64))), self.unsent) // max(min(self.peer_mss, self.host.ask_own_mss()) - (12 if self.ts_on else 0), 64) if max(min(self.peer_mss, self.host.ask_own_mss()) - (12 if self.ts_on else 0), 64) else 0) * max(min(self.peer_mss, self.host.ask_own_mss()) - (12 if self.ts_on else 0), 64) if (min(min(min(((((self.snd_una + self.snd_wnd) & 0xFFFFFFFF) - self.snd_nxt) & 0xFFFFFFFF if ((self.snd_nxt - ((self.snd_una + self.snd_wnd) & 0xFFFFFFFF)) & 0xFFFFFFFF) >= 0x80000000 else 0), max((min(self.cwnd, (2 * max(min(self.peer_mss, self.host.ask_own_mss()) - (12 if self.ts_on else 0), 64) if max(min(self.peer_mss, self.host.ask_own_mss()) - (12 if self.ts_on else 0), 64) > 2190 else (3 * max(min(self.peer_mss, self.host.ask_own_mss()) - (12 if self.ts_on else 0), 64) if max(min(self.peer_mss, self.host.ask_own_mss()) - (12 if self.ts_on else 0), 64) > 1095 else 4 * max(min(self.peer_mss, self.host.ask_own_mss()) - (12 if self.ts_on else 0), 64)))) if (self.snd_nxt - self.snd_una) & 0xFFFFFFFF == 0 and now - self.last_sent > self.rto else self.cwnd) - ((self.snd_nxt - self.snd_una) & 0xFFFFFFFF), 0)), max(self.host.ask_chunk(), max(min(self.peer_mss, self.host.ask_own_mss()) - (12 if self.ts_on else 0), 64))), self.unsent) // max(min(self.peer_mss, self.host.ask_own_mss()) - (12 if self.ts_on else 0), 64) if max(min(self.peer_mss, self.host.ask_own_mss()) - (12 if self.ts_on else 0), 64) else 0) * max(min(self.peer_mss, self.host.ask_own_mss()) - (12 if self.ts_on else 0), 64) > 0 else (self.unsent if (self.nodelay or self.closing or (self.snd_nxt - self.snd_una) & 0xFFFFFFFF == 0) and self.unsent <= min(min(((((self.snd_una + self.snd_wnd) & 0xFFFFFFFF) - self.snd_nxt) & 0xFFFFFFFF if ((self.snd_nxt - ((self.snd_una + self.snd_wnd) & 0xFFFFFFFF)) & 0xFFFFFFFF) >= 0x80000000 else 0), max((min(self.cwnd, (2 * max(min(self.peer_mss, self.host.ask_own_mss()) - (12 if self.ts_on else 0), 64) if max(min(self.peer_mss, self.host.ask_own_mss()) - (12 if self.ts_on else 0), 64) > 2190 else (3 * max(min(self.peer_mss, self.host.ask_own_mss()) - (12 if self.ts_on else 0), 64) if max(min(self.peer_mss, self.host.ask_own_mss()) - (12 if self.ts_on else 0), 64) > 1095 else 4 * max(min(self.peer_mss, self.host.ask_own_mss()) - (12 if self.ts_on else 0), 64)))) if (self.snd_nxt - self.snd_una) & 0xFFFFFFFF == 0 and now - self.last_sent > self.rto else self.cwnd) - ((self.snd_nxt - self.snd_una) & 0xFFFFFFFF), 0)), max(self.host.ask_chunk(), max(min(self.peer_mss, self.host.ask_own_mss()) - (12 if self.ts_on else 0), 64))) else (min(min(min(((((self.snd_una + self.snd_wnd) & 0xFFFFFFFF) - self.snd_nxt) & 0xFFFFFFFF if ((self.snd_nxt - ((self.snd_una + self.snd_wnd) & 0xFFFFFFFF)) & 0xFFFFFFFF) >= 0x80000000 else 0), max((min(self.cwnd, (2 * max(min(self.peer_mss, self.host.ask_own_mss()) - (12 if self.ts_on else 0), 64) if max(min(self.peer_mss, self.host.ask_own_mss()) - (12 if self.ts_on else 0), 64) > 2190 else (3 * max(min(self.peer_mss, self.host.ask_own_mss()) - (12 if self.ts_on else 0), 64) if max(min(self.peer_mss, self.host.ask_own_mss()) - (12 if self.ts_on else 0), 64) > 1095 else 4 * max(min(self.peer_mss, self.host.ask_own_mss()) - (12 if self.ts_on else 0), 64)))) if (self.snd_nxt - self.snd_una) & 0xFFFFFFFF == 0 and now - self.last_sent > self.rto else self.cwnd) - ((self.snd_nxt - self.snd_una) & 0xFFFFFFFF), 0)), max(self.host.ask_chunk(), max(min(self.peer_mss, self.host.ask_own_mss()) - (12 if self.ts_on else 0), 64))), self.unsent) if (self.probing or self.nodelay or self.closing or (self.snd_nxt - self.snd_una) & 0xFFFFFFFF == 0) and 2 * min(min(((((self.snd_una + self.snd_wnd) & 0xFFFFFFFF) - self.snd_nxt) & 0xFFFFFFFF if ((self.snd_nxt - ((self.snd_una + self.snd_wnd) & 0xFFFFFFFF)) & 0xFFFFFFFF) >= 0x80000000 else 0), max((min(self.cwnd, (2 * max(min(self.peer_mss, self.host.ask_own_mss()) - (12 if self.ts_on else 0), 64) if max(min(self.peer_mss, self.host.ask_own_mss()) - (12 if self.ts_on else 0), 64) > 2190 else (3 * max(min(self.peer_mss, self.host.ask_own_mss()) - (12 if self.ts_on else 0), 64) if max(min(self.peer_mss, self.host.ask_own_mss()) - (12 if self.ts_on else 0), 64) > 1095 else 4 * max(min(self.peer_mss, self.host.ask_own_mss()) - (12 if self.ts_on else 0), 64)))) if (self.snd_nxt - self.snd_una) & 0xFFFFFFFF == 0 and now - self.last_sent > self.rto else self.cwnd) - ((self.snd_nxt - self.snd_una) & 0xFFFFFFFF), 0)), max(self.host.ask_chunk(), max(min(self.peer_mss, self.host.ask_own_mss()) - (12 if self.ts_on else 0), 64))) >= self.max_wnd else 0)))) > 0
+                    and self._out_tx_data(now)
+                ):
+                    continue
+                # [tx.probe]
+                if self.unsent > 0 and self.snd_nxt == self.snd_edge and self.probing and self._out_tx_probe(now):
+                    continue
+                if self.closing and not self.syn_pending and self.unsent == 0 and self._out_tx_fin(now):  # [tx.fin]
+                    continue
+                # [persist.arm]
+                if (
+                    self.unsent > 0
+                    and (self.snd_nxt - self.snd_una) & 0xFFFFFFFF == 0
+                    and (self.unsent if self.unsent <= min(min(((((self.snd_una + self.snd_wnd) & 0xFFFFFFFF) - self.snd_nxt) & 0xFFFFFFFF if ((self.snd_nxt - ((self.snd_una + self.snd_wnd) & 0xFFFFFFFF)) & 0xFFFFFFFF) >= 0x80000000 else 0), max((min(self.cwnd, (2 * max(min(self.peer_mss, self.host.ask_own_mss()) - (12 if self.ts_on else 0), 64) if max(min(self.peer_mss, self.host.ask_own_mss()) - (12 if self.ts_on else 0), 64) > 2190 else (3 * max(min(self.peer_mss, self.host.ask_own_mss()) - (12 if self.ts_on else 0), 64) if max(min(self.peer_mss, self.host.ask_own_mss()) - (12 if self.ts_on else 0), 64) > 1095 else 4 * max(min(self.peer_mss, self.host.ask_own_mss()) - (12 if self.ts_on else 0), 64)))) if (self.snd_nxt - self.snd_una) & 0xFFFFFFFF == 0 and now - self.last_sent > self.rto else self.cwnd) - ((self.snd_nxt - self.snd_una) & 0xFFFFFFFF), 0)), max(self.host.ask_chunk(), max(min(self.peer_mss, self.host.ask_own_mss()) - (12 if self.ts_on else 0), 64))) and (self.nodelay or self.closing) else ((min(min(min(((((self.snd_una + self.snd_wnd) & 0xFFFFFFFF) - self.snd_nxt) & 0xFFFFFFFF if ((self.snd_nxt - ((self.snd_una + self.snd_wnd) & 0xFFFFFFFF)) & 0xFFFFFFFF) >= 0x80000000 else 0), max((min(self.cwnd, (2 * max(min(self.peer_mss, self.host.ask_own_mss()) - (12 if self.ts_on else 0), 64) if max(min(self.peer_mss, self.host.ask_own_mss()) - (12 if self.ts_on else 0), 64) > 2190 else (3 * max(min(self.peer_mss, self.host.ask_own_mss()) - (12 if self.ts_on else 0), 64) if max(min(self.peer_mss, self.host.ask_own_mss()) - (12 if self.ts_on else 0), 64) > 1095 else 4 * max(min(self.peer_mss, self.host.ask_own_mss()) - (12 if self.ts_on else 0), 64)))) if (self.snd_nxt - self.snd_una) & 0xFFFFFFFF == 0 and now - self.last_sent > self.rto else self.cwnd) - ((self.snd_nxt - self.snd_una) & 0xFFFFFFFF), 0)), max(self.host.ask_chunk(), max(min(self.peer_mss, self.host.ask_own_mss()) - (12 if self.ts_on else 0), 64))), self.unsent) // max(min(self.peer_mss, self.host.ask_own_mss()) - (12 if self.ts_on else 0), 64) if max(min(self.peer_mss, self.host.ask_own_mss()) - (12 if self.ts_on else 0), 64) else 0) * max(min(self.peer_mss, self.host.ask_own_mss()) - (12 if self.ts_on else 0), 64) if (min(min(min(((((self.snd_una + self.snd_wnd) & 0xFFFFFFFF) - self.snd_nxt) & 0xFFFFFFFF if ((self.snd_nxt - ((self.snd_una + self.snd_wnd) & 0xFFFFFFFF)) & 0xFFFFFFFF) >= 0x80000000 else 0), max((min(self.cwnd, (2 * max(min(self.peer_mss, self.host.ask_own_mss()) - (12 if self.ts_on else 0), 64) if max(min(self.peer_mss, self.host.ask_own_mss()) - (12 if self.ts_on else 0), 64) > 2190 else (3 * max(min(self.peer_mss, self.host.ask_own_mss()) - (12 if self.ts_on else 0), 64) if max(min(self.peer_mss, self.host.ask_own_mss()) - (12 if self.ts_on else 0), 64) > 1095 else 4 * max(min(self.peer_mss, self.host.ask_own_mss()) - (12 if self.ts_on else 0), 64)))) if (self.snd_nxt - self.snd_una) & 0xFFFFFFFF == 0 and now - self.last_sent > self.rto else self.cwnd) - ((self.snd_nxt - self.snd_una) & 0xFFFFFFFF), 0)), max(self.host.ask_chunk(), max(min(self.peer_mss, self.host.ask_own_mss()) - (12 if self.ts_on else 0), 64))), self.unsent) // max(min(self.peer_mss, self.host.ask_own_mss()) - (12 if self.ts_on else 0), 64) if max(min(self.peer_mss, self.host.ask_own_mss()) - (12 if self.ts_on else 0), 64) else 0) * max(min(self.peer_mss, self.host.ask_own_mss()) - (12 if self.ts_on else 0), 64) > 0 else (self.unsent if (self.nodelay or self.closing or (self.snd_nxt - self.snd_una) & 0xFFFFFFFF == 0) and self.unsent <= min(min(((((self.snd_una + self.snd_wnd) & 0xFFFFFFFF) - self.snd_nxt) & 0xFFFFFFFF if ((self.snd_nxt - ((self.snd_una + self.snd_wnd) & 0xFFFFFFFF)) & 0xFFFFFFFF) >= 0x80000000 else 0), max((min(self.cwnd, (2 * max(min(self.peer_mss, self.host.ask_own_mss()) - (12 if self.ts_on else 0), 64) if max(min(self.peer_mss, self.host.ask_own_mss()) - (12 if self.ts_on else 0), 64) > 2190 else (3 * max(min(self.peer_mss, self.host.ask_own_mss()) - (12 if self.ts_on else 0), 64) if max(min(self.peer_mss, self.host.ask_own_mss()) - (12 if self.ts_on else 0), 64) > 1095 else 4 * max(min(self.peer_mss, self.host.ask_own_mss()) - (12 if self.ts_on else 0), 64)))) if (self.snd_nxt - self.snd_una) & 0xFFFFFFFF == 0 and now - self.last_sent > self.rto else self.cwnd) - ((self.snd_nxt - self.snd_una) & 0xFFFFFFFF), 0)), max(self.host.ask_chunk(), max(min(self.peer_mss, self.host.ask_own_mss()) - (12 if self.ts_on else 0), 64))) else (min(min(min(((((self.snd_una + self.snd_wnd) & 0xFFFFFFFF) - self.snd_nxt) & 0xFFFFFFFF if ((self.snd_nxt - ((self.snd_una + self.snd_wnd) & 0xFFFFFFFF)) & 0xFFFFFFFF) >= 0x80000000 else 0), max((min(self.cwnd, (2 * max(min(self.peer_mss, self.host.ask_own_mss()) - (12 if self.ts_on else 0), 64) if max(min(self.peer_mss, self.host.ask_own_mss()) - (12 if self.ts_on else 0), 64) > 2190 else (3 * max(min(self.peer_mss, self.host.ask_own_mss()) - (12 if self.ts_on else 0), 64) if max(min(self.peer_mss, self.host.ask_own_mss()) - (12 if self.ts_on else 0), 64) > 1095 else 4 * max(min(self.peer_mss, self.host.ask_own_mss()) - (12 if self.ts_on else 0), 64)))) if (self.snd_nxt - self.snd_una) & 0xFFFFFFFF == 0 and now - self.last_sent > self.rto else self.cwnd) - ((self.snd_nxt - self.snd_una) & 0xFFFFFFFF), 0)), max(self.host.ask_chunk(), max(min(self.peer_mss, self.host.ask_own_mss()) - (12 if self.ts_on else 0), 64))), self.unsent) if (self.probing or self.nodelay or self.closing or (self.snd_nxt - self.snd_una) & 0xFFFFFFFF == 0) and 2 * min(min(((((self.snd_una + self.snd_wnd) & 0xFFFFFFFF) - self.snd_nxt) & 0xFFFFFFFF if ((self.snd_nxt - ((self.snd_una + self.snd_wnd) & 0xFFFFFFFF)) & 0xFFFFFFFF) >= 0x80000000 else 0), max((min(self.cwnd, (2 * max(min(self.peer_mss, self.host.ask_own_mss()) - (12 if self.ts_on else 0), 64) if max(min(self.peer_mss, self.host.ask_own_mss()) - (12 if self.ts_on else 0), 64) > 2190 else (3 * max(min(self.peer_mss, self.host.ask_own_mss()) - (12 if self.ts_on else 0), 64) if max(min(self.peer_mss, self.host.ask_own_mss()) - (12 if self.ts_on else 0), 64) > 1095 else 4 * max(min(self.peer_mss, self.host.ask_own_mss()) - (12 if self.ts_on else 0), 64)))) if (self.snd_nxt - self.snd_una) & 0xFFFFFFFF == 0 and now - self.last_sent > self.rto else self.cwnd) - ((self.snd_nxt - self.snd_una) & 0xFFFFFFFF), 0)), max(self.host.ask_chunk(), max(min(self.peer_mss, self.host.ask_own_mss()) - (12 if self.ts_on else 0), 64))) >= self.max_wnd else 0)))) == 0
+                    and not (self.persist_at is not None)
+                    and not self.probing
+                    and self._out_persist_arm(now)
+                ):
+                    continue
+                # [tx.ack]
+                if (
+                    not self.syn_pending
+                    and ((self.ack_due is not None and self.ack_due <= now) or (self.challenge_due is not None and self.challenge_due <= now) or (self.conn == ESTABLISHED or self.conn == FIN_WAIT_1 or self.conn == FIN_WAIT_2) and self.host.ask_room() >= ((self.rcv_edge - self.rcv_nxt) & 0xFFFFFFFF) + (min(self.host.ask_receive_buffer() // 2, self.host.ask_own_mss()) if (self.rcv_edge - self.rcv_nxt) & 0xFFFFFFFF < 2 * self.host.ask_own_mss() else self.host.ask_receive_buffer() // 4) and (self.rcv_edge - self.rcv_nxt) & 0xFFFFFFFF < 65535 << self.rcv_shift)
+                    and self._out_tx_ack(now)
+                ):
+                    continue
+                return
+            if self.aborting and self._out_abort_quiet(now):  # [abort.quiet]
+                continue
+            # [tx.again]
+            if (
+                (self.snd_nxt - self.snd_una) & 0xFFFFFFFF > 0
+                and ((self.again_from - self.again_upto) & 0xFFFFFFFF) >= 0x80000000
+                and (self.again_from - self.snd_una) & 0xFFFFFFFF < self.cwnd
+                and self._out_tx_again(now)
+            ):
+                continue
+            # [tx.ack]
+            if (
+                not self.syn_pending
+                and ((self.ack_due is not None and self.ack_due <= now) or (self.challenge_due is not None and self.challenge_due <= now) or (self.conn == ESTABLISHED or self.conn == FIN_WAIT_1 or self.conn == FIN_WAIT_2) and self.host.ask_room() >= ((self.rcv_edge - self.rcv_nxt) & 0xFFFFFFFF) + (min(self.host.ask_receive_buffer() // 2, self.host.ask_own_mss()) if (self.rcv_edge - self.rcv_nxt) & 0xFFFFFFFF < 2 * self.host.ask_own_mss() else self.host.ask_receive_buffer() // 4) and (self.rcv_edge - self.rcv_nxt) & 0xFFFFFFFF < 65535 << self.rcv_shift)
+                and self._out_tx_ack(now)
+            ):
+                continue
+            return
+        raise EndlessOutputError("tcp.connection", self.conn)
+
+    def _out_tx_abort(self, now: int) -> bool:
+        """[tx.abort] rfc9293:3.10.5/ESTABLISHED MUST, rfc9293:MUST-12."""
+        o = Seg(
+            seq=self.snd_nxt,
+            ack=self.rcv_nxt,
+            rst=True,
+            ackf=True,
+            tson=self.ts_on,
+            tsval=self.host.ask_ts_clock(),
+            tsecr=self.ts_recent,
+        )
+        if self.conn == SYN_RECEIVED and o.tson and not self.peer_ts:  # [g.ts.reply] rfc7323:3.2 MUST
+            return False
+        if self.challenge_due is not None and ((o.ack - self.challenge_upto) & 0xFFFFFFFF) < 0x80000000:
+            self.challenge_due = None
+        self.rto_at = None
+        self.persist_at = None
+        self.time_wait_at = None
+        self.user_timeout_at = None
+        self.host.tell_closed()
+        self.host.emit_seg(o)
+        self.conn = CLOSED
+        self.ack_due = None
+        self.challenge_due = None
+        self.synack_due = None
+        if self.on_step is not None:
+            self.on_step(Step(now, "out", "tx.abort", "seg", o))
+        return True
+
+    def _out_abort_quiet(self, now: int) -> bool:
+        """[abort.quiet] rfc9293:3.10.5/CLOSING MUST."""
+        self.rto_at = None
+        self.persist_at = None
+        self.time_wait_at = None
+        self.user_timeout_at = None
+        self.host.tell_closed()
+        self.conn = CLOSED
+        self.ack_due = None
+        self.challenge_due = None
+        self.synack_due = None
+        if self.on_step is not None:
+            self.on_step(Step(now, "auto", "abort.quiet", "", None))
+        return True
+
+    def _out_close_unopened(self, now: int) -> bool:
+        """[close.unopened] rfc9293:3.10.4/SYN-SENT MUST, rfc9293:3.10.5/SYN-SENT."""
+        self.rto_at = None
+        self.persist_at = None
+        self.time_wait_at = None
+        self.user_timeout_at = None
+        self.host.tell_closed()
+        self.conn = CLOSED
+        self.ack_due = None
+        self.challenge_due = None
+        self.synack_due = None
+        if self.on_step is not None:
+            self.on_step(Step(now, "auto", "close.unopened", "", None))
+        return True
+
+    def _out_tx_syn(self, now: int) -> bool:
+        """[tx.syn] rfc9293:3.10.1/CLOSED MUST, rfc9293:MUST-8, rfc9293:MUST-14 MUST, rfc6528:3."""
+        o = Seg(
+            seq=self.host.ask_isn(),
+            wnd=min(self.host.ask_room(), 65535),
+            syn=True,
+            has_mss=True,
+            has_wscale=True,
+            mss=self.host.ask_own_mss(),
+            wscale=self.host.ask_window_shift(),
+            tson=True,
+            tsval=self.host.ask_ts_clock(),
+        )
+        if o.wscale > 14:  # [g.shift] rfc7323:2.3 MUST
+            return False
+        self.iss = o.seq
+        self.snd_una = o.seq
+        self.snd_nxt = (o.seq + 1) & 0xFFFFFFFF
+        self.snd_edge = (o.seq + 1) & 0xFFFFFFFF
+        self.own_shift = o.wscale
+        self.ws_offered = o.has_wscale
+        self.ts_offered = o.tson
+        self.ts_sent = o.tsval
+        self.syn_wnd = o.wnd
+        self.opening = False
+        self.passive = False
+        self.rto_at = now + RTO_INITIAL
+        self.user_timeout_at = now + SYN_PATIENCE
+        self.host.emit_seg(o)
+        self.conn = SYN_SENT
+        self.ack_due = None
+        self.challenge_due = None
+        self.synack_due = None
+        if self.on_step is not None:
+            self.on_step(Step(now, "out", "tx.syn", "seg", o))
+        return True
+
+    def _out_tx_syn_again(self, now: int) -> bool:
+        """[tx.syn.again] rfc9293:3.10.8/retransmission MUST, rfc9293:MUST-22."""
+        o = Seg(
+            seq=self.iss,
+            wnd=min(self.host.ask_room(), 65535),
+            syn=True,
+            has_mss=True,
+            has_wscale=self.ws_offered,
+            mss=self.host.ask_own_mss(),
+            wscale=self.own_shift,
+            tson=self.ts_offered,
+            tsval=self.host.ask_ts_clock(),
+        )
+        if o.has_wscale and o.wscale > 14:  # [g.shift] rfc7323:2.3 MUST
+            return False
+        self.own_shift = o.wscale
+        self.ws_offered = o.has_wscale
+        self.ts_offered = o.tson
+        self.ts_sent = o.tsval
+        self.syn_wnd = o.wnd
+        self.syn_again = False
+        self.host.emit_seg(o)
+        if self.on_step is not None:
+            self.on_step(Step(now, "out", "tx.syn.again", "seg", o))
+        return True
+
+    def _out_tx_synack(self, now: int) -> bool:
+        """[tx.synack] rfc9293:3.10.7.2/third MUST, rfc9293:MUST-8, rfc9293:MUST-14 MUST."""
+        o = Seg(
+            seq=self.host.ask_isn(),
+            ack=self.rcv_nxt,
+            wnd=min(self.host.ask_room(), 65535),
+            syn=True,
+            ackf=True,
+            has_mss=True,
+            has_wscale=self.peer_ws,
+            mss=self.host.ask_own_mss(),
+            wscale=self.host.ask_window_shift(),
+            tson=self.peer_ts,
+            tsval=self.host.ask_ts_clock(),
+            tsecr=self.ts_recent,
+        )
+        if o.has_wscale and o.wscale > 14:  # [g.shift] rfc7323:2.3 MUST
+            return False
+        if o.has_wscale and not self.peer_ws:  # [g.scale.reply] rfc7323:2.2 MUST
+            return False
+        if o.tson and not self.peer_ts:  # [g.ts.reply] rfc7323:3.2 MUST
+            return False
+        self.last_ack = self.rcv_nxt
+        if self.ack_due is not None and ((o.ack - self.ack_upto) & 0xFFFFFFFF) < 0x80000000:
+            self.ack_due = None
+        if self.challenge_due is not None and ((o.ack - self.challenge_upto) & 0xFFFFFFFF) < 0x80000000:
+            self.challenge_due = None
+        self.synack_due = None
+        self.iss = o.seq
+        self.snd_una = o.seq
+        self.snd_nxt = (o.seq + 1) & 0xFFFFFFFF
+        self.snd_edge = (o.seq + 1) & 0xFFFFFFFF
+        self.own_shift = o.wscale
+        self.ws_offered = o.has_wscale
+        self.ts_offered = o.tson
+        self.ts_sent = o.tsval
+        self.syn_wnd = o.wnd
+        self.syn_pending = False
+        self.snd_shift = self.peer_shift if self.peer_ws and o.has_wscale else 0
+        self.rcv_shift = o.wscale if self.peer_ws and o.has_wscale else 0
+        self.ts_on = self.peer_ts and o.tson
+        self.rcv_edge = (self.rcv_nxt + o.wnd) & 0xFFFFFFFF
+        self.rto_at = now + RTO_INITIAL
+        self.user_timeout_at = now + SYN_PATIENCE
+        self.host.emit_seg(o)
+        if self.on_step is not None:
+            self.on_step(Step(now, "out", "tx.synack", "seg", o))
+        return True
+
+    def _out_tx_synack_again(self, now: int) -> bool:
+        """[tx.synack.again] rfc9293:3.10.8/retransmission MUST, rfc9293:3.5, rfc9293:MUST-10."""
+        o = Seg(
+            seq=self.iss,
+            ack=self.rcv_nxt,
+            wnd=min(self.host.ask_room(), 65535),
+            syn=True,
+            ackf=True,
+            has_mss=True,
+            has_wscale=self.ws_offered and self.peer_ws,
+            mss=self.host.ask_own_mss(),
+            wscale=self.own_shift,
+            tson=self.ts_offered and self.peer_ts,
+            tsval=self.host.ask_ts_clock(),
+            tsecr=self.ts_recent,
+        )
+        if o.has_wscale and o.wscale > 14:  # [g.shift] rfc7323:2.3 MUST
+            return False
+        if o.has_wscale and not self.peer_ws:  # [g.scale.reply] rfc7323:2.2 MUST
+            return False
+        if o.tson and not self.peer_ts:  # [g.ts.reply] rfc7323:3.2 MUST
+            return False
+        self.last_ack = self.rcv_nxt
+        if self.ack_due is not None and ((o.ack - self.ack_upto) & 0xFFFFFFFF) < 0x80000000:
+            self.ack_due = None
+        if self.challenge_due is not None and ((o.ack - self.challenge_upto) & 0xFFFFFFFF) < 0x80000000:
+            self.challenge_due = None
+        self.synack_due = None
+        self.syn_again = False
+        self.host.emit_seg(o)
+        if self.on_step is not None:
+            self.on_step(Step(now, "out", "tx.synack.again", "seg", o))
+        return True
+
+    def _out_tx_again(self, now: int) -> bool:
+        """[tx.again] rfc9293:3.10.8/retransmission MUST, rfc9293:MUST-18, rfc6298:5.4."""
+        o = Seg(
+            seq=self.again_from,
+            ack=self.rcv_nxt,
+            wnd=min((self.host.ask_room() if self.host.ask_room() >= ((self.rcv_edge - self.rcv_nxt) & 0xFFFFFFFF) + min(self.host.ask_receive_buffer() // 2, self.host.ask_own_mss()) else (self.rcv_edge - self.rcv_nxt) & 0xFFFFFFFF) + (1 << self.rcv_shift) - 1 >> self.rcv_shift, 65535),
+            ackf=True,
+            len=min(min((self.again_upto - self.again_from) & 0xFFFFFFFF, ((self.snd_nxt - self.again_from) & 0xFFFFFFFF) - self.fin_sent), max(self.host.ask_chunk(), max(min(self.peer_mss, self.host.ask_own_mss()) - (12 if self.ts_on else 0), 64))),
+            tson=self.ts_on,
+            tsval=self.host.ask_ts_clock(),
+            tsecr=self.ts_recent,
+        )
+        o.fin = self.fin_sent and (((o.seq + o.len) & 0xFFFFFFFF) + 1) & 0xFFFFFFFF == self.snd_nxt
+        if not (((o.seq - self.snd_una) & 0xFFFFFFFF) < (self.snd_nxt - self.snd_una) & 0xFFFFFFFF and o.len + o.fin >= 1 and (self.snd_nxt - o.seq) & 0xFFFFFFFF >= o.len + o.fin and (not o.fin or self.fin_sent and (((o.seq + o.len) & 0xFFFFFFFF) + 1) & 0xFFFFFFFF == self.snd_nxt) and (o.fin or not self.fin_sent or (self.snd_nxt - o.seq) & 0xFFFFFFFF > o.len)):
+            return False
+        gate_g_edge = self.conn in _RECEIVING
+        # [g.edge] rfc9293:SHLD-14 SHOULD_NOT
+        if (
+            gate_g_edge
+            and ((((self.rcv_nxt + (o.wnd << self.rcv_shift)) & 0xFFFFFFFF) - self.rcv_edge) & 0xFFFFFFFF) >= 0x80000000
+        ):
+            return False
+        if self.ts_on and not o.tson:  # [g.ts] rfc7323:3.2 MUST
+            return False
+        gate_g_ts_clock = self.ts_on and o.tson
+        if gate_g_ts_clock and ((o.tsval - self.ts_sent) & 0xFFFFFFFF) >= 0x80000000:  # [g.ts.clock] rfc7323:4.1 SHOULD
+            return False
+        self.last_ack = self.rcv_nxt
+        if gate_g_edge:
+            self.rcv_edge = (self.rcv_nxt + (o.wnd << self.rcv_shift)) & 0xFFFFFFFF
+        if gate_g_ts_clock:
+            self.ts_sent = o.tsval
+        if self.ack_due is not None and ((o.ack - self.ack_upto) & 0xFFFFFFFF) < 0x80000000:
+            self.ack_due = None
+        if self.challenge_due is not None and ((o.ack - self.challenge_upto) & 0xFFFFFFFF) < 0x80000000:
+            self.challenge_due = None
+        self.again_from = (((o.seq + o.len) & 0xFFFFFFFF) + o.fin) & 0xFFFFFFFF
+        self.timing = False
+        if self.rto_at is None:
+            self.rto_at = now + min(self.rto << self.backoff, RTO_MAX)
+        self.host.emit_seg(o)
+        if self.on_step is not None:
+            self.on_step(Step(now, "out", "tx.again", "seg", o))
+        return True
+
+    def _out_tx_data(self, now: int) -> bool:
+        """[tx.data] rfc9293:3.10.2/ESTABLISHED MUST, rfc9293:3.8.6 MUST, rfc9293:MUST-38, rfc9293:MUST-61, rfc9293:MUST-16, rfc9293:SHLD-7."""
+        o = Seg(
+            seq=self.snd_nxt,
+            ack=self.rcv_nxt,
+            wnd=min((self.host.ask_room() if self.host.ask_room() >= ((self.rcv_edge - self.rcv_nxt) & 0xFFFFFFFF) + min(self.host.ask_receive_buffer() // 2, self.host.ask_own_mss()) else (self.rcv_edge - self.rcv_nxt) & 0xFFFFFFFF) + (1 << self.rcv_shift) - 1 >> self.rcv_shift, 65535),
+            ackf=True,
+            len=self.unsent if self.unsent <= min(min(((((self.snd_una + self.snd_wnd) & 0xFFFFFFFF) - self.snd_nxt) & 0xFFFFFFFF if ((self.snd_nxt - ((self.snd_una + self.snd_wnd) & 0xFFFFFFFF)) & 0xFFFFFFFF) >= 0x80000000 else 0), max((min(self.cwnd, (2 * max(min(self.peer_mss, self.host.ask_own_mss()) - (12 if self.ts_on else 0), 64) if max(min(self.peer_mss, self.host.ask_own_mss()) - (12 if self.ts_on else 0), 64) > 2190 else (3 * max(min(self.peer_mss, self.host.ask_own_mss()) - (12 if self.ts_on else 0), 64) if max(min(self.peer_mss, self.host.ask_own_mss()) - (12 if self.ts_on else 0), 64) > 1095 else 4 * max(min(self.peer_mss, self.host.ask_own_mss()) - (12 if self.ts_on else 0), 64)))) if (self.snd_nxt - self.snd_una) & 0xFFFFFFFF == 0 and now - self.last_sent > self.rto else self.cwnd) - ((self.snd_nxt - self.snd_una) & 0xFFFFFFFF), 0)), max(self.host.ask_chunk(), max(min(self.peer_mss, self.host.ask_own_mss()) - (12 if self.ts_on else 0), 64))) and (self.nodelay or self.closing) else ((min(min(min(((((self.snd_una + self.snd_wnd) & 0xFFFFFFFF) - self.snd_nxt) & 0xFFFFFFFF if ((self.snd_nxt - ((self.snd_una + self.snd_wnd) & 0xFFFFFFFF)) & 0xFFFFFFFF) >= 0x80000000 else 0), max((min(self.cwnd, (2 * max(min(self.peer_mss, self.host.ask_own_mss()) - (12 if self.ts_on else 0), 64) if max(min(self.peer_mss, self.host.ask_own_mss()) - (12 if self.ts_on else 0), 64) > 2190 else (3 * max(min(self.peer_mss, self.host.ask_own_mss()) - (12 if self.ts_on else 0), 64) if max(min(self.peer_mss, self.host.ask_own_mss()) - (12 if self.ts_on else 0), 64) > 1095 else 4 * max(min(self.peer_mss, self.host.ask_own_mss()) - (12 if self.ts_on else 0), 64)))) if (self.snd_nxt - self.snd_una) & 0xFFFFFFFF == 0 and now - self.last_sent > self.rto else self.cwnd) - ((self.snd_nxt - self.snd_una) & 0xFFFFFFFF), 0)), max(self.host.ask_chunk(), max(min(self.peer_mss, self.host.ask_own_mss()) - (12 if self.ts_on else 0), 64))), self.unsent) // max(min(self.peer_mss, self.host.ask_own_mss()) - (12 if self.ts_on else 0), 64) if max(min(self.peer_mss, self.host.ask_own_mss()) - (12 if self.ts_on else 0), 64) else 0) * max(min(self.peer_mss, self.host.ask_own_mss()) - (12 if self.ts_on else 0), 64) if (min(min(min(((((self.snd_una + self.snd_wnd) & 0xFFFFFFFF) - self.snd_nxt) & 0xFFFFFFFF if ((self.snd_nxt - ((self.snd_una + self.snd_wnd) & 0xFFFFFFFF)) & 0xFFFFFFFF) >= 0x80000000 else 0), max((min(self.cwnd, (2 * max(min(self.peer_mss, self.host.ask_own_mss()) - (12 if self.ts_on else 0), 64) if max(min(self.peer_mss, self.host.ask_own_mss()) - (12 if self.ts_on else 0), 64) > 2190 else (3 * max(min(self.peer_mss, self.host.ask_own_mss()) - (12 if self.ts_on else 0), 64) if max(min(self.peer_mss, self.host.ask_own_mss()) - (12 if self.ts_on else 0), 64) > 1095 else 4 * max(min(self.peer_mss, self.host.ask_own_mss()) - (12 if self.ts_on else 0), 64)))) if (self.snd_nxt - self.snd_una) & 0xFFFFFFFF == 0 and now - self.last_sent > self.rto else self.cwnd) - ((self.snd_nxt - self.snd_una) & 0xFFFFFFFF), 0)), max(self.host.ask_chunk(), max(min(self.peer_mss, self.host.ask_own_mss()) - (12 if self.ts_on else 0), 64))), self.unsent) // max(min(self.peer_mss, self.host.ask_own_mss()) - (12 if self.ts_on else 0), 64) if max(min(self.peer_mss, self.host.ask_own_mss()) - (12 if self.ts_on else 0), 64) else 0) * max(min(self.peer_mss, self.host.ask_own_mss()) - (12 if self.ts_on else 0), 64) > 0 else (self.unsent if (self.nodelay or self.closing or (self.snd_nxt - self.snd_una) & 0xFFFFFFFF == 0) and self.unsent <= min(min(((((self.snd_una + self.snd_wnd) & 0xFFFFFFFF) - self.snd_nxt) & 0xFFFFFFFF if ((self.snd_nxt - ((self.snd_una + self.snd_wnd) & 0xFFFFFFFF)) & 0xFFFFFFFF) >= 0x80000000 else 0), max((min(self.cwnd, (2 * max(min(self.peer_mss, self.host.ask_own_mss()) - (12 if self.ts_on else 0), 64) if max(min(self.peer_mss, self.host.ask_own_mss()) - (12 if self.ts_on else 0), 64) > 2190 else (3 * max(min(self.peer_mss, self.host.ask_own_mss()) - (12 if self.ts_on else 0), 64) if max(min(self.peer_mss, self.host.ask_own_mss()) - (12 if self.ts_on else 0), 64) > 1095 else 4 * max(min(self.peer_mss, self.host.ask_own_mss()) - (12 if self.ts_on else 0), 64)))) if (self.snd_nxt - self.snd_una) & 0xFFFFFFFF == 0 and now - self.last_sent > self.rto else self.cwnd) - ((self.snd_nxt - self.snd_una) & 0xFFFFFFFF), 0)), max(self.host.ask_chunk(), max(min(self.peer_mss, self.host.ask_own_mss()) - (12 if self.ts_on else 0), 64))) else (min(min(min(((((self.snd_una + self.snd_wnd) & 0xFFFFFFFF) - self.snd_nxt) & 0xFFFFFFFF if ((self.snd_nxt - ((self.snd_una + self.snd_wnd) & 0xFFFFFFFF)) & 0xFFFFFFFF) >= 0x80000000 else 0), max((min(self.cwnd, (2 * max(min(self.peer_mss, self.host.ask_own_mss()) - (12 if self.ts_on else 0), 64) if max(min(self.peer_mss, self.host.ask_own_mss()) - (12 if self.ts_on else 0), 64) > 2190 else (3 * max(min(self.peer_mss, self.host.ask_own_mss()) - (12 if self.ts_on else 0), 64) if max(min(self.peer_mss, self.host.ask_own_mss()) - (12 if self.ts_on else 0), 64) > 1095 else 4 * max(min(self.peer_mss, self.host.ask_own_mss()) - (12 if self.ts_on else 0), 64)))) if (self.snd_nxt - self.snd_una) & 0xFFFFFFFF == 0 and now - self.last_sent > self.rto else self.cwnd) - ((self.snd_nxt - self.snd_una) & 0xFFFFFFFF), 0)), max(self.host.ask_chunk(), max(min(self.peer_mss, self.host.ask_own_mss()) - (12 if self.ts_on else 0), 64))), self.unsent) if (self.probing or self.nodelay or self.closing or (self.snd_nxt - self.snd_una) & 0xFFFFFFFF == 0) and 2 * min(min(((((self.snd_una + self.snd_wnd) & 0xFFFFFFFF) - self.snd_nxt) & 0xFFFFFFFF if ((self.snd_nxt - ((self.snd_una + self.snd_wnd) & 0xFFFFFFFF)) & 0xFFFFFFFF) >= 0x80000000 else 0), max((min(self.cwnd, (2 * max(min(self.peer_mss, self.host.ask_own_mss()) - (12 if self.ts_on else 0), 64) if max(min(self.peer_mss, self.host.ask_own_mss()) - (12 if self.ts_on else 0), 64) > 2190 else (3 * max(min(self.peer_mss, self.host.ask_own_mss()) - (12 if self.ts_on else 0), 64) if max(min(self.peer_mss, self.host.ask_own_mss()) - (12 if self.ts_on else 0), 64) > 1095 else 4 * max(min(self.peer_mss, self.host.ask_own_mss()) - (12 if self.ts_on else 0), 64)))) if (self.snd_nxt - self.snd_una) & 0xFFFFFFFF == 0 and now - self.last_sent > self.rto else self.cwnd) - ((self.snd_nxt - self.snd_una) & 0xFFFFFFFF), 0)), max(self.host.ask_chunk(), max(min(self.peer_mss, self.host.ask_own_mss()) - (12 if self.ts_on else 0), 64))) >= self.max_wnd else 0))),
+            tson=self.ts_on,
+            tsval=self.host.ask_ts_clock(),
+            tsecr=self.ts_recent,
+        )
+        o.psh = o.len == self.unsent
+        if not (o.len >= 1 and o.len <= self.unsent and ((self.snd_edge - ((o.seq + o.len) & 0xFFFFFFFF)) & 0xFFFFFFFF) < 0x80000000):
+            return False
+        gate_g_edge = self.conn in _RECEIVING
+        # [g.edge] rfc9293:SHLD-14 SHOULD_NOT
+        if (
+            gate_g_edge
+            and ((((self.rcv_nxt + (o.wnd << self.rcv_shift)) & 0xFFFFFFFF) - self.rcv_edge) & 0xFFFFFFFF) >= 0x80000000
+        ):
+            return False
+        if self.ts_on and not o.tson:  # [g.ts] rfc7323:3.2 MUST
+            return False
+        gate_g_ts_clock = self.ts_on and o.tson
+        if gate_g_ts_clock and ((o.tsval - self.ts_sent) & 0xFFFFFFFF) >= 0x80000000:  # [g.ts.clock] rfc7323:4.1 SHOULD
+            return False
+        self.last_ack = self.rcv_nxt
+        if gate_g_edge:
+            self.rcv_edge = (self.rcv_nxt + (o.wnd << self.rcv_shift)) & 0xFFFFFFFF
+        if gate_g_ts_clock:
+            self.ts_sent = o.tsval
+        if self.ack_due is not None and ((o.ack - self.ack_upto) & 0xFFFFFFFF) < 0x80000000:
+            self.ack_due = None
+        if self.challenge_due is not None and ((o.ack - self.challenge_upto) & 0xFFFFFFFF) < 0x80000000:
+            self.challenge_due = None
+        self.cwnd = min(self.cwnd, (2 * max(min(self.peer_mss, self.host.ask_own_mss()) - (12 if self.ts_on else 0), 64) if max(min(self.peer_mss, self.host.ask_own_mss()) - (12 if self.ts_on else 0), 64) > 2190 else (3 * max(min(self.peer_mss, self.host.ask_own_mss()) - (12 if self.ts_on else 0), 64) if max(min(self.peer_mss, self.host.ask_own_mss()) - (12 if self.ts_on else 0), 64) > 1095 else 4 * max(min(self.peer_mss, self.host.ask_own_mss()) - (12 if self.ts_on else 0), 64)))) if (self.snd_nxt - self.snd_una) & 0xFFFFFFFF == 0 and now - self.last_sent > self.rto else self.cwnd
+        self.unsent -= o.len
+        self.snd_nxt = (self.snd_nxt + o.len) & 0xFFFFFFFF
+        self.rtt_seq = self.rtt_seq if self.timing else self.snd_nxt
+        self.rtt_at = self.rtt_at if self.timing else now
+        self.timing = True
+        self.last_sent = now
+        self.probing = False
+        self.persist_at = None
+        if self.rto_at is None:
+            self.rto_at = now + min(self.rto << self.backoff, RTO_MAX)
+        if self.user_timeout_at is None:
+            self.user_timeout_at = now + USER_PATIENCE
+        self.host.emit_seg(o)
+        if self.on_step is not None:
+            self.on_step(Step(now, "out", "tx.data", "seg", o))
+        return True
+
+    def _out_tx_probe(self, now: int) -> bool:
+        """[tx.probe] rfc9293:MUST-36 MUST, rfc9293:MUST-35, rfc9293:SHLD-29, rfc9293:SHLD-30."""
+        o = Seg(
+            seq=self.snd_nxt,
+            ack=self.rcv_nxt,
+            wnd=min((self.host.ask_room() if self.host.ask_room() >= ((self.rcv_edge - self.rcv_nxt) & 0xFFFFFFFF) + min(self.host.ask_receive_buffer() // 2, self.host.ask_own_mss()) else (self.rcv_edge - self.rcv_nxt) & 0xFFFFFFFF) + (1 << self.rcv_shift) - 1 >> self.rcv_shift, 65535),
+            ackf=True,
+            len=1,
+            tson=self.ts_on,
+            tsval=self.host.ask_ts_clock(),
+            tsecr=self.ts_recent,
+        )
+        gate_g_edge = self.conn in _RECEIVING
+        # [g.edge] rfc9293:SHLD-14 SHOULD_NOT
+        if (
+            gate_g_edge
+            and ((((self.rcv_nxt + (o.wnd << self.rcv_shift)) & 0xFFFFFFFF) - self.rcv_edge) & 0xFFFFFFFF) >= 0x80000000
+        ):
+            return False
+        if self.ts_on and not o.tson:  # [g.ts] rfc7323:3.2 MUST
+            return False
+        gate_g_ts_clock = self.ts_on and o.tson
+        if gate_g_ts_clock and ((o.tsval - self.ts_sent) & 0xFFFFFFFF) >= 0x80000000:  # [g.ts.clock] rfc7323:4.1 SHOULD
+            return False
+        self.last_ack = self.rcv_nxt
+        if gate_g_edge:
+            self.rcv_edge = (self.rcv_nxt + (o.wnd << self.rcv_shift)) & 0xFFFFFFFF
+        if gate_g_ts_clock:
+            self.ts_sent = o.tsval
+        if self.ack_due is not None and ((o.ack - self.ack_upto) & 0xFFFFFFFF) < 0x80000000:
+            self.ack_due = None
+        if self.challenge_due is not None and ((o.ack - self.challenge_upto) & 0xFFFFFFFF) < 0x80000000:
+            self.challenge_due = None
+        self.unsent -= o.len
+        self.snd_nxt = (self.snd_nxt + o.len) & 0xFFFFFFFF
+        self.rtt_seq = self.rtt_seq if self.timing else self.snd_nxt
+        self.rtt_at = self.rtt_at if self.timing else now
+        self.timing = True
+        self.last_sent = now
+        self.probing = False
+        self.persist_at = None
+        if self.rto_at is None:
+            self.rto_at = now + min(self.rto << self.backoff, RTO_MAX)
+        if self.user_timeout_at is None:
+            self.user_timeout_at = now + USER_PATIENCE
+        self.host.emit_seg(o)
+        if self.on_step is not None:
+            self.on_step(Step(now, "out", "tx.probe", "seg", o))
+        return True
+
+    def _out_tx_fin(self, now: int) -> bool:
+        """[tx.fin] rfc9293:3.10.4/ESTABLISHED MUST, rfc9293:3.10.4/SYN-RECEIVED, rfc9293:3.10.4/CLOSE-WAIT, rfc9293:3.6/case-1."""
+        o = Seg(
+            seq=self.snd_nxt,
+            ack=self.rcv_nxt,
+            wnd=min((self.host.ask_room() if self.host.ask_room() >= ((self.rcv_edge - self.rcv_nxt) & 0xFFFFFFFF) + min(self.host.ask_receive_buffer() // 2, self.host.ask_own_mss()) else (self.rcv_edge - self.rcv_nxt) & 0xFFFFFFFF) + (1 << self.rcv_shift) - 1 >> self.rcv_shift, 65535),
+            fin=True,
+            ackf=True,
+            tson=self.ts_on,
+            tsval=self.host.ask_ts_clock(),
+            tsecr=self.ts_recent,
+        )
+        if self.conn == SYN_RECEIVED and o.tson and not self.peer_ts:  # [g.ts.reply] rfc7323:3.2 MUST
+            return False
+        gate_g_edge = self.conn in _RECEIVING
+        # [g.edge] rfc9293:SHLD-14 SHOULD_NOT
+        if (
+            gate_g_edge
+            and ((((self.rcv_nxt + (o.wnd << self.rcv_shift)) & 0xFFFFFFFF) - self.rcv_edge) & 0xFFFFFFFF) >= 0x80000000
+        ):
+            return False
+        if self.conn in _OPEN and self.ts_on and not o.tson:  # [g.ts] rfc7323:3.2 MUST
+            return False
+        gate_g_ts_clock = self.conn in _OPEN and self.ts_on and o.tson
+        if gate_g_ts_clock and ((o.tsval - self.ts_sent) & 0xFFFFFFFF) >= 0x80000000:  # [g.ts.clock] rfc7323:4.1 SHOULD
+            return False
+        self.last_ack = self.rcv_nxt
+        if gate_g_edge:
+            self.rcv_edge = (self.rcv_nxt + (o.wnd << self.rcv_shift)) & 0xFFFFFFFF
+        if gate_g_ts_clock:
+            self.ts_sent = o.tsval
+        if self.ack_due is not None and ((o.ack - self.ack_upto) & 0xFFFFFFFF) < 0x80000000:
+            self.ack_due = None
+        if self.challenge_due is not None and ((o.ack - self.challenge_upto) & 0xFFFFFFFF) < 0x80000000:
+            self.challenge_due = None
+        self.snd_nxt = (self.snd_nxt + (o.len + 1)) & 0xFFFFFFFF
+        self.fin_sent = True
+        self.closing = False
+        if self.rto_at is None:
+            self.rto_at = now + min(self.rto << self.backoff, RTO_MAX)
+        if self.user_timeout_at is None:
+            self.user_timeout_at = now + USER_PATIENCE
+        self.host.emit_seg(o)
+        if self.conn == SYN_RECEIVED or self.conn == ESTABLISHED:
+            self.conn = FIN_WAIT_1
+            self.synack_due = None
+        else:
+            self.conn = LAST_ACK
+            self.synack_due = None
+        if self.on_step is not None:
+            self.on_step(Step(now, "out", "tx.fin", "seg", o))
+        return True
+
+    def _out_persist_arm(self, now: int) -> bool:
+        """[persist.arm] rfc9293:MUST-36."""
+        self.persist_at = now + min(self.rto << self.backoff, RTO_MAX)
+        if self.on_step is not None:
+            self.on_step(Step(now, "auto", "persist.arm", "", None))
+        return True
+
+    def _out_tx_ack(self, now: int) -> bool:
+        """[tx.ack] rfc9293:3.8.6.3 MUST, rfc9293:MUST-40 MUST, rfc9293:MUST-58, rfc9293:MUST-39, rfc9293:3.10.7.4/seventh."""
+        o = Seg(
+            seq=self.snd_nxt,
+            ack=self.rcv_nxt,
+            wnd=min((self.host.ask_room() if self.host.ask_room() >= ((self.rcv_edge - self.rcv_nxt) & 0xFFFFFFFF) + min(self.host.ask_receive_buffer() // 2, self.host.ask_own_mss()) else (self.rcv_edge - self.rcv_nxt) & 0xFFFFFFFF) + (1 << self.rcv_shift) - 1 >> self.rcv_shift, 65535),
+            ackf=True,
+            tson=self.ts_on,
+            tsval=self.host.ask_ts_clock(),
+            tsecr=self.ts_recent,
+        )
+        if self.conn == SYN_RECEIVED and o.tson and not self.peer_ts:  # [g.ts.reply] rfc7323:3.2 MUST
+            return False
+        gate_g_edge = self.conn in _RECEIVING
+        # [g.edge] rfc9293:SHLD-14 SHOULD_NOT
+        if (
+            gate_g_edge
+            and ((((self.rcv_nxt + (o.wnd << self.rcv_shift)) & 0xFFFFFFFF) - self.rcv_edge) & 0xFFFFFFFF) >= 0x80000000
+        ):
+            return False
+        if self.conn in _OPEN and self.ts_on and not o.tson:  # [g.ts] rfc7323:3.2 MUST
+            return False
+        gate_g_ts_clock = self.conn in _OPEN and self.ts_on and o.tson
+        if gate_g_ts_clock and ((o.tsval - self.ts_sent) & 0xFFFFFFFF) >= 0x80000000:  # [g.ts.clock] rfc7323:4.1 SHOULD
+            return False
+        self.last_ack = self.rcv_nxt
+        if gate_g_edge:
+            self.rcv_edge = (self.rcv_nxt + (o.wnd << self.rcv_shift)) & 0xFFFFFFFF
+        if gate_g_ts_clock:
+            self.ts_sent = o.tsval
+        if self.ack_due is not None and ((o.ack - self.ack_upto) & 0xFFFFFFFF) < 0x80000000:
+            self.ack_due = None
+        if self.challenge_due is not None and ((o.ack - self.challenge_upto) & 0xFFFFFFFF) < 0x80000000:
+            self.challenge_due = None
+        self.host.emit_seg(o)
+        if self.on_step is not None:
+            self.on_step(Step(now, "out", "tx.ack", "seg", o))
+        return True

@@ -1,0 +1,69 @@
+"""Opening the device a host is to run on: QEMU's virtio-net, a TAP interface, or a virtio device in this process."""
+
+from collections.abc import Callable
+from functools import partial
+from ipaddress import IPv4Address, IPv4Interface
+from pathlib import Path
+from typing import Final
+
+from wirelaw.impl.device.memory import DeviceModel, cable
+from wirelaw.impl.device.qtest import Forward, QemuMachine, TapNet, UserNet
+from wirelaw.impl.device.tap import TapLink
+from wirelaw.impl.device.virtio_net import VirtioNet
+from wirelaw.impl.net.config import HostConfig
+from wirelaw.impl.net.loop import Means
+from wirelaw.impl.runtime.errors import UserError
+
+PEER_MAC: Final = bytes.fromhex("525400123402")
+
+
+def open_qemu(config: HostConfig, tap: str | None = None, forwards: tuple[int, ...] = (), capture: Path | None = None) -> Means:
+    """QEMU's virtio-net device, on its user network or on the TAP interface `tap`.
+
+    On the user network the TCP `forwards` (our ports) are reachable from this machine on ports that QEMU chooses.
+    """
+    backend = TapNet(tap) if tap else UserNet(tuple(Forward(port) for port in forwards))
+    machine = QemuMachine((backend,), mac=config.mac, capture=capture)
+    try:
+        link = VirtioNet(machine.find_device())
+    except BaseException:
+        machine.close()
+        raise
+    return Means([(link, config)], [machine])
+
+
+def open_tap(config: HostConfig, name: str = "tap0", offload: bool = True) -> Means:
+    """The TAP interface `name`; the kernel is the neighbour."""
+    return Means([(TapLink(name, mac=config.mac, offload=offload), config)])
+
+
+def open_memory(config: HostConfig, peer: HostConfig | None = None) -> Means:
+    """Two virtio devices in this process joined by a cable; the second host has the gateway's address unless told."""
+    peer = peer or neighbour_of(config)
+    near, far = DeviceModel(mac=config.mac), DeviceModel(mac=peer.mac)
+    cable(near, far)
+    return Means([(VirtioNet(near), config), (VirtioNet(far), peer)])
+
+
+def neighbour_of(config: HostConfig) -> HostConfig:
+    """A host at the gateway's address, or at another one of the same network when there is no gateway."""
+    network = config.interface.network
+    address = config.gateway or next((host for host in network.hosts() if host != config.ip), IPv4Address(0))
+    if address not in network or address == config.ip:
+        raise UserError(f"network {IPv4Interface(config.interface)} has no room for a second host; give a shorter prefix")
+    return config.with_(mac=PEER_MAC, ip=address, gateway=None, dns=())
+
+
+_OPENERS: Final[dict[str, Callable[..., Means]]] = {"qemu": open_qemu, "tap": open_tap, "memory": open_memory}
+
+
+def opener(kind: str, config: HostConfig, options: dict[str, object]) -> Callable[[], Means]:
+    """The function that opens a device of `kind`; `UserError` for a kind or an option that does not exist."""
+    chosen = _OPENERS.get(kind)
+    if chosen is None:
+        raise UserError(f"unknown device {kind!r}; choose one of {', '.join(sorted(_OPENERS))}")
+    known = chosen.__annotations__.keys() - {"config", "return"}
+    unknown = options.keys() - known
+    if unknown:
+        raise UserError(f"device {kind!r} has no option {min(unknown)!r}; it has {', '.join(sorted(known))}")
+    return partial(chosen, config, **options)

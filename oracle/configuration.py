@@ -1,0 +1,123 @@
+"""What a judge holds to be possible: one configuration of the machine it watches.
+
+A configuration is the visible variables and region states, the index of the next input not yet consumed, open debts and
+ordered replies, running timers, the cost of what had to be forgiven, and a trail. Its variables are slots of a class that
+is emitted once per machine, so that a copy is a few attribute loads. Everything else is immutable and shared by copies.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, NamedTuple, Self
+
+NEVER = 1 << 62
+SAME_DEBT_LIMIT = 64
+
+
+class Debt(NamedTuple):
+    """An open obligation. `args` are frozen, `due` is the time of its cause plus `within` (lag not included), in µs.
+
+    `order` is the place of its cause in the trace: any output captured after that pays.
+    """
+
+    index: int
+    args: tuple[Any, ...]
+    since: int
+    due: int
+    level: str
+    row: int
+    order: int
+    key: Any
+
+
+class Reply(NamedTuple):
+    """An ordered reply not yet seen. For `abort`, `codes` holds the permitted codes and `fields` is empty."""
+
+    message: str
+    fields: Mapping[str, Any]
+    since: int
+    row: int
+    codes: tuple[Any, ...]
+
+
+# A persistent list, newest first: (older, row index, observation number).
+Trail = tuple["Trail | None", int, int]
+# A persistent list of what was forgiven or remarked, newest first: (older, (grade, row index, number, time, text)).
+Remarks = tuple["Remarks | None", tuple[str, int, int, int, str]]
+
+
+class Instance:
+    """Variables and regions of one member of a family; subclasses are emitted per family."""
+
+    __slots__ = ()
+
+    def copy(self) -> Self:
+        """An independent copy."""
+        raise NotImplementedError
+
+    def values(self) -> tuple[Any, ...]:
+        """All values, hashable."""
+        raise NotImplementedError
+
+
+class Configuration(Instance):
+    """One possibility; subclasses are emitted per machine. `alarm` is the earliest time at which silence matters."""
+
+    __slots__ = ("alarm", "cost", "debts", "next", "order", "owed", "remarks", "replies", "scanned", "timers", "trail")
+
+    next: int
+    cost: int
+    order: int
+    scanned: int
+    alarm: int
+    debts: tuple[Debt, ...]
+    replies: tuple[Reply, ...]
+    timers: dict[str, int]
+    owed: dict[tuple[int, Any], int]
+    trail: Trail | None
+    remarks: Remarks | None
+
+    def identity(self) -> tuple[Any, ...]:
+        """What the future depends on: configurations with equal identity are merged (the cheaper one stays)."""
+        return (
+            self.values(), self.next, self.debts, tuple((r.message, tuple(r.fields.items()), r.codes) for r in self.replies),
+            tuple(self.timers.items()), tuple(self.owed.items()),
+        )  # fmt: skip
+
+    def owe(self, index: int, args: tuple[Any, ...], within: int, level: str, row: int, now: int, key: Any) -> None:
+        """Add a debt made at `now`; the same debt again changes nothing."""
+        debts = self.debts
+        same = 0
+        for d in debts:
+            if d.index == index:
+                if d.args == args and d.key == key and d.level == level:
+                    return
+                same += 1
+        due = now + within
+        if same >= SAME_DEBT_LIMIT:  # one debt in the middle of many gives way to the newest; the oldest keeps its deadline
+            last = max(i for i, d in enumerate(debts) if d.index == index)
+            debts = debts[:last] + debts[last + 1 :]
+        self.debts = (*debts, Debt(index, args, now, due, level, row, self.order, key))
+        self.alarm = min(self.alarm, due)
+
+    def remark(self, grade: str, row: int, number: int, time: int, text: str) -> None:
+        """Note something that does not end the possibility; `warn` costs one."""
+        if grade == "warn":
+            self.cost += 1
+        self.remarks = (self.remarks, (grade, row, number, time, text))
+
+
+def emit_class(name: str, base: str, slots: list[str], mappings: list[str], fixed: tuple[str, ...] = ()) -> list[str]:
+    """Source of a configuration or instance class.
+
+    `slots` are the law's own attributes, `mappings` those that hold instances by key, `fixed` the engine's.
+    """
+    own = slots + mappings
+    lines = [f"class {name}({base}):", f"    __slots__ = ({''.join(f'{s!r}, ' for s in own)})", "    def copy(self):"]
+    lines += [f"        n = _new({name})"]
+    lines += [f"        n.{s} = self.{s}" for s in (*slots, *fixed)]
+    lines += [f"        n.{s} = {{k: i.copy() for k, i in self.{s}.items()}}" for s in mappings]
+    lines += ["        return n", "    def values(self):"]
+    parts = [f"self.{s}" for s in slots] + [f"tuple((k, i.values()) for k, i in self.{s}.items())" for s in mappings]
+    lines += [f"        return ({''.join(f'{p}, ' for p in parts)})", ""]
+    return lines

@@ -1,0 +1,309 @@
+"""The judge: does a trace conform to the unbound table (ioco with time)?
+
+After every trace the table allows, each output of the watched implementation, and each silence past a deadline, must be one
+that the table allows, whatever its user, its policy and its free choices may be. The judge works event by event, on a live
+connection or a capture, and keeps nothing of the past but the configurations that are still possible.
+"""
+
+from __future__ import annotations
+
+import time as clock
+from collections import deque
+from collections.abc import Callable, Iterable
+from itertools import product
+from typing import Any, NamedTuple
+
+from wirelaw.oracle import explanation
+from wirelaw.oracle.configuration import Configuration, Trail
+from wirelaw.oracle.rows import CompiledLaw
+from wirelaw.oracle.search import BudgetError, Search, Silence, merge
+from wirelaw.oracle.steps import Event, LawGapError
+from wirelaw.oracle.verdict import Bounds, Environment, Finding, Grade, Verdict
+
+HISTORY = 64
+FINDINGS = 200
+_CLOCK_EVERY = 0xFF
+_FLUSH_EVERY = 0x3F
+
+
+class Observed(NamedTuple):
+    """One message of a trace: its kind, its fields as attributes, capture time in µs, its number, and who sent it."""
+
+    kind: str
+    message: Any
+    time: int
+    number: int
+    is_output: bool
+
+
+class Judge:
+    """Judges one implementation in one connection. All times are integer microseconds of the capture's clock.
+
+    `frontier` holds the configurations that are possible now (read it to choose test inputs); it is empty after a
+    contradiction. `coverage` counts rows by id. `subject` names the implementation in findings.
+    """
+
+    def __init__(
+        self, law: CompiledLaw, bounds: Bounds | None = None, environment: Environment | None = None, subject: str = "the host"
+    ) -> None:  # fmt: skip
+        self.law = law
+        self.bounds = bounds or Bounds()
+        self.environment = environment or Environment.near()
+        self.subject = subject
+        self.search = Search(law, self.bounds, self.environment)
+        self.frontier: list[Configuration] = self._initial()
+        self.findings: list[Finding] = []
+        self.reason = ""
+        self.ended = False
+        self.history: deque[tuple[int, int]] = deque(maxlen=HISTORY)
+        self._counts = [0] * len(law.rows)
+        self._order = 0
+        self._now: int | None = None
+        self._suspended: Event | None = None
+        self._seconds = 0.0
+        self._started = clock.monotonic()
+
+    def _initial(self) -> list[Configuration]:
+        regions = self.law.regions
+        starts = product(*(r.initial for r in regions))
+        made = [self.law.initial({r.name: s.name for r, s in zip(regions, start, strict=True)}) for start in starts]
+        steps = self.search.steps
+        settled = [d for c in made for d in steps.settle(c, 0, 0)]
+        for c in settled:
+            if steps.tracks:
+                steps.track(c, 0)
+        return merge(settled)
+
+    # --- events ------------------------------------------------------------------------------------------------
+
+    def input(self, kind: str, message: Any, time: int, number: int) -> Finding | None:
+        """A message to the watched implementation was captured. A finding comes back only where time brought it to light."""
+        return self._guarded(self._input, self._event(kind, message, time, number))
+
+    def output(self, kind: str, message: Any, time: int, number: int) -> Finding | None:
+        """The watched implementation sent a message; the finding if nothing explains it.
+
+        Within `Environment.swap` of an input the finding may come with the next event instead.
+        """
+        return self._guarded(self._output, self._event(kind, message, time, number))
+
+    def advance(self, time: int) -> Finding | None:
+        """The capture is known to have run until `time`: deadlines up to then count."""
+        return self._guarded(self._advance, Event("", None, time, 0, self._order))
+
+    def finish(self, known_until: int | None = None) -> Verdict:
+        """The verdict. Silence counts up to `known_until`, and without it only up to the last observation."""
+        if not self.ended:
+            until = known_until if known_until is not None else self._now
+            if until is not None:
+                self.advance(until)
+            if self._suspended is not None and not self.ended:
+                self._guarded(self._give_up, self._suspended)
+        return self.verdict()
+
+    def verdict(self) -> Verdict:
+        """The verdict so far."""
+        findings, cost = list(self.findings), 0
+        if self.frontier:
+            best = min(self.frontier, key=lambda c: c.cost)
+            cost = best.cost
+            findings += explanation.remarks(self.law, best)
+        grade = max((f.grade for f in findings), default=Grade.PASS)
+        if self.reason:
+            grade = max(grade, Grade.ERROR if self.reason.startswith("law") else Grade.INCONCLUSIVE)
+        return Verdict(grade, tuple(findings), self.reason, self.coverage, self._order, cost)
+
+    @property
+    def coverage(self) -> dict[str, int]:
+        """How often each row was taken by the winning configurations, by row id."""
+        counts = list(self._counts)
+        if self.frontier:
+            _walk(min(self.frontier, key=lambda c: c.cost).trail, lambda row, _: _count(counts, row))
+        return {r.id: n for r, n in zip(self.law.rows, counts, strict=True)}
+
+    def settled(self, time: int) -> bool:
+        """Whether the implementation may be finished at `time`: in some configuration nothing is left to be done."""
+        search, steps = self.search, self.search.steps
+        for c in self.frontier:
+            reached = search.sweep([c.copy()], Event("", None, time, 0, self._order), None, False)
+            for d in reached:
+                if d.next == search.end and not d.replies and not d.owed and not any(x.level != "MAY" for x in d.debts):
+                    if steps.urgent_row(d, time) is None:
+                        return True
+        return False
+
+    # --- inside ------------------------------------------------------------------------------------------------
+
+    def _event(self, kind: str, message: Any, time: int, number: int) -> Event:
+        self._order += 1
+        return Event(kind, message, time, number, self._order)
+
+    def _guarded(self, handle: Callable[[Event], Finding | None], event: Event) -> Finding | None:
+        """Run one step within the budget."""
+        if self.ended:
+            return None
+        try:
+            if not (self._order & _CLOCK_EVERY) and clock.monotonic() - self._started > self.bounds.seconds:
+                raise BudgetError(f"more than {self.bounds.seconds:g} seconds")
+            return handle(event)
+        except BudgetError as error:
+            return self._end(f"budget: {error}")
+        except LawGapError as error:
+            return self._end(f"law: {error} (observation {error.event.number})")
+
+    def _end(self, reason: str) -> None:
+        self.reason = reason
+        self.ended = True
+
+    def _advance(self, event: Event) -> Finding | None:
+        now = event.time
+        if self._suspended is not None and now - self._suspended.time > self.environment.swap:
+            return self._give_up(self._suspended)
+        self._now = now if self._now is None else max(now, self._now)
+        search = self.search
+        for c in self.frontier:
+            if search.is_due(c, now):
+                break
+        else:
+            return None
+        search.steps.count = 0
+        search.silences.clear()
+        frontier = [d for c in self.frontier for d in (search.pass_time(c, now) if search.is_due(c, now) else (c,))]
+        if not frontier:
+            return self._silent(search.silences)
+        self.frontier = frontier
+        self._bound()
+        return None
+
+    def _input(self, event: Event) -> Finding | None:
+        finding = self._advance(event)
+        if self.ended:
+            return finding
+        self.search.pending.append(event)
+        if len(self.search.pending) > self.bounds.pending:
+            raise BudgetError(f"more than {self.bounds.pending} inputs not yet consumed")
+        if self._suspended is not None:
+            return self._swapped(self._suspended, event)
+        if not (self._order & _FLUSH_EVERY):
+            self._flush()
+        return None
+
+    def _output(self, event: Event) -> Finding | None:
+        finding = self._advance(event)
+        if self.ended:
+            return finding
+        if self._suspended is not None:
+            earlier = self._suspended
+            successors = self.search.explain(self.frontier, event)
+            if not successors:
+                return self._give_up(earlier)
+            self.frontier = successors
+            return self._swapped(earlier, event)
+        successors = self.search.explain(self.frontier, event)
+        if not successors:
+            if self.environment.swap:
+                self._suspended = event
+                return None
+            return self._contradiction(event)
+        self._accept(successors, event)
+        return None
+
+    def _accept(self, successors: list[Configuration], event: Event) -> None:
+        self.frontier = successors
+        search = self.search
+        if search.pending:
+            search.recent.append(event)
+            search.prune(successors)
+        if len(successors) > 1:
+            self._bound()
+        if not (self._order & _FLUSH_EVERY):
+            self._flush()
+
+    def _swapped(self, earlier: Event, later: Event) -> Finding | None:
+        """Try `earlier`, which nothing explained, as if it had been captured after `later`."""
+        self._suspended = None
+        successors = self.search.explain(self.frontier, earlier)
+        if not successors:
+            return self._contradiction(earlier)
+        for c in successors:
+            c.cost += 1
+            c.remark("note", -1, earlier.number, earlier.time, f"posited: captured before observation {later.number}, sent after it")
+        self._accept(successors, earlier)
+        return None
+
+    def _give_up(self, event: Event) -> Finding | None:
+        self._suspended = None
+        return self._contradiction(event)
+
+    def _bound(self) -> None:
+        self.frontier = merge(self.frontier)
+        if len(self.frontier) > self.bounds.configurations:
+            raise BudgetError(f"more than {self.bounds.configurations} configurations")
+
+    def _flush(self) -> None:
+        """Count and forget the past that all configurations share; with several, that of the cheapest stands for all."""
+        best = self.frontier[0] if len(self.frontier) == 1 else min(self.frontier, key=lambda c: c.cost)
+        if len(self.frontier) > 1 and self._order & 0x3FF:
+            return
+        taken: list[tuple[int, int]] = []
+        _walk(best.trail, lambda row, number: taken.append((row, number)))
+        for row, number in reversed(taken):
+            _count(self._counts, row)
+            self.history.append((row, number))
+        for c in self.frontier:
+            c.trail = None
+        if len(self.frontier) == 1 and best.remarks is not None:
+            room = FINDINGS - len(self.findings)
+            self.findings += explanation.remarks(self.law, best)[: max(room, 0)]
+            best.remarks = None
+
+    def _contradiction(self, event: Event) -> Finding:
+        finding = explanation.of_output(self.search, self.frontier, event, self._grade(), self.subject)
+        return self._close(finding)
+
+    def _silent(self, silences: list[Silence]) -> Finding:
+        finding = explanation.of_silence(self.search, silences, self._grade(), self.subject)
+        return self._close(finding)
+
+    def _close(self, finding: Finding) -> Finding:
+        self._flush_all()
+        self.findings.append(finding)
+        self.frontier = []
+        self.ended = True
+        return finding
+
+    def _flush_all(self) -> None:
+        if self.frontier:
+            best = min(self.frontier, key=lambda c: c.cost)
+            self.findings += explanation.remarks(self.law, best)
+            _walk(best.trail, lambda row, _: _count(self._counts, row))
+
+    def _grade(self) -> Grade:
+        return Grade.INCONCLUSIVE if self.environment.far else Grade.FAIL
+
+
+def _walk(trail: Trail | None, visit: Callable[[int, int], None]) -> None:
+    while trail is not None:
+        trail, row, number = trail
+        visit(row, number)
+
+
+def _count(counts: list[int], row: int) -> None:
+    counts[row] += 1
+
+
+def judge_trace(
+    law: CompiledLaw,
+    trace: Iterable[Observed],
+    environment: Environment | None = None,
+    bounds: Bounds | None = None,
+    known_until: int | None = None,
+    subject: str = "the host",
+) -> Verdict:
+    """Judge a whole trace; stops at the first contradiction."""
+    judge = Judge(law, bounds, environment, subject)
+    for seen in trace:
+        (judge.output if seen.is_output else judge.input)(seen.kind, seen.message, seen.time, seen.number)
+        if judge.ended:
+            break
+    return judge.finish(known_until)

@@ -1,0 +1,344 @@
+"""The search: which configurations explain the next output, with as little as possible posited.
+
+Inputs are lazy: a captured input is consumed only when an output, a deadline or its age demands it. The laziest
+configuration can still do later what an eager one did, so it stands for all of them; that is what keeps the frontier
+small. Only where an output changes a control state does the order matter, and then one successor per resulting state is kept.
+
+Possibilities are tried in the order of what they assume: consumed inputs; acts of the application or of timers that nobody
+sees; inputs lost between the capture and the host, at a cost.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterable
+
+from wirelaw.oracle.configuration import NEVER, Configuration, Debt
+from wirelaw.oracle.rows import CompiledLaw
+from wirelaw.oracle.steps import Event, Match, Steps
+from wirelaw.oracle.verdict import Bounds, Environment
+
+LOSS_DEPTH = 16
+REMEDY_DEPTH = 64
+
+
+class BudgetError(Exception):
+    """A bound was reached; its text says which."""
+
+
+class Silence:
+    """What was owed and did not come: the configuration that dies of it, the row that owed, since when, frozen values."""
+
+    __slots__ = ("configuration", "debt", "due", "row", "since")
+
+    def __init__(self, configuration: Configuration, row: int, since: int, due: int, debt: Debt | None = None) -> None:
+        self.configuration = configuration
+        self.row = row
+        self.since = since
+        self.due = due
+        self.debt = debt
+
+
+def merge(configurations: list[Configuration]) -> list[Configuration]:
+    """Without duplicates; of two that are alike the cheaper one stays."""
+    if len(configurations) < 2:
+        return configurations
+    best: dict[object, Configuration] = {}
+    for c in configurations:
+        key = c.identity()
+        if key not in best or c.cost < best[key].cost:
+            best[key] = c
+    return list(best.values())
+
+
+class Search:
+    """Pending inputs, recent outputs, and the ways through them. `on_emit` sees each explanation before it is applied."""
+
+    def __init__(self, law: CompiledLaw, bounds: Bounds, environment: Environment) -> None:
+        self.steps = Steps(law, environment)
+        self.bounds = bounds
+        self.environment = environment
+        self.pending: list[Event] = []
+        self.base = 0
+        self.recent: deque[Event] = deque()
+        self.silences: list[Silence] = []
+
+    @property
+    def end(self) -> int:
+        """The index after the last pending input."""
+        return self.base + len(self.pending)
+
+    def prune(self, frontier: Iterable[Configuration]) -> None:
+        """Forget inputs that every configuration has consumed, and outputs that no later input can precede."""
+        if not self.pending:
+            self.recent.clear()
+            return
+        first = min((c.next for c in frontier), default=self.end)
+        if first == self.end:
+            self.pending.clear()
+            self.base = first
+            self.recent.clear()
+            return
+        gone = first - self.base
+        if gone > 64 and gone * 2 > len(self.pending):
+            del self.pending[:gone]
+            self.base = first
+        oldest = self.pending[first - self.base].order
+        while self.recent and self.recent[0].order < oldest:
+            self.recent.popleft()
+
+    def spend(self) -> None:
+        """Raise BudgetError when one observation has cost too many steps."""
+        if self.steps.count > self.bounds.steps:
+            raise BudgetError(f"more than {self.bounds.steps} steps for one observation")
+
+    def consumable(self, c: Configuration, now: int) -> bool:
+        """Whether `c` may consume another input now."""
+        return c.next < self.base + len(self.pending) and not ((c.replies or self.steps.tracks) and self.steps.blocked(c, now))
+
+    def consume(self, c: Configuration, everything: bool) -> list[Configuration]:
+        """Let `c` consume its next input. Debts are paid at once by outputs captured after it."""
+        if c.replies:
+            for reply in c.replies:
+                c.remark("note", reply.row, 0, c.alarm, "left out")
+            c.replies = ()
+        done = self.steps.consume(c, self.pending[c.next - self.base], everything)
+        return done
+
+    def pay_late(self, c: Configuration) -> None:
+        """Strike out debts of inputs consumed late that an output captured since has paid."""
+        debts = c.debts
+        if debts[-1].order <= c.scanned and debts[0].order <= c.scanned:
+            return
+        oldest = min(d.order for d in debts)
+        for e in reversed(self.recent):
+            if e.order <= oldest or not c.debts:
+                break
+            self.steps.pay(c, e.kind, e.message, e.time, e.order)
+        c.scanned = c.order
+
+    # --- explaining an output ----------------------------------------------------------------------------------
+
+    def explain(self, frontier: list[Configuration], event: Event) -> list[Configuration]:
+        """All that `frontier` may have become by sending `event`; empty when nothing explains it (and `frontier` is intact)."""
+        self.steps.count = 0
+        found: list[Configuration] = []
+        for c in frontier:
+            self._lazily(c, event, found)
+        if not found and self.environment.hidden:
+            self._with_hidden_acts(frontier, event, found)
+        if not found and self.environment.losses and self.end > self.base:
+            self._with_losses(frontier, event, found)
+        if self.recent:
+            for c in found:
+                if c.debts:
+                    self.pay_late(c)
+        return merge(found)
+
+    def emit(self, c: Configuration, match: Match, event: Event) -> list[Configuration]:
+        """Apply one explanation. A seam for observers of the search."""
+        return self.steps.emit(c, match, event)
+
+    def _lazily(self, c: Configuration, event: Event, found: list[Configuration]) -> None:
+        steps = self.steps
+        matches = steps.matches(c, event)
+        more = c.next < self.end
+        if matches and not (more and steps.movers(event.kind, event.message, event.time)):
+            for match in matches[1:]:
+                found += self.emit(c.copy(), match, event)
+            found += self.emit(c, matches[0], event)
+            return
+        if not more:
+            return
+        mine: list[Configuration] = []
+        for match in matches:
+            mine += self.emit(c.copy(), match, event)
+        level = [c.copy()]
+        while level:
+            self.spend()
+            after: list[Configuration] = []
+            for d in level:
+                if self.consumable(d, event.time):
+                    after += self.consume(d, False)
+            level = merge(after)
+            if self._match_level(level, event, mine, bool(matches)):
+                break
+        found += mine
+
+    def _match_level(self, level: list[Configuration], event: Event, mine: list[Configuration], moving: bool) -> bool:
+        """Match every configuration of one depth; True when nothing deeper needs to be looked at."""
+        steps = self.steps
+        before = {steps.control(c) for c in mine}
+        hit = False
+        for d in level:
+            matches = steps.matches(d, event)
+            if not matches:
+                continue
+            hit = True
+            movers = moving or steps.movers(event.kind, event.message, event.time)
+            keep = movers or len(matches) > 1
+            for match in matches:
+                mine += [s for s in self.emit(d.copy() if keep else d, match, event) if steps.control(s) not in before]
+        return hit and not (moving or steps.movers(event.kind, event.message, event.time))
+
+    def sweep(self, level: list[Configuration], event: Event, found: list[Configuration] | None, everything: bool) -> list[Configuration]:
+        """Everything reachable from `level` by consuming; stops at the first depth that explains `event` (into `found`)."""
+        seen: list[Configuration] = []
+        while level:
+            self.spend()
+            if found is not None:
+                for d in level:
+                    for match in self.steps.matches(d, event):
+                        found += self.emit(d.copy(), match, event)
+                if found:
+                    return seen
+            seen += level
+            after: list[Configuration] = []
+            for d in level:
+                if self.consumable(d, event.time):
+                    after += self.consume(d.copy(), everything)
+            level = merge(after)
+        return seen
+
+    def _with_hidden_acts(self, frontier: list[Configuration], event: Event, found: list[Configuration]) -> None:
+        reached = self.sweep([c.copy() for c in frontier], event, found, True)
+        for _ in range(self.environment.hidden):
+            if found or not reached:
+                return
+            acted = [d for c in reached for d in self.steps.acts(c, event.time, event.number)]
+            reached = self.sweep(merge(acted), event, found, True)
+
+    def _with_losses(self, frontier: list[Configuration], event: Event, found: list[Configuration]) -> None:
+        level = [(c.copy(), 0) for c in frontier]
+        while level and not found:
+            self.spend()
+            after: dict[object, tuple[Configuration, int]] = {}
+            for c, lost in level:
+                options = []
+                if self.consumable(c, event.time):
+                    options = [(d, lost) for d in self.consume(c.copy(), False)]
+                    if lost < self.environment.losses and c.next - self.base < LOSS_DEPTH:
+                        options.append((self._lose(c.copy()), lost + 1))
+                for d, n in options:
+                    after.setdefault((d.identity(), n), (d, n))
+            level = list(after.values())
+            for d, lost in sorted(level, key=lambda pair: pair[1]):
+                if lost and not found:
+                    for match in self.steps.matches(d, event):
+                        found += self.emit(d.copy(), match, event)
+
+    def _lose(self, c: Configuration) -> Configuration:
+        lost = self.pending[c.next - self.base]
+        c.next += 1
+        c.cost += 1
+        c.remark("note", -1, lost.number, lost.time, "posited: input lost between the capture and the host")
+        return c
+
+    # --- time --------------------------------------------------------------------------------------------------
+
+    def is_due(self, c: Configuration, now: int) -> bool:
+        """Whether time alone forces something on `c`: an old input, or a deadline."""
+        late = now - self.environment.lag
+        if c.alarm < late:
+            return True
+        at = c.next - self.base
+        return at < len(self.pending) and self.pending[at].time < late
+
+    def pass_time(self, c: Configuration, now: int) -> list[Configuration]:
+        """All that `c` may have become by `now`; empty when it dies of a silence (noted in `silences`)."""
+        lag = self.environment.lag
+        late, work, done = now - lag, [c], []
+        while work:
+            self.spend()
+            c = work.pop()
+            at = c.next - self.base
+            captured = self.pending[at].time if at < len(self.pending) else NEVER
+            if c.alarm < late and c.alarm <= captured:
+                work += self._expire(c)
+            elif captured < late and self.consumable(c, now):
+                work += self._forced(c, captured)
+            elif c.alarm < late:
+                work += self._expire(c)
+            else:
+                done.append(c)
+        return merge(done)
+
+    def _forced(self, c: Configuration, captured: int) -> list[Configuration]:
+        """Consume an input that is too old to wait, with every alternative; a timer may have expired before it."""
+        starts = [c]
+        for name, since in c.timers.items():
+            if self.steps.law.windows[name][0] <= captured - since:
+                starts += self.steps.expire(c, name, captured, 0)
+        done = [d for s in starts for d in self.consume(s, True)]
+        for d in done:
+            if d.debts and self.recent:
+                self.pay_late(d)
+        return done
+
+    def _expire(self, c: Configuration) -> list[Configuration]:
+        """What becomes of `c` at its alarm. Exactly one overdue thing is dealt with."""
+        steps, at = self.steps, c.alarm
+        for name, since in c.timers.items():
+            if since + steps.law.windows[name][1] == at:
+                return list(steps.expire(c, name, at, 0)) or [self._without_timer(c, name)]
+        for d in c.debts:
+            if d.due == at:
+                return self._overdue_debt(c, d)
+        for reply in c.replies:
+            if reply.since + steps.within(reply.row) == at:
+                silence = Silence(c, reply.row, reply.since, at)
+                c.replies = tuple(r for r in c.replies if r is not reply)
+                level = "MAY" if steps.optional(reply) else steps.law.rows[reply.row].level
+                return self._missed(c, silence, level)
+        for key, since in c.owed.items():
+            if since + steps.within(key[0]) == at:
+                silence = Silence(c.copy(), key[0], since, at)
+                c.owed = {**c.owed, key: NEVER}  # said once
+                return self._missed(c, silence, steps.law.rows[key[0]].level)
+        steps.set_alarm(c)
+        return [c]
+
+    def _without_timer(self, c: Configuration, name: str) -> Configuration:
+        c.timers = {k: v for k, v in c.timers.items() if k != name}
+        self.steps.set_alarm(c)
+        return c
+
+    def _overdue_debt(self, c: Configuration, d: Debt) -> list[Configuration]:
+        debt = self.steps.law.debts[d.index]
+        if debt.has_unless and debt.lapsed(c, None, d.args, d.due):
+            return self._struck(c, d)
+        for other in self._remedies(c, d):
+            return [other]
+        silence = Silence(c.copy(), d.row, d.since, d.due, d)
+        return self._missed(self._struck(c, d)[0], silence, d.level)
+
+    def _struck(self, c: Configuration, d: Debt) -> list[Configuration]:
+        c.debts = tuple(x for x in c.debts if x is not d)
+        self.steps.set_alarm(c)
+        return [c]
+
+    def _remedies(self, c: Configuration, d: Debt) -> Iterable[Configuration]:
+        """Ways in which the debt was void before its deadline: by inputs captured until then, or by an act nobody saw."""
+        limit = d.due + self.environment.lag
+        level = [c.copy()]
+        for _ in range(REMEDY_DEPTH):
+            for s in level:
+                if d not in s.debts:
+                    yield s
+            ready = [s for s in level if self.consumable(s, d.due) and self.pending[s.next - self.base].time <= limit]
+            level = merge([n for s in ready for n in self.consume(s, True)])
+            if not level:
+                break
+        for name, since in c.timers.items():
+            low, high = self.steps.law.windows[name]
+            if high < NEVER and low <= d.due - since:
+                yield from (s for s in self.steps.expire(c, name, d.due, 0) if d not in s.debts)
+
+    def _missed(self, c: Configuration, silence: Silence, level: str) -> list[Configuration]:
+        self.steps.set_alarm(c)
+        if level in ("MUST", "MUST_NOT"):
+            self.silences.append(silence)
+            return []
+        grade = "note" if level == "MAY" else "warn"
+        c.remark(grade, silence.row, 0, silence.due, "not sent in time")
+        return [c]

@@ -1,0 +1,511 @@
+"""The steps a configuration can take: an input consumed, an output explained, an act nobody sees, a silence too long.
+
+Here is the meaning; how the possibilities are searched is in `search.py`. Methods change the configuration they are given
+and return what came of it; the caller copies before where it still needs the old one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from operator import attrgetter
+from typing import Any, NamedTuple
+
+from wirelaw.oracle.alternatives import can_all_fail
+from wirelaw.oracle.configuration import NEVER, Configuration, Debt, Reply
+from wirelaw.oracle.rows import CompiledLaw, CompiledRow, Level, Outcome, Stage, attribute
+from wirelaw.oracle.verdict import Environment
+
+AUTO_LIMIT = 1_000
+
+
+class Event(NamedTuple):
+    """A captured message: kind, fields, capture time in µs, its number for the reader, its place in the trace."""
+
+    kind: str
+    message: Any
+    time: int
+    number: int
+    order: int
+
+
+class Match(NamedTuple):
+    """A way to explain an output: the row, the gates in scope, rows of SHOULD that it breaks, ordered replies it uses up.
+
+    `is_reply`: the output is the last of these replies, and `row` the one that sent it.
+    """
+
+    row: CompiledRow
+    gates: tuple[tuple[CompiledRow, Any], ...]
+    broken: tuple[CompiledRow, ...]
+    replies: int = 0
+    is_reply: bool = False
+
+
+class LawGapError(Exception):
+    """The law says nothing about an input: a fault of the table, not of the peer."""
+
+    def __init__(self, text: str, event: Event) -> None:
+        super().__init__(text)
+        self.event = event
+
+
+class Steps:
+    """The step relation of one compiled law. `count` counts rows tried, for the budget."""
+
+    def __init__(self, law: CompiledLaw, environment: Environment) -> None:
+        self.law = law
+        self.environment = environment
+        self.count = 0
+        machine = law.machine
+        self._lineage = {n: m.lineage for n, m in machine.messages.items()}
+        self._getters: dict[tuple[str, ...], Callable[[Any], Any]] = {}
+        plain = tuple(r.name for r in law.regions)
+        self._states: Callable[[Any], Any] = self._getter(plain)
+        self._outputs: dict[tuple[str, Any], tuple[CompiledRow, ...]] = {}
+        self._gates: dict[tuple[str, Any], tuple[CompiledRow, ...]] = {}
+        self._family_key = {f.name: f.key for f in machine.families.values()}
+        self._urgent = [r for r in law.emissions if r.row.mode == "urgent"]
+        self._urgent_autos = [r for r in law.autos if r.row.mode == "urgent"]
+        self._owed = [r for r in law.emissions if r.row.mode == "owed" and not r.hidden]
+        self.tracks = bool(self._urgent or self._owed)
+        self._shuts = [g for g in law.gates if g.shuts is not None]
+        self._escape: dict[tuple[int, ...], bool] = {}
+        self._movers: dict[str, list[CompiledRow]] = {}
+
+    # --- states and instances ----------------------------------------------------------------------------------
+
+    def _getter(self, regions: tuple[str, ...]) -> Callable[[Any], Any]:
+        if regions not in self._getters:
+            self._getters[regions] = attrgetter(*map(attribute, regions)) if regions else lambda _: None
+        return self._getters[regions]
+
+    def control(self, c: Configuration) -> Any:
+        """The control state: the states of all regions outside families."""
+        return self._states(c)
+
+    def instance(self, c: Configuration, family: str, message: Any) -> Any:
+        """The member of `family` that `message` is about; a fresh one where it is not known yet."""
+        key = getattr(message, self._family_key[family])
+        known = getattr(c, f"f_{family}")
+        if key not in known:
+            known[key] = made = self.law.instances[family]()
+            made.key = key
+        return known[key]
+
+    def in_states(self, row: CompiledRow, c: Configuration, i: Any) -> bool:
+        """Whether the control state is one of the row's."""
+        r = row.row
+        if not r.states:
+            return True
+        owner = i if self.law.machine.regions[r.region].family else c
+        return owner is not None and getattr(owner, attribute(r.region)) in r.states
+
+    # --- inputs ------------------------------------------------------------------------------------------------
+
+    def consume(self, c: Configuration, event: Event, everything: bool) -> list[Configuration]:
+        """Let `c` act on its next input; all it may have become.
+
+        Rows that need an act of the user and show nothing at once are left out unless `everything` is asked for.
+        """
+        c.next += 1
+        c.order = event.order
+        done: list[Configuration] = []
+        self._run(c, self.law.pipelines[event.kind], 0, False, event, everything, done)
+        if self._urgent_autos:
+            done = [s for d in done for s in self.settle(d, event.time, event.number)]
+        if self.tracks:
+            for d in done:
+                self.track(d, event.time)
+        return done
+
+    def _run(
+        self, c: Configuration, stages: tuple[Stage, ...], at: int, met: bool, event: Event, everything: bool, done: list[Configuration]
+    ) -> None:
+        kind, message, time, _, _ = event
+        while at < len(stages):
+            stage = stages[at]
+            at += 1
+            i = self.instance(c, stage.table.family, message) if stage.table.family else None
+            level = self._level(stage, kind, c, i)
+            if level is None:
+                continue
+            met = True
+            rows = self._enabled(level, c, i, message, time, everything)
+            if len(rows) == 1 and len(rows[0].outcomes) == 1:
+                if self._take(c, i, rows[0], rows[0].outcomes[0], event):
+                    continue
+                done.append(c)
+                return
+            if not rows:
+                raise LawGapError(f"table {stage.table.name}: no row of [{self.state_text(c)}] is enabled for {kind}", event)
+            for row in rows:
+                for outcome in row.outcomes:
+                    branch = c.copy()
+                    own = self.instance(branch, stage.table.family, message) if stage.table.family else None
+                    if self._take(branch, own, row, outcome, event):
+                        self._run(branch, stages, at, True, event, everything, done)
+                    else:
+                        done.append(branch)
+            return
+        if not met:
+            raise LawGapError(f"no table has a row for {kind} in [{self.state_text(c)}]", event)
+        done.append(c)
+
+    def _level(self, stage: Stage, kind: str, c: Configuration, i: Any) -> Level | None:
+        families = self.law.machine.regions
+        if i is None:
+            key: tuple[Any, ...] = (kind, self._getter(stage.regions)(c))
+        else:
+            key = (kind, tuple(getattr(i if families[r].family else c, attribute(r)) for r in stage.regions))
+        try:
+            return stage.levels[key]
+        except KeyError:
+            stage.levels[key] = found = self._make_level(stage, kind, c, i)
+            return found
+
+    def _make_level(self, stage: Stage, kind: str, c: Configuration, i: Any) -> Level | None:
+        for name in self._lineage[kind]:
+            rows = [r for r in self.law.rows if r.row.table == stage.table.name and r.row.role == "input" and r.row.event == name]
+            rows = [r for r in rows if self.in_states(r, c, i)]
+            if rows:
+                guarded = [r for r in rows if not r.row.otherwise]
+                return Level(
+                    tuple(r for r in guarded if not r.hidden), tuple(r for r in guarded if r.hidden),
+                    next((r for r in rows if r.row.otherwise), None), self.law.machine.choices,
+                )  # fmt: skip
+        return None
+
+    def _enabled(self, level: Level, c: Configuration, i: Any, message: Any, now: int, everything: bool) -> list[CompiledRow]:
+        self.count += 1
+        for r in level.plain:
+            if r.guard(c, i, message, now):
+                return [r]
+        half = [r for r in level.half if r.guard(c, i, message, now)]
+        if not half:
+            return [level.otherwise] if level.otherwise is not None else []
+        rows = half
+        if level.otherwise is not None and level.escapes(half):
+            rows = [*half, level.otherwise]
+        if not everything and len(rows) > 1:
+            rows = [r for r in rows if r.at_rest or all(o.loud for o in r.outcomes)] or rows
+        return rows
+
+    def _take(self, c: Configuration, i: Any, row: CompiledRow, outcome: Outcome, event: Event) -> bool:
+        """Take an input row; whether the next table is to be asked."""
+        if outcome.act is not None:
+            outcome.act(c, i, event.message, event.time)
+        if outcome.target is not None:
+            self._become(c, i, row, outcome.target)
+        elif outcome.codes:
+            self._abort(c, i, row, outcome.codes, event.time)
+        c.trail = (c.trail, row.index, event.number)
+        if c.replies:
+            self.set_alarm(c)
+        return outcome.goes_on
+
+    def _become(self, c: Configuration, i: Any, row: CompiledRow, target: dict[str, str]) -> None:
+        to = target.get("")
+        if to is None:
+            owner = i if self.law.machine.regions[row.row.region].family else c
+            to = target[getattr(owner, attribute(row.row.region))]
+        self._enter(c, i, to)
+
+    def _enter(self, c: Configuration, i: Any, state: str) -> None:
+        region = self.law.machine.regions[self.law.machine.states[state].region]
+        setattr(i if region.family else c, attribute(region.name), state)
+        if c.debts:
+            key = i.key if region.family and i is not None else None
+            kept = tuple(d for d in c.debts if not self._void(d, region.name, state, key))
+            if len(kept) != len(c.debts):
+                c.debts = kept
+                self.set_alarm(c)
+
+    def _void(self, d: Debt, region: str, state: str, key: Any) -> bool:
+        debt = self.law.debts[d.index]
+        return debt.region == region and d.key == key and state not in debt.debt.states
+
+    def _abort(self, c: Configuration, i: Any, row: CompiledRow, codes: tuple[Any, ...], now: int) -> None:
+        rule = self.law.machine.abort
+        if rule is not None and rule.message is not None:
+            c.replies = (*c.replies, Reply(rule.message, {}, now, row.index, codes))
+        for state in self.law.abort_target.values():
+            self._enter(c, i, state)
+
+    # --- urgency -----------------------------------------------------------------------------------------------
+
+    def settle(self, c: Configuration, now: int, number: int) -> list[Configuration]:
+        """Take internal `urgent` rows until none is enabled; one hidden in part may or may not have been."""
+        work, done, tries = [c], [], 0
+        while work:
+            c = work.pop()
+            tries += 1
+            row = next((r for r in self._urgent_autos if self.in_states(r, c, None) and r.guard(c, None, None, now)), None)
+            if row is None or tries > AUTO_LIMIT:
+                done.append(c)
+                continue
+            if row.hidden:
+                done.append(c.copy())
+            work.append(self.act(c, row, row.outcomes[0], now, number))
+        return done
+
+    def act(self, c: Configuration, row: CompiledRow, outcome: Outcome, now: int, number: int) -> Configuration:
+        """Take a row without a message: internal, of a timer, or of a call."""
+        self._take(c, None, row, outcome, Event("", None, now, number, c.order))
+        return c
+
+    def urgent_row(self, c: Configuration, now: int) -> CompiledRow | None:
+        """The `urgent` row that must send before another input is consumed, if there must be one."""
+        half: list[CompiledRow] = []
+        for r in self._urgent:
+            if self.in_states(r, c, None) and not r.row.family and r.guard(c, None, None, now):
+                if not r.hidden:
+                    return r
+                half.append(r)
+        if half:
+            key = tuple(r.index for r in half)
+            if key not in self._escape:
+                self._escape[key] = can_all_fail([r.hidden for r in half], self.law.machine.choices)
+            urgent = not self.law.urgent_states.isdisjoint(self.states(c))
+            return half[0] if urgent or not self._escape[key] else None
+        return None
+
+    def states(self, c: Configuration) -> tuple[str, ...]:
+        """The states of all regions outside families."""
+        control = self._states(c)
+        return (control,) if isinstance(control, str) else tuple(control or ())
+
+    def blocked(self, c: Configuration, now: int) -> bool:
+        """Whether something must be sent before the next input is consumed."""
+        if c.replies and not all(self.optional(r) for r in c.replies):
+            return True
+        return bool(self._urgent) and self.urgent_row(c, now) is not None
+
+    def optional(self, reply: Reply) -> bool:
+        """A reply that may be left out: the message of an `abort`, or one of a MAY row."""
+        return bool(reply.codes) or self.law.rows[reply.row].level == "MAY"
+
+    def track(self, c: Configuration, now: int) -> None:
+        """Note since when `owed` and `urgent` rows are enabled."""
+        rows: list[tuple[int, Any]] = [(r.index, key) for r in self._owed for key, _ in self._owing(r, c, now)]
+        urgent = self.urgent_row(c, now) if self._urgent else None
+        if urgent is not None:
+            rows.append((urgent.index, None))
+        if rows or c.owed:
+            c.owed = {k: c.owed.get(k, now) for k in rows}
+            self.set_alarm(c)
+
+    def _owing(self, r: CompiledRow, c: Configuration, now: int) -> Iterator[tuple[Any, Any]]:
+        members = getattr(c, f"f_{r.row.family}").items() if r.row.family else ((None, None),)
+        for key, i in members:
+            if self.in_states(r, c, i) and r.guard(c, i, None, now) and not self._shut(r, c, i, now):
+                yield key, i
+
+    def _shut(self, row: CompiledRow, c: Configuration, i: Any, now: int) -> bool:
+        lineage = self._lineage[row.row.event]
+        for g in self._shuts:
+            own = i if g.row.family else None
+            if g.row.event in lineage and (own is not None or not g.row.family) and self.in_states(g, c, own):
+                assert g.shuts is not None
+                if g.level in ("MUST", "MUST_NOT") and g.shuts(c, own, None, now):
+                    return True
+        return False
+
+    def set_alarm(self, c: Configuration) -> None:
+        """Recompute when silence next matters; lag is added by whoever asks."""
+        times = [d.due for d in c.debts]
+        times += [r.since + self.within(r.row) for r in c.replies]
+        times += [since + self.within(row) for (row, _), since in c.owed.items()]
+        times += [since + high for name, since in c.timers.items() if (high := self.law.windows[name][1]) < NEVER]
+        c.alarm = min(times, default=NEVER)
+
+    def within(self, row: int) -> int:
+        """The deadline of a reply or an owed row, in µs after its cause."""
+        said = self.law.rows[row].within
+        return self.environment.patience if said is None else said
+
+    # --- outputs -----------------------------------------------------------------------------------------------
+
+    def rows_for(self, c: Configuration, kind: str) -> tuple[CompiledRow, ...]:
+        """Output rows of the control state that may send `kind`."""
+        return self._indexed(self._outputs, self.law.emissions, c, kind)
+
+    def gates_for(self, c: Configuration, kind: str) -> tuple[CompiledRow, ...]:
+        """Gates of the control state that mention `kind`."""
+        return self._indexed(self._gates, self.law.gates, c, kind)
+
+    def _indexed(
+        self, index: dict[tuple[str, Any], tuple[CompiledRow, ...]], rows: tuple[CompiledRow, ...], c: Configuration, kind: str
+    ) -> tuple[CompiledRow, ...]:
+        key = (kind, self._states(c))
+        try:
+            return index[key]
+        except KeyError:
+            lineage = self._lineage[kind]
+            regions = self.law.machine.regions
+            index[key] = found = tuple(
+                r for r in rows
+                if r.row.event in lineage and ((r.row.region and regions[r.row.region].family) or self.in_states(r, c, None))
+            )  # fmt: skip
+            return found
+
+    def movers(self, kind: str, o: Any, now: int) -> bool:
+        """Whether some row that changes a control state could send `o`, by what the message alone says."""
+        if kind not in self._movers:
+            lineage = self._lineage[kind]
+            self._movers[kind] = [r for r in self.law.emissions if r.moves and r.row.event in lineage]
+        return any(r.shape(None, None, o, now) for r in self._movers[kind])
+
+    def matches(self, c: Configuration, event: Event) -> list[Match]:
+        """All ways in which `c` can explain the output `event` without consuming more."""
+        if c.replies:
+            return self._match_reply(c, event)
+        return self._match_rows(c, event)
+
+    def _match_rows(self, c: Configuration, event: Event) -> list[Match]:
+        kind, o, now, _, _ = event
+        found: list[Match] = []
+        self.count += 1
+        for r in self.rows_for(c, kind):
+            i = None
+            if r.row.family:
+                i = self.instance(c, r.row.family, o)
+                if not self.in_states(r, c, i):
+                    continue
+            if r.match(c, i, o, now):
+                gates = self._pass(c, event)
+                if gates is None:
+                    return []
+                found.append(Match(r, *gates))
+        return found
+
+    def _pass(self, c: Configuration, event: Event) -> tuple[tuple[tuple[CompiledRow, Any], ...], tuple[CompiledRow, ...]] | None:
+        """The gates in scope and those of SHOULD that are broken; None when one refuses."""
+        kind, o, now, _, _ = event
+        scope: list[tuple[CompiledRow, Any]] = []
+        broken: list[CompiledRow] = []
+        for g in self.gates_for(c, kind):
+            i = self.instance(c, g.row.family, o) if g.row.family else None
+            if g.hidden or not g.guard(c, i, o, now) or (i is not None and not self.in_states(g, c, i)):
+                continue
+            if not g.match(c, i, o, now):
+                if g.level in ("MUST", "MUST_NOT"):
+                    return None
+                if g.level != "MAY":
+                    broken.append(g)
+            scope.append((g, i))
+        return tuple(scope), tuple(broken)
+
+    def _match_reply(self, c: Configuration, event: Event) -> list[Match]:
+        left_out: tuple[CompiledRow, ...] = ()
+        for n, reply in enumerate(c.replies, 1):
+            row = self.law.rows[reply.row]
+            if self._is_reply(c, reply, event):
+                return [Match(row, (), left_out, n, True)]
+            if row.level in ("MUST", "MUST_NOT") and not reply.codes:
+                return []
+            if not self.optional(reply):
+                left_out = (*left_out, row)
+        found = self._match_rows(c, event)  # every reply may be left out, at its price
+        return [m._replace(replies=len(c.replies), broken=(*m.broken, *left_out)) for m in found]
+
+    def _is_reply(self, c: Configuration, reply: Reply, event: Event) -> bool:
+        kind, o, now, _, _ = event
+        if reply.message not in self._lineage[kind]:
+            return False
+        if reply.codes:
+            fits = any(self.law.abort_where(c, code, o, now) for code in reply.codes)
+            return fits or self.law.rows[reply.row].level in ("MUST", "MUST_NOT")
+        return all(getattr(o, n) == v for n, v in reply.fields.items())
+
+    def emit(self, c: Configuration, match: Match, event: Event) -> list[Configuration]:
+        """Let `c` have sent the output `event` in the way `match` says; all it may have become."""
+        kind, o, now, number, order = event
+        c.order = order
+        for g in match.broken:
+            c.remark("warn", g.index, number, now, "")
+        if match.replies:
+            reply = c.replies[match.replies - 1]
+            if match.is_reply and reply.codes and not any(self.law.abort_where(c, code, o, now) for code in reply.codes):
+                c.remark("warn", reply.row, number, now, "other code")
+            c.replies = c.replies[match.replies :]
+            self.set_alarm(c)
+        for g, i in match.gates:
+            act = g.outcomes[0].act
+            if act is not None:
+                act(c, i, o, now)
+        if c.debts:
+            self.pay(c, kind, o, now, -1)
+        row = match.row
+        c.trail = (c.trail, row.index, number)
+        done = [c]
+        if not match.is_reply:
+            done = self._emitted(c, match, event)
+        if self._urgent_autos:
+            done = [s for d in done for s in self.settle(d, now, number)]
+        if self.tracks:
+            for d in done:
+                self.track(d, now)
+        return done
+
+    def _emitted(self, c: Configuration, match: Match, event: Event) -> list[Configuration]:
+        row, done = match.row, []
+        for n, outcome in enumerate(row.outcomes):
+            d = c.copy() if n + 1 < len(row.outcomes) else c
+            i = self.instance(d, row.row.family, event.message) if row.row.family else None
+            if outcome.act is not None:
+                outcome.act(d, i, event.message, event.time)
+            if outcome.target is not None:
+                self._become(d, i, row, outcome.target)
+            elif outcome.codes:
+                self._abort(d, i, row, outcome.codes, event.time)
+            if d.replies:
+                self.set_alarm(d)
+            done.append(d)
+        return done
+
+    def pay(self, c: Configuration, kind: str, o: Any, now: int, before: int) -> None:
+        """Strike out debts that `o` pays; with `before` >= 0 only those made by causes captured before that place."""
+        lineage = self._lineage[kind]
+        debts = self.law.debts
+        kept = tuple(
+            d for d in c.debts
+            if (before >= 0 and d.order > before) or debts[d.index].debt.message not in lineage or not debts[d.index].pays(d.args, o, now)
+        )  # fmt: skip
+        if len(kept) != len(c.debts):
+            c.debts = kept
+            self.set_alarm(c)
+
+    def state_text(self, c: Configuration) -> str:
+        """The control state in words."""
+        return ", ".join(self.states(c))
+
+    # --- acts nobody sees --------------------------------------------------------------------------------------
+
+    def acts(self, c: Configuration, now: int, number: int) -> Iterator[Configuration]:
+        """Copies of `c` after one act that leaves no trace of its own: internal rows, calls, timers within their time."""
+        for r in (*self.law.autos, *self.law.calls):
+            if r.row.mode != "urgent" and self.in_states(r, c, None) and r.guard(c, None, None, now):
+                yield from self._acted(c, r, now, number)
+        for name, since in c.timers.items():
+            if self.law.windows[name][0] <= now - since:
+                yield from self.expire(c, name, now, number)
+
+    def expire(self, c: Configuration, name: str, now: int, number: int) -> Iterator[Configuration]:
+        """Copies of `c` after the expiry of timer `name`."""
+        rows = [r for r in self.law.timers[name] if self.in_states(r, c, None)]
+        enabled = [r for r in rows if not r.row.otherwise and r.guard(c, None, None, now)]
+        enabled = enabled or [r for r in rows if r.row.otherwise]
+        for r in enabled:
+            for d in self._acted(c, r, now, number):
+                if d.timers.get(name) == c.timers[name]:
+                    d.timers = {k: v for k, v in d.timers.items() if k != name}
+                self.set_alarm(d)
+                yield d
+
+    def _acted(self, c: Configuration, r: CompiledRow, now: int, number: int) -> Iterator[Configuration]:
+        for outcome in r.outcomes:
+            d = self.act(c.copy(), r, outcome, now, number)
+            for s in self.settle(d, now, number) if self._urgent_autos else [d]:
+                if self.tracks:
+                    self.track(s, now)
+                yield s

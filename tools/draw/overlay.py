@@ -1,0 +1,73 @@
+"""What is laid over a figure: how often rows were taken, or the course of one run."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+from wirelaw.impl.runtime.errors import UserError
+from wirelaw.spec.language.model import Machine
+from wirelaw.tools.draw.graph import Edge, Graph, Transition
+
+
+@dataclass(frozen=True, slots=True)
+class Overlay:
+    """Counts per row (None: no coverage asked for) and the numbers of a trace's steps per (row, source, target)."""
+
+    counts: Mapping[str, int] | None = None
+    steps: Mapping[tuple[str, str, str], tuple[int, ...]] | None = None
+    most: int = 0
+    visited: frozenset[str] = field(default_factory=frozenset)
+
+    def count(self, edge: Edge) -> int:
+        """How often the rows of `edge` were taken, each row counted once."""
+        return sum((self.counts or {}).get(row, 0) for row in edge.rows)
+
+    def numbers(self, transitions: Sequence[Transition]) -> tuple[int, ...]:
+        """Numbers of the steps that took one of `transitions`, rising."""
+        found = {n for t in transitions for n in (self.steps or {}).get((t.row, t.source, t.target), ())}
+        return tuple(sorted(found))
+
+
+def overlay(machine: Machine, graph: Graph, coverage: Mapping[str, int] | None, trace: Sequence[str] | None) -> Overlay:
+    """The overlay for `graph`. Raises UserError for rows that the machine does not have, and if both are asked for."""
+    if coverage is not None and trace is not None:
+        raise UserError("coverage and trace cannot be drawn in one picture; ask for one of them")
+    known = {row.id for row in machine.rows()}
+    unknown = [row for row in (trace if trace is not None else coverage or ()) if row not in known]
+    if unknown:
+        source = "trace" if trace is not None else "coverage"
+        raise UserError(f"the {source} names row [{unknown[0]}], which machine {machine.name} does not have; was it made from another law?")
+    if coverage is not None:
+        counts = dict(coverage)
+        edges = (*graph.edges, *(f.edge for f in graph.fans))
+        return Overlay(counts=counts, most=max((sum(counts.get(r, 0) for r in e.rows) for e in edges), default=0))
+    if trace is not None:
+        return _walk(machine, graph, trace)
+    return Overlay()
+
+
+def _walk(machine: Machine, graph: Graph, trace: Sequence[str]) -> Overlay:
+    """Follow a run from the initial states. A row that the current state does not have is taken where it does lead on.
+
+    Runs begin where their observer began to look, so the first row of a region may start in any state.
+    """
+    moves: dict[str, list[Transition]] = {}
+    for t in graph.moves:
+        moves.setdefault(t.row, []).append(t)
+    now = {r.name: r.initial[0].name for r in machine.regions.values()}
+    steps: dict[tuple[str, str, str], tuple[int, ...]] = {}
+    visited: set[str] = set()
+    number = 0
+    for row in trace:
+        options = moves.get(row, [])
+        if not options:
+            continue
+        here = [t for t in options if now[machine.states[t.source].region] == t.source]
+        step = (here or options)[0]
+        number += 1
+        key = (step.row, step.source, step.target)
+        steps[key] = (*steps.get(key, ()), number)
+        now[machine.states[step.target].region] = step.target
+        visited |= {step.source, step.target}
+    return Overlay(steps=steps, visited=frozenset(visited))

@@ -1,0 +1,216 @@
+"""Expressions of one machine under one profile, as Python text; and what can be known of them before run time."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+
+from wirelaw.spec.language import model as m
+from wirelaw.spec.language.diagnostics import complain
+from wirelaw.spec.language.evaluate import binary
+from wirelaw.spec.language.expressions import (
+    FALSE,
+    TRUE,
+    Binary,
+    Call,
+    Expr,
+    Field,
+    Lit,
+    Member,
+    Name,
+    SetLit,
+    Unary,
+    negate,
+    rebuild,
+    walk,
+)
+from wirelaw.spec.language.profile import Profile
+from wirelaw.spec.language.python import OPPOSITE, PythonNames, PythonWriter, fold
+from wirelaw.spec.language.types import Type
+from wirelaw.tools.generate.naming import Names, attribute, local
+
+_REFLEXIVE = {"==": TRUE, "<=": TRUE, ">=": TRUE, "!=": FALSE, "<": FALSE, ">": FALSE}
+
+
+def is_pure(e: Expr) -> bool:
+    """True when asking twice gives the same answer: no question to the host."""
+    return not any(isinstance(n, Call) and n.kind == "ask" for n in walk(e))
+
+
+def simplify(e: Expr) -> Expr:
+    """`e` with what follows from literals and from equal sides worked out."""
+    e = rebuild(e, simplify)
+    match e:
+        case Binary(op=op, a=a, b=b) if op in _REFLEXIVE and a == b and is_pure(a):
+            return _REFLEXIVE[op]
+        case Binary(op=op, a=Lit(value=int(a)), b=Lit(value=int(b))) if op in _REFLEXIVE:
+            seq = e.a.type.kind == "seq"
+            return TRUE if binary(op, a, b, seq, seq, unbounded=False) else FALSE
+        case Member(x=Lit(value=x), set=SetLit(items=items)) if all(isinstance(i, Lit) for i in items):
+            return TRUE if any(isinstance(i, Lit) and i.value == x for i in items) else FALSE
+    return fold(e, {}, {})
+
+
+def put_fields(e: Expr, binder: str, built: Mapping[str, Expr]) -> Expr:
+    """`e` with the fields of message `binder` replaced by what the row puts there, where that is known and pure."""
+    if isinstance(e, Field) and isinstance(e.base, Name) and e.base.name == binder and e.name in built:
+        made = built[e.name]
+        return replace(made, type=e.type) if isinstance(made, Lit) and made.type.kind != "bool" else made
+    return rebuild(e, lambda x: put_fields(x, binder, built))
+
+
+def python_type(type_: Type, default: Expr | None = None) -> str:
+    """The annotation of a value of this type; `Any` where the law does not say what it is in Python."""
+    match type_.kind:
+        case "bool":
+            return "bool"
+        case "uint" | "seq" | "duration" | "time":
+            return "int"
+        case "string" | "enum" if isinstance(default, Lit) and isinstance(default.value, str):
+            return "str"
+    return "Any"
+
+
+def zero(type_: Type) -> Lit:
+    """What a field holds that nobody speaks of."""
+    if type_.kind == "bool":
+        return Lit(False, type=type_)
+    return Lit(0 if type_.kind in ("uint", "seq", "duration", "time") else None, type=type_)
+
+
+def opposite(e: Expr) -> Expr:
+    """The negation of a condition, a comparison turned round instead of wrapped in `not`."""
+    if isinstance(e, Binary) and e.op in OPPOSITE:
+        return replace(e, op=OPPOSITE[e.op])
+    return negate(e)
+
+
+def plain(e: Expr) -> Expr:
+    """`e` in the form in which equal conditions look equal."""
+    return opposite(e.x) if isinstance(e, Unary) and e.op == "not" else e
+
+
+class Known:
+    """What must hold at one point of a chain of `if`s that all leave: what the tests before it have ruled out."""
+
+    def __init__(self) -> None:
+        self._holds: list[Expr] = []
+        self._failed: list[tuple[Expr, ...]] = []
+
+    def rest(self, guard: tuple[Expr, ...]) -> tuple[Expr, ...] | None:
+        """Conjuncts still to be tested; None when one of them is known to be false."""
+        conditions = [plain(c) for c in guard]
+        if any(plain(opposite(c)) in self._holds for c in conditions):
+            return None
+        return tuple(c for c, p in zip(guard, conditions, strict=True) if p not in self._holds)
+
+    def fails(self, guard: tuple[Expr, ...]) -> None:
+        """From here on `guard` does not hold."""
+        if all(is_pure(c) for c in guard):
+            self._failed.append(guard)
+        changed = True
+        while changed:
+            changed = False
+            for failed in self._failed:
+                left = self.rest(failed)
+                if left is not None and len(left) == 1 and (fact := plain(opposite(plain(left[0])))) not in self._holds:
+                    self._holds.append(fact)
+                    changed = True
+
+
+class Compiler:
+    """Compiles expressions for one machine and profile; remembers which externs and constants they use."""
+
+    def __init__(self, machine: m.Machine, profile: Profile, names: Names) -> None:
+        self.machine = machine
+        self.profile = profile
+        self.names = names
+        self.externs: set[str] = set()
+        self.params: set[str] = set()
+        self._flags = {n: v for n, v in profile.params.items() if machine.params[n].type.kind == "bool"}
+        self._writer = PythonWriter(
+            PythonNames(self.variable, self.region, self._extern, lambda n: f"self.host.ask_{n}", self._due, self._running),
+            unbounded=False,
+        )
+
+    # --- names -------------------------------------------------------------------------------------------------
+
+    def variable(self, name: str) -> str:
+        """The place of a variable."""
+        variable = self.machine.variables[name]
+        if variable.kind == "ghost":
+            raise complain(variable.span, f"ghost variable `{name}` decides what the implementation does", "Make it a `var`.")
+        return f"{variable.family or 'self'}.{attribute(name)}"
+
+    def region(self, name: str) -> str:
+        """The place of a region's state."""
+        return f"{self.machine.regions[name].family or 'self'}.{attribute(name)}"
+
+    def _extern(self, name: str) -> str:
+        self.externs.add(name)
+        return name
+
+    def _due(self, name: str) -> str:
+        return f"(self.{name}_due is not None and self.{name}_due <= now)"
+
+    def _running(self, name: str) -> str:
+        return f"(self.{name}_at is not None)"
+
+    # --- expressions -------------------------------------------------------------------------------------------
+
+    def fold(self, e: Expr) -> Expr:
+        """`e` with the profile's choices put in and simplified."""
+        return simplify(fold(e, self.profile.choices, self._flags))
+
+    def fold_all(self, conjuncts: tuple[Expr, ...]) -> tuple[Expr, ...]:
+        """The conjuncts that are left to test; `(FALSE,)` when one of them cannot hold."""
+        made = tuple(c for c in map(self.fold, conjuncts) if c != TRUE)
+        return (FALSE,) if FALSE in made else made
+
+    def text(self, e: Expr) -> str:
+        """`e`, folded, as Python."""
+        written = self._writer.expr(self._named(self.fold(e)))
+        return written[1:-1] if _is_wrapped(written) else written
+
+    def condition(self, conjuncts: tuple[Expr, ...]) -> list[str]:
+        """Folded conjuncts as Python texts to be joined by `and`."""
+        return [self._writer.expr(self._named(c), 3) for c in conjuncts]
+
+    def negation(self, conjuncts: tuple[Expr, ...]) -> str:
+        """Python text that holds when not all of the folded conjuncts do."""
+        parts = self.condition(conjuncts)
+        if len(parts) == 1:
+            return self._writer.expr(negate(self._named(conjuncts[0])))
+        return f"not ({' and '.join(parts)})"
+
+    def _named(self, e: Expr) -> Expr:
+        match e:
+            case Name(kind="param", name=name):
+                self.params.add(name)
+                return replace(e, name=self.names.params[name], kind="raw")
+            case Name(kind="binder" | "arg", name=name):
+                return replace(e, name=local(name))
+            case Lit(value=str(value)) if e.type.kind == "enum" and e.type.name in self.machine.regions:
+                return Name(value, "raw", type=e.type)
+        return rebuild(e, self._named)
+
+
+def _is_wrapped(text: str) -> bool:
+    """True when one pair of parentheses encloses all of `text`."""
+    if "'" in text or '"' in text or not text.startswith("(") or not text.endswith(")") or text.endswith(",)"):
+        return False
+    depth = 0
+    for i, c in enumerate(text):
+        depth += (c == "(") - (c == ")")
+        if depth == 0 and i < len(text) - 1:
+            return False
+    return "," not in text or not _top_comma(text[1:-1])
+
+
+def _top_comma(text: str) -> bool:
+    depth = 0
+    for c in text:
+        depth += (c in "([{") - (c in ")]}")
+        if c == "," and depth == 0:
+            return True
+    return False

@@ -1,0 +1,276 @@
+"""The input side of a generated class: one method per table, and the events that run through them."""
+
+from __future__ import annotations
+
+from wirelaw.spec.language import model as m
+from wirelaw.spec.language.expressions import FALSE
+from wirelaw.spec.language.types import Type
+from wirelaw.tools.generate.compile import Compiler, Known, python_type
+from wirelaw.tools.generate.dispatch import Leaf, Node, by_level, decide, is_silent, rows_in
+from wirelaw.tools.generate.layout import Lines, branch, indent, quoted
+from wirelaw.tools.generate.naming import attribute, camel, local
+from wirelaw.tools.generate.rename import rename
+from wirelaw.tools.generate.rows import CALL, STAGE, TIMER, Exits, RowWriter, note
+
+
+class InputWriter:
+    """Writes tables, pipelines, calls and timers of one machine."""
+
+    def __init__(self, machine: m.Machine, rows: RowWriter, compiler: Compiler, edition: int) -> None:
+        self.machine = machine
+        self.rows = rows
+        self.compiler = compiler
+        current = [r for t in machine.tables.values() for r in t.rows if not r.editions or edition in r.editions]
+        self.by_id = {r.id: rename(r, self._names(r)) for r in current}
+
+    def _names(self, row: m.Row) -> tuple[str, ...]:
+        """What the arguments of the method are called that `row` stands in."""
+        if row.event_kind == "message":
+            found = [p.binder for name, p in self.machine.inputs.items() if name in self.machine.messages[row.event].lineage]
+            return (found[0],) * len(row.binders) if found else row.binders
+        return tuple(n for n, _ in self.machine.functions[row.event].params) if row.event_kind == "call" else ()
+
+    def write(self) -> Lines:
+        """All methods for events that come in."""
+        lines: Lines = []
+        for pipeline in self.machine.inputs.values():
+            lines += self._pipeline(pipeline)
+        for function in self.machine.functions.values():
+            if function.kind == "call":
+                lines += self._call(function.name, function.params)
+        for timer in self.machine.timers:
+            lines += self._timer(timer)
+        return lines
+
+    # --- messages ----------------------------------------------------------------------------------------------
+
+    def _pipeline(self, pipeline: m.Pipeline) -> Lines:
+        kinds = [x.name for x in self.machine.messages.values() if pipeline.message in x.lineage]
+        trees = {table: {k: self._tree(table, self.machine.messages[k].lineage) for k in kinds} for table in pipeline.tables}
+        binder, several = local(pipeline.binder), len(kinds) > 1
+        hint = "Any" if several else camel(pipeline.message)
+        runs: dict[tuple[str, ...], list[str]] = {}
+        for kind in kinds:
+            stages = tuple(t for t in pipeline.tables if rows_in(trees[t][kind]))
+            runs.setdefault(stages, []).append(kind)
+        body: Lines = [f"kind = {binder}.kind"] if several and self._by_kind(runs, kinds, pipeline) else []
+        ordered = sorted(runs.items(), key=lambda run: len(run[1]))
+        for i, (stages, of) in enumerate(ordered):
+            part = [*self._unmet_by_kind(pipeline, of, binder), *self._run(pipeline, stages, binder)]
+            if len(ordered) > 1 and i < len(ordered) - 1:
+                body += branch([_one_of("kind", of)], [*part, "return"])
+            else:
+                body += part
+        lines = [
+            f"def on_{pipeline.message}(self, {binder}: {hint}, now: int) -> None:",
+            f'    """Take `{pipeline.message}` through {", ".join(pipeline.tables)}; then `pump`."""',
+            *indent(body or ["pass"]),
+            "",
+        ]
+        for table in dict.fromkeys(pipeline.tables):
+            lines += self._stage(pipeline, table, trees[table], binder, hint)
+        return lines
+
+    def _by_kind(self, runs: dict[tuple[str, ...], list[str]], kinds: list[str], pipeline: m.Pipeline) -> bool:
+        return len(runs) > 1 or any(self._silent(pipeline, k) for k in kinds)
+
+    def _silent(self, pipeline: m.Pipeline, kind: str) -> Node | None:
+        """Where no table of the pipeline has a row for `kind`: the tree of all its rows, if it has silent leaves."""
+        rows = [r for t in pipeline.tables for r in self._rows(t)]
+        lineage = self.machine.messages[kind].lineage
+        tree = decide(self.machine, [r for r in rows if r.event in lineage], by_level(lineage))
+        return tree if is_silent(tree) else None
+
+    def _unmet_by_kind(self, pipeline: m.Pipeline, kinds: list[str], binder: str) -> Lines:
+        lines: Lines = []
+        groups: list[tuple[list[str], Lines]] = []
+        for kind in kinds:
+            tree = self._silent(pipeline, kind)
+            if tree is None:
+                continue
+            found = self._unmet(tree, quoted(kind), f"{binder}.")
+            for of, same in groups:
+                if [x.replace(quoted(of[0]), "") for x in same] == [x.replace(quoted(kind), "") for x in found]:
+                    of.append(kind)
+                    break
+            else:
+                groups.append(([kind], found))
+        everything = len(kinds) == 1 or (len(groups) == 1 and len(groups[0][0]) == len(kinds))
+        for of, found in groups:
+            generic = [x.replace(quoted(of[0]), f"{binder}.kind") for x in found] if len(of) > 1 else found
+            lines += generic if everything else branch([_one_of("kind", of)], generic)
+        return lines
+
+    def _unmet(self, tree: Node, event: str, prefix: str) -> Lines:
+        """Raise where `tree` is silent. An event that meets a row anywhere meets one in the state it arrives in."""
+        if isinstance(tree, Leaf):
+            state = f"self.{attribute(next(iter(self.machine.regions)))}"
+            return [f'raise UnmetEventError("{self.machine.name}", {event}, {state})'] if not tree.rows else []
+        family = self.machine.regions[tree.region].family
+        place = self.compiler.region(tree.region)
+        if family:
+            place = place.replace(f"{family}.", f"self._{family}_of({prefix}{self.machine.families[family].key}).", 1)
+        lines: Lines = []
+        for states, below in tree.branches:
+            if is_silent(below):
+                lines += branch([self.rows.in_states(place, states)], self._unmet(below, event, prefix))
+        return lines
+
+    def _run(self, pipeline: m.Pipeline, stages: tuple[str, ...], binder: str) -> Lines:
+        calls = [f"self.{self._method(t, pipeline.message)}({binder}, now)" for t in stages]
+        if not calls:
+            return []
+        joined = " and ".join(calls)
+        if len(joined) < 100:
+            return [joined]
+        return ["(", *indent([calls[0], *(f"and {c}" for c in calls[1:])]), ")"]
+
+    def _method(self, table: str, event: str) -> str:
+        """`_table`, with the event's name where a table serves several."""
+        roots = {self.machine.messages[r.event].root if r.event_kind == "message" else r.event for r in self._rows(table)}
+        return f"_{table}" if len(roots) == 1 else f"_{table}_{event}"
+
+    def _rows(self, table: str) -> list[m.Row]:
+        return [self.by_id[r.id] for r in self.machine.tables[table].rows if r.id in self.by_id]
+
+    def _tree(self, table: str, lineage: tuple[str, ...]) -> Node:
+        rows = [r for r in self._rows(table) if r.event in lineage]
+        return decide(self.machine, rows, by_level(lineage))
+
+    def _stage(self, pipeline: m.Pipeline, table: str, trees: dict[str, Node], binder: str, hint: str) -> Lines:
+        groups: list[tuple[list[str], Node]] = []
+        for kind, tree in trees.items():
+            if not rows_in(tree):
+                continue
+            for kinds, same in groups:
+                if same == tree:
+                    kinds.append(kind)
+                    break
+            else:
+                groups.append(([kind], tree))
+        if not groups:
+            return []
+        several = len(trees) > 1
+        event = f"{binder}.kind" if several else quoted(pipeline.message)
+        body: Lines = []
+        groups.sort(key=lambda g: len(g[0]))
+        if len(groups) > 1:
+            body.append(f"kind = {binder}.kind")
+        for i, (kinds, tree) in enumerate(groups):
+            part = self.tree(tree, table, STAGE, event, binder)
+            body += part if i == len(groups) - 1 else branch([_one_of("kind", kinds)], part)
+        name = self._method(table, pipeline.message)
+        return self._method_of(f"def {name}(self, {binder}: {hint}, now: int) -> bool:", table, body, f"{binder}.")
+
+    def _method_of(self, head: str, table: str, body: Lines, prefix: str) -> Lines:
+        info = self.machine.tables[table]
+        clauses = [c for r in self._rows(table) for c in r.clauses]
+        about = f"Table `{table}`" + (f" ({clauses[0]})" if clauses else "")
+        enter: Lines = []
+        if info.family:
+            family = attribute(info.family)
+            enter = [f"{family} = self._{info.family}_of({prefix}{self.machine.families[info.family].key})"]
+        return [head, f'    """{about}."""', *indent(enter + body), ""]
+
+    # --- tables ------------------------------------------------------------------------------------------------
+
+    def tree(
+        self, node: Node, table: str, exits: Exits, event: str, message: str, depth: int = 0, known: frozenset[str] = frozenset()
+    ) -> Lines:
+        """Statements for one decision tree; every path through them leaves the method."""
+        if isinstance(node, Leaf):
+            return self._leaf(node, table, exits, event, message, depth, known)
+        st = "st" if depth == 0 else f"st{depth + 1}"
+        lines = [f"{st} = {self.compiler.region(node.region)}"]
+        branches = sorted(node.branches, key=self._urgency)
+        for i, (states, below) in enumerate(branches):
+            part = self.tree(below, table, exits, event, message, depth + 1, known | states)
+            lines += part if i == len(branches) - 1 else branch([self.rows.in_states(st, states)], part)
+        return lines
+
+    def _urgency(self, branch: tuple[frozenset[str], Node]) -> tuple[bool, bool, int]:
+        """Likely rows first; states about which the table says nothing last."""
+        rows = [self.by_id[x] for x in rows_in(branch[1])]
+        return not rows, not any(r.likely for r in rows), len(branch[0])
+
+    def _leaf(self, leaf: Leaf, table: str, exits: Exits, event: str, message: str, depth: int, known: frozenset[str]) -> Lines:
+        if not leaf.rows:
+            if exits is STAGE:
+                return [exits.go]
+            state = f"self.{attribute(next(iter(self.machine.regions)))}"
+            return [f'raise UnmetEventError("{self.machine.name}", {event}, {state})']
+        rows = sorted((self.by_id[x] for x in leaf.rows), key=lambda r: (r.otherwise, not r.guard, not r.likely))
+        lines: Lines = []
+        known_here = Known()
+        for row in rows:
+            guard = known_here.rest(self.compiler.fold_all(row.guard))
+            if guard is None or FALSE in guard:
+                continue
+            body = self._body(row, exits, event, message, depth, known)
+            if not guard:
+                return [*lines, f"# {note(row)}", *body]
+            lines += branch(self.compiler.condition(guard), body, note(row), depth + 2)
+            known_here.fails(guard)
+        return [*lines, f'raise IncompleteTableError("{self.machine.name}", "{table}", {event})']
+
+    def _body(self, row: m.Row, exits: Exits, event: str, message: str, depth: int, known: frozenset[str]) -> Lines:
+        ending, actions = self.rows.alternative(row)
+        region = self.machine.regions.get(row.region)
+        states = row.states & known if row.states & known else row.states
+        st = self.compiler.region(row.region) if region is not None else ""
+        lines = self.rows.actions(actions, row.id)
+        lines += self.rows.ending(row, ending, states, st)
+        lines += self.rows.record(row, event, message or "None")
+        if ending.kind == "refuse":
+            return [*lines, *exits.refusal(str(ending.codes[0]))]
+        goes = ending.kind == "next" or (ending.kind == "become" and ending.continuation == "next")
+        return [*lines, exits.go if goes else exits.stop]
+
+    # --- calls and timers --------------------------------------------------------------------------------------
+
+    def _call(self, name: str, params: tuple[tuple[str, Type], ...]) -> Lines:
+        signature = "".join(f", {local(n)}: {python_type(t)}" for n, t in params)
+        head = f"def call_{name}(self{signature}, now: int) -> str | None:"
+        return self._event(name, head, f"The user's call `{name}`; the code of a refusal, or None.", CALL, [local(n) for n, _ in params])
+
+    def _timer(self, name: str) -> Lines:
+        return self._event(name, f"def timer_{name}(self, now: int) -> None:", f"Timer `{name}` has expired.", TIMER, [])
+
+    def _event(self, name: str, head: str, about: str, exits: Exits, args: list[str]) -> Lines:
+        tables = [t for t in self.machine.tables if any(r.event == name for r in self._rows(t))]
+        lines = [head, f'    """{about}"""']
+        if len(tables) == 1:
+            table = tables[0]
+            body = self._enter(table) + self.tree(self._tree(table, (name,)), table, exits, quoted(name), "")
+            return [*lines, *indent(body), ""]
+        lines += indent(self._staged(name, tables, args, exits))
+        for table in tables:
+            passed = "".join(f", {n}: Any" for n in args)
+            stage_head = f"def {self._method(table, name)}(self{passed}, now: int) -> bool:"
+            body = self.tree(self._tree(table, (name,)), table, STAGE, quoted(name), "")
+            lines += ["", *self._method_of(stage_head, table, self._enter(table) + body, "")[:-1]]
+        return [*lines, ""]
+
+    def _staged(self, name: str, tables: list[str], args: list[str], exits: Exits) -> Lines:
+        rows = [r for t in tables for r in self._rows(t) if r.event == name]
+        lines = ["self._refused = None"] if exits is CALL else []
+        lines += self._unmet(decide(self.machine, rows, by_level((name,))), quoted(name), "") if rows else []
+        if not rows:
+            state = f"self.{attribute(next(iter(self.machine.regions)))}"
+            return [f'raise UnmetEventError("{self.machine.name}", {quoted(name)}, {state})']
+        passed = ", ".join([*args, "now"])
+        lines.append(" and ".join(f"self.{self._method(t, name)}({passed})" for t in tables))
+        return [*lines, "return self._refused"] if exits is CALL else lines
+
+    def _enter(self, table: str) -> Lines:
+        """Find the instance that a call names by the argument that is called as the family's key."""
+        name = self.machine.tables[table].family
+        if not name:
+            return []
+        return [f"{attribute(name)} = self._{name}_of({local(self.machine.families[name].key)})"]
+
+
+def _one_of(what: str, kinds: list[str]) -> str:
+    if len(kinds) == 1:
+        return f"{what} == {quoted(kinds[0])}"
+    return f"{what} in ({', '.join(quoted(k) for k in kinds)})"

@@ -1,0 +1,231 @@
+"""A whole generated module: header, constants, messages, the host's protocol, the class."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+from wirelaw.spec.language import model as m
+from wirelaw.spec.language.diagnostics import complain
+from wirelaw.spec.language.expressions import Name, walk
+from wirelaw.spec.language.interpret import editions
+from wirelaw.spec.language.load import SPEC
+from wirelaw.spec.language.profile import Profile
+from wirelaw.tools.generate.compile import Compiler, python_type
+from wirelaw.tools.generate.inputs import InputWriter
+from wirelaw.tools.generate.layout import Lines, indent, invoke
+from wirelaw.tools.generate.naming import Names, attribute, camel
+from wirelaw.tools.generate.outputs import OutputWriter
+from wirelaw.tools.generate.rows import RowWriter
+
+HEADER = "# GENERATED, never edit"
+
+
+def generate(machine: m.Machine, profile: Profile, edition: int | None = None) -> str:
+    """The text of the module that implements `machine` under `profile` (newest edition by default).
+
+    Raises LawError for what only an implementation cannot do without: a field that nobody binds, an open choice.
+    """
+    known = editions(machine)
+    return _Module(machine, profile, edition if edition is not None else (known[-1] if known else 0)).text()
+
+
+class _Module:
+    def __init__(self, machine: m.Machine, profile: Profile, edition: int) -> None:
+        self.machine = machine
+        self.profile = profile
+        self.edition = edition
+        self._check_profile()
+        self.names = Names(machine)
+        self.compiler = Compiler(machine, profile, self.names)
+        self.rows = RowWriter(machine, profile, self.names, self.compiler)
+
+    def _check_profile(self) -> None:
+        machine, profile = self.machine, self.profile
+        for name in (*machine.choices, *machine.params):
+            if name not in profile.choices and name not in profile.params:
+                raise complain(profile.span, f"profile `{profile.name}` leaves `{name}` open", "Bind it with `choose` or `set`.")
+
+    def text(self) -> str:
+        """The module."""
+        body = [*self._class(), *self._families()]
+        code = "\n".join(body)
+        lines = [*self._header(), *self._imports(code), "", *self._constants(), *self._messages(), *self._host(), *body]
+        return re.sub(r"\n{4,}", "\n\n\n", "\n".join(lines).rstrip() + "\n")
+
+    # --- top ---------------------------------------------------------------------------------------------------
+
+    def _header(self) -> Lines:
+        machine, profile = self.machine, self.profile
+        sources = " and ".join(dict.fromkeys(_relative(f) for f in (*machine.files, profile.span.file)))
+        doc = machine.doc or f"Machine {machine.name}."
+        edition = f", edition {self.edition}" if self.edition else ""
+        return [
+            f"{HEADER}: change {sources}, then run `python -m wirelaw.tools.generate`.",
+            f'"""{doc}',
+            "",
+            f"Machine {machine.name} under profile {profile.name}{edition}. Each branch names the row it stands for: `[row] clause`.",
+            '"""',
+            "",
+            "from __future__ import annotations",
+            "",
+        ]
+
+    def _imports(self, code: str) -> Lines:
+        lines = ["from collections.abc import Callable", "from dataclasses import dataclass"]
+        lines += ["from typing import Any, ClassVar, Final, Protocol", ""]
+        used = [n for n in ("EndlessOutputError", "IncompleteTableError", "OUTPUTS_PER_PUMP", "Step", "UnmetEventError") if n in code]
+        lines.append(f"from wirelaw.impl.runtime.machine import {', '.join(used)}")
+        if self.compiler.externs:
+            if not self.machine.externs_module:
+                listed = ", ".join(sorted(self.compiler.externs))
+                raise complain(self.machine.span, f"nothing says where {listed} is defined", 'Add `externs "module"`.')
+            head = f"from {self.machine.externs_module} import "
+            found = sorted(self.compiler.externs)
+            line = head + ", ".join(found)
+            lines += [line] if len(line) <= 120 else [f"{head}(", *(f"    {n}," for n in found), ")"]
+        return lines
+
+    def _constants(self) -> Lines:
+        lines: Lines = []
+        for region in self.machine.regions.values():
+            lines += [f"# States of region `{region.name}`."]
+            lines += [f'{s.name}: Final = "{s.name}"' for s in region.states]
+        for states, name in self.names.sets.items():
+            region = self.machine.regions[self.machine.states[min(states)].region]
+            members = [s.name for s in region.states if s.name in states]
+            lines += invoke(f"{name}: Final = frozenset", [f"{{{', '.join(members)}}}"])
+        used = [n for n in self.machine.params if n in self.compiler.params]
+        if used:
+            lines += ["", f"# Parameters of profile `{self.profile.name}`; durations in microseconds."]
+            lines += [f"{self.names.params[n]}: Final = {self.profile.params[n]}" for n in used]
+        return [*lines, "", ""]
+
+    def _messages(self) -> Lines:
+        """One class per message, all fields with defaults; a kind is a subclass of its class."""
+        lines: Lines = []
+        for message in self.machine.messages.values():
+            parent = f"({camel(message.parent)})" if message.parent else ""
+            inherited = self.machine.messages[message.parent].fields if message.parent else {}
+            body = [] if "kind" in message.fields else [f'kind: ClassVar[str] = "{message.name}"']
+            for field in message.fields.values():
+                if field.name in inherited and field.name != "kind":
+                    continue
+                default = self.rows.initial(message.name, field.name)
+                body.append(f"{field.name}: {python_type(field.type, default)} = {self.compiler.text(default)}")
+            lines += ["@dataclass(slots=True)", f"class {camel(message.name)}{parent}:", f'    """Message `{message.name}`."""', ""]
+            lines += [*indent(body or ["pass"]), "", ""]
+        return lines
+
+    def _host(self) -> Lines:
+        body: Lines = []
+        sent = {r.event for r in self.machine.emissions if r.event_kind == "message"} | self._replies()
+        for name in (n for n in self.machine.messages if n in sent):
+            body += [f"def emit_{name}(self, {'o'}: {camel(name)}) -> None:", '    """Carry the message away."""', ""]
+        for f in self.machine.functions.values():
+            if f.kind in ("ask", "tell"):
+                args = "".join(f", {n}: {python_type(t)}" for n, t in f.params)
+                result = python_type(f.result) if f.result is not None else "None"
+                about = "Answer a question of the machine." if f.kind == "ask" else "Take news from the machine."
+                stub = ["    ..."] if f.kind == "ask" else []
+                body += [f"def {f.kind}_{f.name}(self{args}, /) -> {result}:", f'    """{about}"""', *stub, ""]
+        head = [f"class {self.names.class_name}Host(Protocol):", '    """What surrounds the machine."""', ""]
+        return [*head, *indent(body), ""]
+
+    def _replies(self) -> set[str]:
+        found = {self.machine.abort.message} if self.machine.abort and self.machine.abort.message else set()
+        return found | {s.name for s in self.rows.statements() if s.kind == "send"}
+
+    # --- class -------------------------------------------------------------------------------------------------
+
+    def _class(self) -> Lines:
+        name = self.names.class_name
+        inputs = InputWriter(self.machine, self.rows, self.compiler, self.edition).write()
+        outputs = OutputWriter(self.machine, self.profile, self.rows, self.compiler, self.edition).write()
+        methods = [*self._family_access(), *inputs, *self._tick(), *self._deadline(), *outputs]
+        body = [*self._init(any("self._refused" in line for line in methods)), *methods]
+        doc = f'    """One {self.machine.name}: feed it messages, calls and the time (microseconds), then `pump`."""'
+        return ["", f"class {name}:", doc, "", *indent(body), ""]
+
+    def _init(self, refuses: bool) -> Lines:
+        lines: Lines = []
+        for region in self.machine.regions.values():
+            if not region.family:
+                lines.append(f"self.{attribute(region.name)}: str = {region.initial[0].name}")
+        lines += [f"self.{line}" for line in self._variables("")]
+        lines += [f"self.{t}_at: int | None = None" for t in self.machine.timers]
+        for debt in self.rows.debts:
+            lines.append(f"self.{debt.name}_due: int | None = None")
+            for n, kind in debt.params:
+                hint = python_type(kind)
+                lines.append(f"self.{debt.name}_{n}: {hint} = {'False' if hint == 'bool' else '0' if hint == 'int' else 'None'}")
+        for family in self.machine.families:
+            lines.append(f"self.{attribute(family)}: dict[Any, {self.rows.family_class(family)}] = {{}}")
+        start = [f"self.host: {self.names.class_name}Host = host", "self.on_step: Callable[[Step], None] | None = on_step"]
+        refused = ["self._refused: str | None = None"] if refuses else []
+        head = f"def __init__(self, host: {self.names.class_name}Host, on_step: Callable[[Step], None] | None = None) -> None:"
+        return [head, *indent([*start, *refused, *lines]), ""]
+
+    def _variables(self, family: str) -> Lines:
+        lines: Lines = []
+        for v in self.machine.variables.values():
+            if v.family == family and v.kind != "ghost":
+                init = self.compiler.fold(v.init)
+                if family and any(isinstance(n, Name) and n.kind == "var" for n in walk(init)):
+                    raise complain(v.span, f"`{v.name}` starts from another variable", "In a family, start from a constant.")
+                lines.append(f"{attribute(v.name)}: {python_type(v.type, init)} = {self.compiler.text(init)}")
+        return lines
+
+    def _families(self) -> Lines:
+        lines: Lines = []
+        for family in self.machine.families:
+            regions = [r for r in self.machine.regions.values() if r.family == family]
+            body = ["self.key = key", *(f"self.{attribute(r.name)}: str = {r.initial[0].name}" for r in regions)]
+            body += [f"self.{line}" for line in self._variables(family)]
+            lines += ["", "", f"class {self.rows.family_class(family)}:", f'    """One instance of family `{family}`."""', ""]
+            lines += indent(["def __init__(self, key: Any) -> None:", *indent(body)])
+        return lines
+
+    def _family_access(self) -> Lines:
+        lines: Lines = []
+        for family in self.machine.families:
+            kind, place = self.rows.family_class(family), f"self.{attribute(family)}"
+            lines += [
+                f"def _{family}_of(self, key: Any) -> {kind}:",
+                f"    found = {place}.get(key)",
+                "    if found is None:",
+                f"        found = {place}[key] = {kind}(key)",
+                "    return found",
+                "",
+            ]
+        return lines
+
+    def _tick(self) -> Lines:
+        timers = sorted(self.machine.timers)
+        head = ["def tick(self, now: int) -> None:", '    """Fire every timer whose time has come, in the order of their times."""']
+        if not timers:
+            return [*head, ""]
+        body = ["at = now", 'which = ""']
+        for t in timers:
+            first = f"self.{t}_at <= at" if t == timers[0] else f"(self.{t}_at < at or (not which and self.{t}_at <= at))"
+            body += [f"if self.{t}_at is not None and {first}:", f"    at = self.{t}_at", f'    which = "{t}"']
+        for i, t in enumerate(timers):
+            body += [f'{"elif" if i else "if"} which == "{t}":', f"    self.{t}_at = None", f"    self.timer_{t}(now)"]
+        return [*head, "    while True:", *indent([*body, "else:", "    return"], 2), ""]
+
+    def _deadline(self) -> Lines:
+        slots = [f"self.{t}_at" for t in self.machine.timers] + [f"self.{d.name}_due" for d in self.rows.debts]
+        lines = ["def deadline(self) -> int | None:", '    """When `tick` or `pump` has something to do by itself; None: never."""']
+        if not slots:
+            return [*lines, "    return None", ""]
+        lines.append(f"    best = {slots[0]}")
+        for slot in slots[1:]:
+            lines += [f"    at = {slot}", "    if at is not None and (best is None or at < best):", "        best = at"]
+        return [*lines, "    return best", ""]
+
+
+def _relative(file: str) -> str:
+    """A source file relative to the project, so that the text does not depend on where it is generated."""
+    path = Path(file).resolve()
+    root = SPEC.parent
+    return path.relative_to(root).as_posix() if path.is_relative_to(root) else path.name

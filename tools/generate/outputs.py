@@ -1,0 +1,234 @@
+"""The output side of a generated class: `pump`, and one method per output row."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+from wirelaw.spec.language import model as m
+from wirelaw.spec.language.diagnostics import complain
+from wirelaw.spec.language.expressions import FALSE, TRUE, Expr, Name
+from wirelaw.spec.language.profile import Profile
+from wirelaw.tools.generate.compile import Compiler, is_pure, opposite, plain, put_fields, simplify
+from wirelaw.tools.generate.dispatch import Leaf, Node, decide
+from wirelaw.tools.generate.layout import Lines, branch, indent, quoted
+from wirelaw.tools.generate.naming import attribute, snake
+from wirelaw.tools.generate.rename import put_names, rename
+from wirelaw.tools.generate.rows import RowWriter, note
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """What is known where a row fires: its message as built, and conjuncts that hold on the state before."""
+
+    binder: str
+    built: dict[str, Expr]
+    holds: tuple[Expr, ...]
+
+    def rest(self, conjuncts: tuple[Expr, ...]) -> tuple[Expr, ...]:
+        """The (folded) conjuncts that do not follow; `(FALSE,)` when one of them cannot hold."""
+        left: list[Expr] = []
+        for c in conjuncts:
+            known = plain(simplify(put_fields(c, self.binder, self.built)))
+            if known == FALSE or plain(opposite(known)) in self.holds:
+                return (FALSE,)
+            if known != TRUE and known not in self.holds:
+                left.append(c)
+        return tuple(left)
+
+
+class OutputWriter:
+    """Writes the output rows of one machine in the order of its profile."""
+
+    def __init__(self, machine: m.Machine, profile: Profile, rows: RowWriter, compiler: Compiler, edition: int) -> None:
+        self.machine = machine
+        self.profile = profile
+        self.rows = rows
+        self.compiler = compiler
+        by_id = {r.id: r for r in machine.emissions}
+        ordered = [by_id[x] for x in profile.order]
+        self.ordered = [r for r in ordered if (not r.editions or edition in r.editions) and FALSE not in self._moment(r)]
+        self.gates = [g for g in machine.gates if not g.editions or edition in g.editions]
+
+    def write(self) -> Lines:
+        """`pump` and the methods it calls."""
+        lines = self._pump()
+        for row in self.ordered:
+            lines += ["", *self._each(row)] if row.family else []
+            lines += ["", *(self._auto(row) if row.event_kind == "auto" else self._emission(row))]
+        return [*lines, ""]
+
+    # --- pump --------------------------------------------------------------------------------------------------
+
+    def _moment(self, row: m.Row) -> tuple[Expr, ...]:
+        return self.compiler.fold_all(row.guard + row.when)
+
+    def _main_region(self) -> str:
+        """The region that most rows name: `pump` dispatches on it."""
+        count = {name: sum(r.region == name for r in self.ordered) for name, x in self.machine.regions.items() if not x.family}
+        return max(count, key=lambda name: count[name])
+
+    def _pump(self) -> Lines:
+        main = self._main_region()
+        plain = [r if r.region == main else replace(r, region="", states=frozenset()) for r in self.ordered]
+        tree = decide(self.machine, plain, lambda rows: tuple(r.id for r in rows))
+        by_id = {r.id: r for r in self.ordered}
+        body: Lines = []
+        if isinstance(tree, Leaf):
+            body = [*self._tries(tree, by_id, main), "return"]
+        else:
+            body.append(f"st = {self.compiler.region(main)}")
+            for i, (states, below) in enumerate(sorted(tree.branches, key=lambda b: len(b[0]))):
+                part = [*self._tries(below, by_id, main), "return"]
+                last = i == len(tree.branches) - 1
+                body += part if last else branch([self.rows.in_states("st", states)], part)
+        return [
+            "def pump(self, now: int) -> None:",
+            '    """Send everything that is to be sent now, in the order of the profile."""',
+            "    for _ in range(OUTPUTS_PER_PUMP):",
+            *indent(body, 2),
+            f'    raise EndlessOutputError("{self.machine.name}", {self.compiler.region(main)})',
+        ]
+
+    def _tries(self, leaf: Node, by_id: dict[str, m.Row], main: str) -> Lines:
+        assert isinstance(leaf, Leaf)
+        lines: Lines = []
+        for row in (by_id[x] for x in leaf.rows):
+            if row.family:
+                lines += branch([f"self._each_{snake(row.id)}(now)"], ["continue"], note(row), 3)
+                continue
+            conditions = self.compiler.condition(self._moment(row))
+            if row.region not in ("", main):
+                conditions.insert(0, _grouped(self.rows.in_states(self.compiler.region(row.region), row.states)))
+            lines += branch([*conditions, f"self._out_{snake(row.id)}(now)"], ["continue"], f"[{row.id}]", 3)
+        return lines
+
+    def _each(self, row: m.Row) -> Lines:
+        """The first instance of a family for which the row fires."""
+        family = attribute(row.family)
+        conditions = self.compiler.condition(self._moment(row))
+        if row.region:
+            conditions.insert(0, _grouped(self.rows.in_states(self.compiler.region(row.region), row.states)))
+        return [
+            f"def _each_{snake(row.id)}(self, now: int) -> bool:",
+            f"    for {family} in list(self.{family}.values()):",
+            *indent(branch([*conditions, f"self._out_{snake(row.id)}({family}, now)"], ["return True"], depth=3), 2),
+            "    return False",
+        ]
+
+    # --- rows --------------------------------------------------------------------------------------------------
+
+    def _head(self, row: m.Row) -> Lines:
+        instance = f"{attribute(row.family)}: {self.rows.family_class(row.family)}, " if row.family else ""
+        return [f"def _out_{snake(row.id)}(self, {instance}now: int) -> bool:", f'    """{note(row)}."""']
+
+    def _end(self, row: m.Row, event: str, message: str) -> Lines:
+        ending, actions = self.rows.alternative(row)
+        region = self.compiler.region(row.region) if row.region else ""
+        acts = self.rows.actions(actions, row.id)
+        sent = [f"self.host.emit_{event}({message})"] if event else []
+        return [
+            *acts, *sent, *self.rows.ending(row, ending, row.states, region),
+            *self.rows.record(row, quoted(event), message or "None"), "return True",
+        ]  # fmt: skip
+
+    def _auto(self, row: m.Row) -> Lines:
+        return [*self._head(row), *indent(self._end(row, "", ""))]
+
+    def _emission(self, row: m.Row) -> Lines:
+        binder = row.binders[0]
+        whole = row.default_message
+        given = {n: self.compiler.fold(e) for n, e in (*row.fields.items(), *row.defaults.items())}
+        if row.family:
+            given.setdefault(self.machine.families[row.family].key, Name(f"{attribute(row.family)}.key", "raw"))
+        self._check_bound(row, given)
+        built = self.rows.complete(row.event, given, whole)
+        facts = Facts(binder, built, tuple(plain(c) for c in self._moment(row) if is_pure(c)))
+        lines = [f"made = {self.compiler.text(whole)}"] if whole is not None else []
+        lines += self.rows.construct(row.event, built, binder)
+        demands = facts.rest(self.compiler.fold_all(row.where))
+        if demands == (FALSE,):
+            raise complain(row.span, f"[{row.id}] can never be sent: what it puts into the message breaks its own `where`", "Correct one.")
+        lines += self._unless(demands, "")
+        gate_actions: Lines = []
+        for gate in self.gates:
+            if gate.event in self.machine.messages[row.event].lineage:
+                tested, acts = self._gate(rename(gate, (binder,)), row, facts)
+                lines += tested
+                gate_actions += acts
+        lines += gate_actions
+        lines += self._payments(row, facts)
+        return [*self._head(row), *indent(lines), *indent(self._end(row, row.event, binder))]
+
+    def _unless(self, demands: tuple[Expr, ...], comment: str) -> Lines:
+        if not demands:
+            return []
+        return branch([self.compiler.negation(demands)], ["return False"], comment, 2)
+
+    def _check_bound(self, row: m.Row, given: dict[str, Expr]) -> None:
+        """Every field that a judge looks at must be put there by somebody."""
+        if row.default_message is not None:
+            return
+        fills = self.profile.fills.get(row.event, {})
+        free = {n for name, o in self.machine.outputs.items() if name in self.machine.messages[row.event].lineage for n in o.free}
+        for field in self.machine.messages[row.event].fields.values():
+            bound = field.name in given or field.name in fills or field.name in free or field.default is not None
+            if not bound and not (field.name == "kind" and field.type.kind == "string"):
+                raise complain(
+                    row.span, f"[{row.id}] leaves field `{field.name}` of `{row.event}` open in profile `{self.profile.name}`",
+                    f"Add it to `default {{ .. }}`, or write `fill {row.event} {{ {field.name}: .. }}` in the profile.",
+                )  # fmt: skip
+
+    # --- gates -------------------------------------------------------------------------------------------------
+
+    def _gate(self, gate: m.Row, row: m.Row, facts: Facts) -> tuple[Lines, Lines]:
+        """The test that a gate makes on this row's message, and the actions it adds."""
+        scope = facts.rest(self.compiler.fold_all(gate.guard))
+        if scope == (FALSE,):
+            return [], []
+        lines: Lines = []
+        if gate.family and gate.family != row.family:
+            family = self.machine.families[gate.family]
+            lines.append(f"{attribute(family.name)} = self._{family.name}_of({row.binders[0]}.{family.key})")
+        applies = self.compiler.condition(scope)
+        if gate.states and gate.region:
+            same = row.region == gate.region
+            if same and row.states and not row.states & gate.states:
+                return [], []
+            if not (same and row.states and row.states <= gate.states):
+                applies.insert(0, _grouped(self.rows.in_states(self.compiler.region(gate.region), gate.states)))
+        demands = facts.rest(self.compiler.fold_all(gate.where))
+        acts = self.rows.actions(gate.actions, gate.id)
+        refused = [self.compiler.negation(demands)] if demands else []
+        if refused == ["True"]:
+            refused, applies = [], applies or ["True"]
+        if acts and applies:
+            flag = f"gate_{snake(gate.id)}"
+            lines.append(f"{flag} = {' and '.join(applies)}")
+            applies, acts = [flag], branch([flag], acts)
+        if demands:
+            lines += branch([*applies, *refused], ["return False"], note(gate), 2)
+        return lines, acts
+
+    # --- debts -------------------------------------------------------------------------------------------------
+
+    def _payments(self, row: m.Row, facts: Facts) -> Lines:
+        """Strike out the debts that this message pays."""
+        lines: Lines = []
+        for debt in self.rows.debts:
+            if debt.message not in self.machine.messages[row.event].lineage:
+                continue
+            frozen = {n: f"self.{debt.name}_{n}" for n, _ in debt.params}
+            where = tuple(put_names(put_names(c, {debt.binder: row.binders[0]}), frozen, "raw") for c in debt.where)
+            needs = facts.rest(self.compiler.fold_all(where))
+            if needs == (FALSE,):
+                continue
+            slot = f"self.{debt.name}_due"
+            if not needs:
+                lines.append(f"{slot} = None")
+            else:
+                lines += branch([f"{slot} is not None", *self.compiler.condition(needs)], [f"{slot} = None"], depth=2)
+        return lines
+
+
+def _grouped(condition: str) -> str:
+    return f"({condition})" if " or " in condition else condition
