@@ -53,7 +53,7 @@ def _value(e: Expr, given: Mapping[str, Any]) -> bool:
         case Unary(op="not", x=x):
             return not _value(x, given)
         case Binary(op="==" | "!=" as op, a=Name(kind="choice", name=name), b=Lit(value=value)):
-            return (given[name] == value) == (op == "==")
+            return bool((given[name] == value) == (op == "=="))
         case Lit(value=value):
             return bool(value)
     name, sign = _literal(e)

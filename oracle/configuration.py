@@ -15,12 +15,12 @@ SAME_DEBT_LIMIT = 64
 
 
 class Debt(NamedTuple):
-    """An open obligation. `args` are frozen, `due` is the time of its cause plus `within` (lag not included), in µs.
+    """An open obligation of the debt declared in place `which`, with frozen `args`.
 
-    `order` is the place of its cause in the trace: any output captured after that pays.
+    `due` is the time of its cause plus `within`, in µs, lag not included; `order` is the place of its cause in the trace: any output captured after that pays.
     """
 
-    index: int
+    which: int
     args: tuple[Any, ...]
     since: int
     due: int
@@ -89,13 +89,13 @@ class Configuration(Instance):
         debts = self.debts
         same = 0
         for d in debts:
-            if d.index == index:
+            if d.which == index:
                 if d.args == args and d.key == key and d.level == level:
                     return
                 same += 1
         due = now + within
         if same >= SAME_DEBT_LIMIT:  # one debt in the middle of many gives way to the newest; the oldest keeps its deadline
-            last = max(i for i, d in enumerate(debts) if d.index == index)
+            last = max(i for i, d in enumerate(debts) if d.which == index)
             debts = debts[:last] + debts[last + 1 :]
         self.debts = (*debts, Debt(index, args, now, due, level, row, self.order, key))
         self.alarm = min(self.alarm, due)

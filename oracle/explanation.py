@@ -7,21 +7,24 @@ Flags weigh before numbers: a segment with RST is never a failed acknowledgment.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any
 
 from wirelaw.oracle.configuration import Configuration
-from wirelaw.oracle.rows import CompiledLaw, CompiledRow, attribute
+from wirelaw.oracle.rows import CompiledLaw, CompiledRow
 from wirelaw.oracle.search import BudgetError, Search, Silence
 from wirelaw.oracle.steps import Event
 from wirelaw.oracle.verdict import Finding, Grade, Miss
+from wirelaw.oracle.wording import context, describe, difference, duration, how_much, relative, short, shown, state_names, state_text
 from wirelaw.spec.language.evaluate import Context, evaluate
-from wirelaw.spec.language.expressions import Binary, Expr, Field, Lit, Member, Name, Unary, Window, names, text, walk
+from wirelaw.spec.language.expressions import Binary, Expr, Field, Lit, Name, Unary, walk
 
 NEAREST = 3
 CONFIGURATIONS = 128
 FLAG_WEIGHT, STATE_WEIGHT, KIND_WEIGHT, NUMBER_WEIGHT = 10.0, 4.0, 6.0, 1.0
+GATE_WEIGHT = 0.05  # a row that only a gate refuses is nearer than any other
+FIT_WEIGHT = 0.001  # among equals, the row of which most holds
+SHOWN_CONJUNCTS = 4
 QUESTION = "a missing row, an observer effect, a slack of this stack, or a bug?"
 _GRADES = {"note": Grade.NOTE, "warn": Grade.WARN, "fail": Grade.FAIL, "inconclusive": Grade.INCONCLUSIVE}
 
@@ -36,20 +39,6 @@ class _Candidate:
     failed: tuple[Expr, ...]
 
 
-def context(law: CompiledLaw, c: Configuration, i: Any, binders: Mapping[str, Any], now: int) -> Context:
-    """The slow reading of a configuration, for expressions met outside compiled code."""
-
-    def variable(name: str) -> Any:
-        owner = law.machine.variables.get(name) or law.machine.regions.get(name)
-        holder = i if owner is not None and owner.family else c
-        return getattr(holder, attribute(name))
-
-    def function(kind: str, name: str, args: tuple[Any, ...]) -> Any:
-        return getattr(law.externs, name)(*args) if kind == "extern" else True
-
-    return Context(variable, variable, function, binders=binders, now=now, unbounded=True)
-
-
 def remarks(law: CompiledLaw, c: Configuration) -> list[Finding]:
     """What a possible configuration had to be forgiven, oldest first."""
     found: list[Finding] = []
@@ -58,15 +47,9 @@ def remarks(law: CompiledLaw, c: Configuration) -> list[Finding]:
         at, (grade, index, number, time, note) = at
         row = law.rows[index] if index >= 0 else None
         clause = row.row.clauses[0] if row is not None and row.row.clauses else ""
-        shown = note or (_demand(row) if row is not None else "")
-        found.append(
-            Finding(_GRADES.get(grade, Grade.NOTE), clause, row.level if row else "MAY", row.id if row else "", number, time, shown)
-        )
+        level = row.level if row is not None else "MAY"
+        found.append(Finding(_GRADES.get(grade, Grade.NOTE), clause, level, row.id if row is not None else "", number, time, note))
     return found[::-1]
-
-
-def _demand(row: CompiledRow) -> str:
-    return f"[{row.id}] {', '.join(short(c, row.row.binders) for c in row.row.where or row.row.guard)}"
 
 
 # --- outputs -----------------------------------------------------------------------------------------------------------
@@ -88,8 +71,9 @@ def of_output(search: Search, frontier: list[Configuration], event: Event, grade
     best = chosen[0] if chosen else None
     c = best.configuration if best else frontier[0]
     used = [e for x in chosen[:NEAREST] for e in x.failed]
-    observed = f"{subject} sent  {describe(law, c, event, used)}"
     row = best.row if best else None
+    about = [*used, *(row.row.guard + row.row.where if row else ())]
+    observed = f"{subject} sent  {describe(law, c, event.kind, event.message, about)}"
     return Finding(
         grade, best.miss.clause if best else "", best.miss.level if best else "MUST", best.miss.gate or row.id if best and row else "",
         event.number, event.time, observed, tuple(x.miss for x in chosen[:NEAREST]), state_text(law, c, used), possible, QUESTION,
@@ -123,7 +107,7 @@ def _candidates(search: Search, c: Configuration, event: Event, depth: int) -> I
         whole = law.machine.visible(row.row.guard + row.row.where)
         failed = tuple(e for e in whole if not evaluate(e, bound))
         if failed:
-            weight = sum(_weight(e, bound) for e in failed)
+            weight = sum(_weight(e, bound) for e in failed) - FIT_WEIGHT * (len(whole) - len(failed))
             yield _Candidate(weight, depth, c, _miss(row, c, law, failed, bound), row, failed)
         else:
             yield from _refusals(search, c, event, depth, row)
@@ -144,10 +128,10 @@ def _refusals(search: Search, c: Configuration, event: Event, depth: int, row: C
         bound = context(law, c, i, {g.row.binders[0]: event.message}, event.time)
         failed = tuple(e for e in law.machine.visible(g.row.where) if not evaluate(e, bound))
         if failed:
-            whole = tuple(short(e, g.row.binders) for e in g.row.where)
-            said = tuple((short(e, g.row.binders), how_much(e, bound, g.row.binders)) for e in failed)
+            whole = _shown_conjuncts(g, failed)
+            said = tuple((short(e, g.row.binders), how_much(law, c, e, bound, g.row.binders)) for e in failed)
             miss = Miss(row.id, state_names(law, c), whole, said, _clause(g), g.level, g.id)
-            yield _Candidate(sum(_weight(e, bound) for e in failed) * 0.5, depth, c, miss, g, failed)
+            yield _Candidate(sum(_weight(e, bound) for e in failed) * GATE_WEIGHT, depth, c, miss, g, failed)
 
 
 def _reply_candidates(law: CompiledLaw, c: Configuration, event: Event, depth: int) -> Iterator[_Candidate]:
@@ -160,24 +144,29 @@ def _reply_candidates(law: CompiledLaw, c: Configuration, event: Event, depth: i
         if not said or hasattr(event.message, n):
             seen = getattr(event.message, n, None)
             if seen != v:
-                said.append((f"{n} == {_shown(v)}", _difference(n, seen, v)))
-    whole = tuple(f"{n} == {_shown(v)}" for n, v in reply.fields.items() if v) or (reply.message,)
+                said.append((f"{n} == {shown(v)}", difference(n, seen, v)))
+    whole = tuple(f"{n} == {shown(v)}" for n, v in reply.fields.items() if v) or (reply.message,)
     weight = sum(FLAG_WEIGHT if isinstance(v, bool) else NUMBER_WEIGHT for _, v in reply.fields.items())
     yield _Candidate(weight, depth, c, Miss(row.id, state_names(law, c), whole, tuple(said), _clause(row), row.level), row, ())
 
 
 def _miss(row: CompiledRow, c: Configuration, law: CompiledLaw, failed: tuple[Expr, ...], bound: Context) -> Miss:
-    binders = row.row.binders
-    whole = tuple(t for e in row.row.guard + row.row.where if _worth_saying(e) and (t := short(e, binders)))
-    said = tuple((short(e, binders), how_much(e, bound, binders)) for e in failed)
-    return Miss(row.id, state_names(law, c), whole, said, _clause(row), row.level)
+    said = tuple((short(e, row.row.binders), how_much(law, c, e, bound, row.row.binders)) for e in failed)
+    return Miss(row.id, state_names(law, c), _shown_conjuncts(row, failed), said, _clause(row), row.level)
 
 
-def _worth_saying(e: Expr) -> bool:
-    """Flags that must be clear are left out: they say what a row is not."""
-    return not (isinstance(e, Unary) and e.op == "not" and isinstance(e.x, Field)) and not (
-        isinstance(e, Binary) and e.op == "==" and isinstance(e.b, Lit) and e.b.value == 0
-    )
+def _shown_conjuncts(row: CompiledRow, failed: tuple[Expr, ...]) -> tuple[str, ...]:
+    """The failing conjuncts, and as many of the others as say what the row is for, in the row's order."""
+    whole = row.row.guard + row.row.where if row.row.role != "gate" else row.row.where
+    others = [e for e in whole if e not in failed and _says_something(e)][: max(SHOWN_CONJUNCTS - len(failed), 0)]
+    return tuple(short(e, row.row.binders) for e in whole if e in failed or e in others)
+
+
+def _says_something(e: Expr) -> bool:
+    """Flags and lengths that must be zero say what a row is not; state alone is not about the message."""
+    is_zero = isinstance(e, Binary) and e.op == "==" and isinstance(e.b, Lit) and e.b.value == 0
+    is_clear = isinstance(e, Unary) and e.op == "not" and isinstance(e.x, Field)
+    return not is_zero and not is_clear and any(isinstance(n, Field) for n in walk(e))
 
 
 def _weight(e: Expr, bound: Context) -> float:
@@ -209,10 +198,10 @@ def of_silence(search: Search, silences: list[Silence], grade: Grade, subject: s
     law = search.steps.law
     s = silences[0]
     row = law.rows[s.row]
-    level, parts = row.level, [f"since {_duration(s.due - s.since)}"]
+    level, parts = row.level, [f"since {duration(s.due - s.since)}"]
     what = f"[{row.id}]"
     if s.debt is not None:
-        debt = law.debts[s.debt.index].debt
+        debt = law.debts[s.debt.which].debt
         level = s.debt.level
         frozen = [f"{n} = {relative(law, s.configuration, v)}" for (n, _), v in zip(debt.params, s.debt.args, strict=True)]
         parts += frozen
@@ -230,117 +219,7 @@ def of_silence(search: Search, silences: list[Silence], grade: Grade, subject: s
     )  # fmt: skip
 
 
-# --- words -------------------------------------------------------------------------------------------------------------
-
-
-def short(e: Expr, binders: Iterable[str]) -> str:
-    """A conjunct as law text without the message's name in front of its fields."""
-    said = text(e)
-    for b in binders:
-        said = re.sub(rf"\b{re.escape(b)}\.", "", said)
-    return said
-
-
-def how_much(e: Expr, bound: Context, binders: Iterable[str]) -> str:
-    """By how much a conjunct does not hold."""
-    core, flipped = (e.x, True) if isinstance(e, Unary) and e.op == "not" else (e, False)
-    match core:
-        case Field(name=name) if not isinstance(evaluate(core, bound), int) or isinstance(evaluate(core, bound), bool):
-            return f"{name} is set" if flipped else f"{name} is not set"
-        case Binary(op="or", a=a, b=b) if not flipped:
-            return f"{how_much(a, bound, binders)}, and {how_much(b, bound, binders)}"
-        case Binary(op="and", a=a, b=b) if not flipped:
-            return next(how_much(x, bound, binders) for x in (a, b) if not evaluate(x, bound))
-        case Binary(op=op, a=a, b=b) if op in ("==", "!=", "<", "<=", ">", ">="):
-            left, right = evaluate(a, bound), evaluate(b, bound)
-            return _difference(short(a, binders), left, right)
-        case Window(x=x, base=base, length=length):
-            value, low, size = (evaluate(y, bound) for y in (x, base, length))
-            where = f"{low - value} before" if value < low else f"{value - low - size + 1} beyond"
-            return f"{short(x, binders)} is {where} a window of {size}"
-        case Member(x=x):
-            return f"{short(x, binders)} is {_shown(evaluate(x, bound))}"
-    return "holds" if flipped else "does not hold"
-
-
-def _difference(what: str, left: Any, right: Any) -> str:
-    if isinstance(left, bool) or isinstance(right, bool):
-        return f"{what} is {'set' if left else 'not set'}"
-    if isinstance(left, int) and isinstance(right, int) and left != right and min(abs(left), abs(right)) > 0:
-        return f"{what} is {abs(left - right)} too {'high' if left > right else 'low'}"
-    return f"{what} is {_shown(left)}"
-
-
-def _shown(value: Any) -> str:
-    if isinstance(value, bytes):
-        return value[:8].hex() + ("…" if len(value) > 8 else "")
-    return "none" if value is None else str(value)
-
-
-def _duration(us: int) -> str:
-    return f"{us / 1e6:g} s" if us >= 1_000_000 else f"{us / 1e3:g} ms"
-
-
-def state_names(law: CompiledLaw, c: Configuration) -> str:
-    """The control state."""
-    return ", ".join(getattr(c, attribute(r.name)) for r in law.regions)
-
-
-def relative(law: CompiledLaw, c: Configuration, value: Any, space: str = "", prefer: Iterable[str] = ()) -> str:
-    """A sequence number as the nearest variable plus a distance; other values as they are."""
-    if isinstance(value, bool) or not isinstance(value, int):
-        return _shown(value)
-    best: tuple[int, int, str] | None = None
-    wanted = set(prefer)
-    for n, (name, v) in enumerate(law.machine.variables.items()):
-        if v.type.kind == "seq" and not v.family and v.kind in ("var", "ghost") and space in ("", v.type.name):
-            distance = abs(value - getattr(c, attribute(name)))
-            rank = (distance if distance > 1 << 16 else 0 if name in wanted else 1 + distance, n, name)
-            best = min(best, rank) if best is not None else rank
-    if best is None or best[0] > 1 << 30:
-        return str(value)
-    offset = value - getattr(c, attribute(best[2]))
-    return best[2] if not offset else f"{best[2]} {'+' if offset > 0 else '-'} {abs(offset)}"
-
-
-def describe(law: CompiledLaw, c: Configuration, event: Event, used: list[Expr]) -> str:
-    """A message in relative terms: its flags, then what is not zero."""
-    o, parts, flags = event.message, [], []
-    compared = {n: names(e, "var") for e in used for n in _fields(e)}
-    for name, f in law.machine.messages[event.kind].fields.items():
-        value = getattr(o, name, None)
-        if isinstance(value, bool):
-            flags += [name.upper().removesuffix("F") if name == "ackf" else name.upper()] if value else []
-        elif f.type.kind == "seq":
-            space = "tx" if f.type.name == "sender" else "rx" if f.type.name == "receiver" else f.type.name
-            parts.append(f"{name} = {relative(law, c, value, space, compared.get(name, ()))}" if value else "")
-        elif value or name in compared:
-            parts.append(f"{name} {_shown(value)}" if isinstance(value, int | str) else f"{name} = {_shown(value)}")
-    head = [event.kind] if len(law.machine.messages) > 1 else []
-    return "  ".join([*head, *flags, *(p for p in parts if p)])
-
-
-def _fields(e: Expr) -> set[str]:
-    return {n.name for n in walk(e) if isinstance(n, Field)}
-
-
-def state_text(law: CompiledLaw, c: Configuration, used: list[Expr]) -> str:
-    """A configuration in words: its states and the variables that the failing conjuncts read."""
-    wanted = {n for e in used for n in names(e, "var")}
-    first: dict[str, str] = {}
-    parts = [state_names(law, c)]
-    for name, v in law.machine.variables.items():
-        if v.family or v.kind not in ("var", "ghost"):
-            continue
-        value = getattr(c, attribute(name))
-        if v.type.kind == "seq":
-            anchor = first.setdefault(v.type.name, name)
-            if name in wanted and anchor != name:
-                offset = value - getattr(c, attribute(anchor))
-                parts.append(f"{name} = {anchor} {'+' if offset >= 0 else '-'} {abs(offset)}")
-        elif name in wanted:
-            parts.append(f"{name} = {_shown(value)}")
-    return ", ".join(parts)
+# --- the block of text -------------------------------------------------------------------------------------------------
 
 
 def render(finding: Finding, titles: Mapping[str, str] | None = None, witness: str = "") -> str:
@@ -352,10 +231,9 @@ def render(finding: Finding, titles: Mapping[str, str] | None = None, witness: s
     for n, miss in enumerate(finding.nearest):
         head = "  allowed    " if n == 0 else " " * 13
         row = f"[{miss.row}] {miss.state}".ljust(width)
+        allowed = ", ".join(miss.conjuncts)
         if miss.gate:
-            allowed = f"if gate [{miss.gate}] agrees: {', '.join(miss.conjuncts)}"
-        else:
-            allowed = ", ".join(miss.conjuncts)
+            allowed = f"if gate [{miss.gate}] agrees: {allowed}"
         why = "; ".join(dict.fromkeys(w for _, w in miss.failed))
         said = "does not hold" if n == 0 else "nor this"
         lines.append(f"{head}{row}   {allowed}   <- {said}: {why}")

@@ -1,4 +1,4 @@
-"""The judge: does a trace conform to the unbound table (ioco with time)?
+"""The judge: whether a trace conforms to the unbound table (ioco with time).
 
 After every trace the table allows, each output of the watched implementation, and each silence past a deadline, must be one
 that the table allows, whatever its user, its policy and its free choices may be. The judge works event by event, on a live
@@ -121,15 +121,26 @@ class Judge:
             _walk(min(self.frontier, key=lambda c: c.cost).trail, lambda row, _: _count(counts, row))
         return {r.id: n for r, n in zip(self.law.rows, counts, strict=True)}
 
+    def fork(self) -> Judge:
+        """An independent judge in the same position: for looking ahead."""
+        other = Judge(self.law, self.bounds, self.environment, self.subject)
+        other.frontier = [c.copy() for c in self.frontier]
+        other.findings, other.reason, other.ended = list(self.findings), self.reason, self.ended
+        other.history.extend(self.history)
+        other.search.pending, other.search.base = list(self.search.pending), self.search.base
+        other.search.recent.extend(self.search.recent)
+        other._counts, other._order, other._now, other._suspended = list(self._counts), self._order, self._now, self._suspended
+        return other
+
     def settled(self, time: int) -> bool:
         """Whether the implementation may be finished at `time`: in some configuration nothing is left to be done."""
         search, steps = self.search, self.search.steps
         for c in self.frontier:
             reached = search.sweep([c.copy()], Event("", None, time, 0, self._order), None, False)
             for d in reached:
-                if d.next == search.end and not d.replies and not d.owed and not any(x.level != "MAY" for x in d.debts):
-                    if steps.urgent_row(d, time) is None:
-                        return True
+                busy = d.replies or d.owed or any(x.level != "MAY" for x in d.debts)
+                if d.next == search.end and not busy and steps.urgent_row(d, time) is None:
+                    return True
         return False
 
     # --- inside ------------------------------------------------------------------------------------------------
@@ -147,9 +158,10 @@ class Judge:
                 raise BudgetError(f"more than {self.bounds.seconds:g} seconds")
             return handle(event)
         except BudgetError as error:
-            return self._end(f"budget: {error}")
+            self._end(f"budget: {error}")
         except LawGapError as error:
-            return self._end(f"law: {error} (observation {error.event.number})")
+            self._end(f"law: {error} (observation {error.event.number})")
+        return None
 
     def _end(self, reason: str) -> None:
         self.reason = reason
@@ -193,12 +205,7 @@ class Judge:
         if self.ended:
             return finding
         if self._suspended is not None:
-            earlier = self._suspended
-            successors = self.search.explain(self.frontier, event)
-            if not successors:
-                return self._give_up(earlier)
-            self.frontier = successors
-            return self._swapped(earlier, event)
+            return self._swapped_outputs(self._suspended, event)
         successors = self.search.explain(self.frontier, event)
         if not successors:
             if self.environment.swap:
@@ -219,10 +226,14 @@ class Judge:
         if not (self._order & _FLUSH_EVERY):
             self._flush()
 
-    def _swapped(self, earlier: Event, later: Event) -> Finding | None:
+    def _swapped_outputs(self, earlier: Event, later: Event) -> Finding | None:
+        successors = self.search.explain([c.copy() for c in self.frontier], later)
+        return self._swapped(earlier, later, successors)
+
+    def _swapped(self, earlier: Event, later: Event, frontier: list[Configuration] | None = None) -> Finding | None:
         """Try `earlier`, which nothing explained, as if it had been captured after `later`."""
         self._suspended = None
-        successors = self.search.explain(self.frontier, earlier)
+        successors = self.search.explain(self.frontier if frontier is None else frontier, earlier)
         if not successors:
             return self._contradiction(earlier)
         for c in successors:

@@ -12,6 +12,7 @@ import itertools
 import linecache
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from operator import attrgetter
 from typing import Any
 
 from wirelaw.oracle.alternatives import can_all_fail, holds_at_rest
@@ -39,7 +40,6 @@ class Outcome:
     target: dict[str, str] | None
     goes_on: bool
     codes: tuple[Any, ...] = ()
-    loud: bool = False
 
 
 @dataclass(slots=True)
@@ -109,6 +109,7 @@ class Stage:
 
     table: m.Table
     regions: tuple[str, ...]
+    getter: Callable[[Any], Any]
     levels: dict[tuple[Any, ...], Level | None] = field(default_factory=dict)
 
 
@@ -160,7 +161,7 @@ class _Compiler:
         self.made: dict[str, Any] = {}
         self.errors: list[LawError] = []
         names = PythonNames(
-            variable=lambda n: self.place(n), region=lambda n: self.place(n), extern=lambda n: f"_x.{n}",
+            variable=self.place, region=self.place, extern=lambda n: f"_x.{n}",
             ask=lambda n: f"_ask_{n}", due=lambda n: "True", running=lambda n: "True",
         )  # fmt: skip
         self.writer = PythonWriter(names, unbounded=True)
@@ -220,10 +221,13 @@ class _Compiler:
                 return [f"{self.place(s.name)} = {self.known(s.value, row, f'sets `{s.name}` to')}"]
             case "owe":
                 return self.owe(s, row, index)
-            case "start" if s.name in self.timers:
-                return [f"_c.timers = {{**_c.timers, {s.name!r}: now}}"]
+            case "start" | "ensure" if s.name in self.timers:
+                high = self.constant(self.machine.timers[s.name].high)
+                begin = [f"_c.timers = {{**_c.timers, {s.name!r}: now}}", f"_c.alarm = min(_c.alarm, now + {high})"]
+                return begin if s.kind == "start" else [f"if {s.name!r} not in _c.timers:", *(f"    {b}" for b in begin)]
             case "stop" if s.name in self.timers:
-                return [f"_c.timers = {{k: v for k, v in _c.timers.items() if k != {s.name!r}}}"]
+                without = f"_c.timers = {{k: v for k, v in _c.timers.items() if k != {s.name!r}}}"
+                return [f"if {s.name!r} in _c.timers:", f"    {without}"]
             case "send":
                 shown = ((n, e) for n, e in s.fields if e is not None and not self.machine.is_hidden(e))
                 fields = ", ".join(f"{n!r}: {self.writer.expr(e)}" for n, e in shown)
@@ -296,10 +300,8 @@ class _Compiler:
 
     def outcome(self, e: Ending, actions: tuple[Statement, ...], act: Act | None) -> Outcome:
         target = e.target if isinstance(e.target, dict) else None
-        loud = e.kind == "abort" or any(s.kind == "send" for s in actions)
-        loud = loud or (target is not None and all(self.machine.states[s].urgent for s in target.values()))
         goes_on = e.kind == "next" or (e.kind == "become" and e.continuation == "next")
-        return Outcome(act, target, goes_on, e.codes if e.kind == "abort" else (), loud)
+        return Outcome(act, target, goes_on, e.codes if e.kind == "abort" else ())
 
     def emit_debts(self) -> None:
         for n, debt in enumerate(self.machine.debts.values()):
@@ -316,13 +318,13 @@ class _Compiler:
             self.lines += [f"def abort_where(_c, {rule.argument}, o, now):", f"    return {where}"]
 
     def emit_classes(self) -> None:
-        v, r = self.machine.variables.values(), self.machine.regions.values()
-        shown = [x for x in v if x.kind in ("var", "ghost")]
+        shown = [(v.name, v.family) for v in self.machine.variables.values() if v.kind in ("var", "ghost")]
+        shown += [(r.name, r.family) for r in self.machine.regions.values()]
         families = self.machine.families
-        own = [attribute(x.name) for x in (*shown, *r) if not x.family]
+        own = [attribute(name) for name, family in shown if not family]
         self.lines += emit_class("Possible", "_Configuration", own, [f"f_{f}" for f in families], ENGINE_SLOTS)
         for f in families:
-            slots = ["key", *(attribute(x.name) for x in (*shown, *r) if x.family == f)]
+            slots = ["key", *(attribute(name) for name, family in shown if family == f)]
             self.lines += emit_class(f"Instance_{f}", "_Instance", slots, [])
 
     def run(self) -> CompiledLaw:
@@ -363,9 +365,10 @@ class _Compiler:
         timers = {t: tuple(r for r in rows if r.row.event == t and r.row.event_kind == "timer") for t in self.timers}
         windows = {t: (self.constant(mc.timers[t].low, True), self.constant(mc.timers[t].high)) for t in self.timers}
         rule = mc.abort
+        autos = [r for r in emissions if r.row.event_kind == "auto" and (r.row.mode == "urgent" or self.shows(r.row))]
         return CompiledLaw(
             mc, self.edition, rows, self.pipelines(), tuple(r for r in emissions if r.row.event_kind != "auto"),
-            tuple(r for r in rows if r.row.role == "gate"), tuple(r for r in emissions if r.row.event_kind == "auto"),
+            tuple(r for r in rows if r.row.role == "gate"), tuple(autos),
             tuple(calls), timers, debts, frozenset(s.name for s in mc.states.values() if s.urgent),
             self.made.get("abort_where", _ALWAYS), rule.target if rule is not None else {}, self.initial(externs),
             {f: self.instance(f, externs) for f in mc.families}, externs, source, windows,
@@ -381,7 +384,8 @@ class _Compiler:
                     table = self.machine.tables[t]
                     regions = dict.fromkeys(r.region for r in table.rows if r.region)
                     if not table.policy:
-                        stages.append(Stage(table, tuple(regions)))
+                        places = [attribute(r) for r in regions if not self.machine.regions[r].family]
+                        stages.append(Stage(table, tuple(regions), attrgetter(*places) if places else _nowhere))
                 made[name] = tuple(stages)
         return made
 
@@ -418,6 +422,10 @@ class _Compiler:
             return self.start(made, family, externs)
 
         return make
+
+
+def _nowhere(_: Any) -> None:
+    """The control state for a table that names none."""
 
 
 def _reads_message(e: Expr) -> bool:

@@ -97,25 +97,23 @@ class Search:
         return c.next < self.base + len(self.pending) and not ((c.replies or self.steps.tracks) and self.steps.blocked(c, now))
 
     def consume(self, c: Configuration, everything: bool) -> list[Configuration]:
-        """Let `c` consume its next input. Debts are paid at once by outputs captured after it."""
+        """Let `c` consume its next input; replies that may be left out are."""
         if c.replies:
             for reply in c.replies:
                 c.remark("note", reply.row, 0, c.alarm, "left out")
             c.replies = ()
-        done = self.steps.consume(c, self.pending[c.next - self.base], everything)
-        return done
+        return self.steps.consume(c, self.pending[c.next - self.base], everything)
 
     def pay_late(self, c: Configuration) -> None:
         """Strike out debts of inputs consumed late that an output captured since has paid."""
-        debts = c.debts
-        if debts[-1].order <= c.scanned and debts[0].order <= c.scanned:
+        if c.scanned == c.next:
             return
-        oldest = min(d.order for d in debts)
+        c.scanned = c.next
+        oldest = min(d.order for d in c.debts)
         for e in reversed(self.recent):
             if e.order <= oldest or not c.debts:
                 break
             self.steps.pay(c, e.kind, e.message, e.time, e.order)
-        c.scanned = c.order
 
     # --- explaining an output ----------------------------------------------------------------------------------
 
@@ -304,7 +302,7 @@ class Search:
         return c
 
     def _overdue_debt(self, c: Configuration, d: Debt) -> list[Configuration]:
-        debt = self.steps.law.debts[d.index]
+        debt = self.steps.law.debts[d.which]
         if debt.has_unless and debt.lapsed(c, None, d.args, d.due):
             return self._struck(c, d)
         for other in self._remedies(c, d):

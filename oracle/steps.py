@@ -14,6 +14,7 @@ from wirelaw.oracle.alternatives import can_all_fail
 from wirelaw.oracle.configuration import NEVER, Configuration, Debt, Reply
 from wirelaw.oracle.rows import CompiledLaw, CompiledRow, Level, Outcome, Stage, attribute
 from wirelaw.oracle.verdict import Environment
+from wirelaw.oracle.wording import breach
 
 AUTO_LIMIT = 1_000
 
@@ -29,14 +30,14 @@ class Event(NamedTuple):
 
 
 class Match(NamedTuple):
-    """A way to explain an output: the row, the gates in scope, rows of SHOULD that it breaks, ordered replies it uses up.
+    """A way to explain an output: the row, the gates in scope, rows of SHOULD that it breaks and how, ordered replies used up.
 
     `is_reply`: the output is the last of these replies, and `row` the one that sent it.
     """
 
     row: CompiledRow
     gates: tuple[tuple[CompiledRow, Any], ...]
-    broken: tuple[CompiledRow, ...]
+    broken: tuple[tuple[CompiledRow, str], ...]
     replies: int = 0
     is_reply: bool = False
 
@@ -58,13 +59,12 @@ class Steps:
         self.count = 0
         machine = law.machine
         self._lineage = {n: m.lineage for n, m in machine.messages.items()}
-        self._getters: dict[tuple[str, ...], Callable[[Any], Any]] = {}
-        plain = tuple(r.name for r in law.regions)
-        self._states: Callable[[Any], Any] = self._getter(plain)
+        self._states: Callable[[Any], Any] = attrgetter(*(attribute(r.name) for r in law.regions))
         self._outputs: dict[tuple[str, Any], tuple[CompiledRow, ...]] = {}
         self._gates: dict[tuple[str, Any], tuple[CompiledRow, ...]] = {}
         self._family_key = {f.name: f.key for f in machine.families.values()}
         self._urgent = [r for r in law.emissions if r.row.mode == "urgent"]
+        self._urgent_in: dict[Any, list[CompiledRow]] = {}
         self._urgent_autos = [r for r in law.autos if r.row.mode == "urgent"]
         self._owed = [r for r in law.emissions if r.row.mode == "owed" and not r.hidden]
         self.tracks = bool(self._urgent or self._owed)
@@ -73,11 +73,6 @@ class Steps:
         self._movers: dict[str, list[CompiledRow]] = {}
 
     # --- states and instances ----------------------------------------------------------------------------------
-
-    def _getter(self, regions: tuple[str, ...]) -> Callable[[Any], Any]:
-        if regions not in self._getters:
-            self._getters[regions] = attrgetter(*map(attribute, regions)) if regions else lambda _: None
-        return self._getters[regions]
 
     def control(self, c: Configuration) -> Any:
         """The control state: the states of all regions outside families."""
@@ -105,7 +100,7 @@ class Steps:
     def consume(self, c: Configuration, event: Event, everything: bool) -> list[Configuration]:
         """Let `c` act on its next input; all it may have become.
 
-        Rows that need an act of the user and show nothing at once are left out unless `everything` is asked for.
+        Rows that need an act of the user are left out, where others will do, unless `everything` is asked for.
         """
         c.next += 1
         c.order = event.order
@@ -152,10 +147,10 @@ class Steps:
         done.append(c)
 
     def _level(self, stage: Stage, kind: str, c: Configuration, i: Any) -> Level | None:
-        families = self.law.machine.regions
         if i is None:
-            key: tuple[Any, ...] = (kind, self._getter(stage.regions)(c))
+            key: tuple[Any, ...] = (kind, stage.getter(c))
         else:
+            families = self.law.machine.regions
             key = (kind, tuple(getattr(i if families[r].family else c, attribute(r)) for r in stage.regions))
         try:
             return stage.levels[key]
@@ -180,14 +175,14 @@ class Steps:
         for r in level.plain:
             if r.guard(c, i, message, now):
                 return [r]
-        half = [r for r in level.half if r.guard(c, i, message, now)]
+        half = [r for r in level.half if r.guard(c, i, message, now)] if level.half else []
         if not half:
             return [level.otherwise] if level.otherwise is not None else []
         rows = half
         if level.otherwise is not None and level.escapes(half):
             rows = [*half, level.otherwise]
         if not everything and len(rows) > 1:
-            rows = [r for r in rows if r.at_rest or all(o.loud for o in r.outcomes)] or rows
+            rows = [r for r in rows if r.at_rest] or rows
         return rows
 
     def _take(self, c: Configuration, i: Any, row: CompiledRow, outcome: Outcome, event: Event) -> bool:
@@ -221,7 +216,7 @@ class Steps:
                 self.set_alarm(c)
 
     def _void(self, d: Debt, region: str, state: str, key: Any) -> bool:
-        debt = self.law.debts[d.index]
+        debt = self.law.debts[d.which]
         return debt.region == region and d.key == key and state not in debt.debt.states
 
     def _abort(self, c: Configuration, i: Any, row: CompiledRow, codes: tuple[Any, ...], now: int) -> None:
@@ -255,9 +250,14 @@ class Steps:
 
     def urgent_row(self, c: Configuration, now: int) -> CompiledRow | None:
         """The `urgent` row that must send before another input is consumed, if there must be one."""
+        control = self._states(c)
+        try:
+            rows = self._urgent_in[control]
+        except KeyError:
+            rows = self._urgent_in[control] = [r for r in self._urgent if not r.row.family and self.in_states(r, c, None)]
         half: list[CompiledRow] = []
-        for r in self._urgent:
-            if self.in_states(r, c, None) and not r.row.family and r.guard(c, None, None, now):
+        for r in rows:
+            if r.guard(c, None, None, now):
                 if not r.hidden:
                     return r
                 half.append(r)
@@ -286,8 +286,10 @@ class Steps:
 
     def track(self, c: Configuration, now: int) -> None:
         """Note since when `owed` and `urgent` rows are enabled."""
-        rows: list[tuple[int, Any]] = [(r.index, key) for r in self._owed for key, _ in self._owing(r, c, now)]
         urgent = self.urgent_row(c, now) if self._urgent else None
+        if urgent is None and not self._owed and not c.owed:
+            return
+        rows: list[tuple[int, Any]] = [(r.index, key) for r in self._owed for key, _ in self._owing(r, c, now)]
         if urgent is not None:
             rows.append((urgent.index, None))
         if rows or c.owed:
@@ -378,11 +380,13 @@ class Steps:
                 found.append(Match(r, *gates))
         return found
 
-    def _pass(self, c: Configuration, event: Event) -> tuple[tuple[tuple[CompiledRow, Any], ...], tuple[CompiledRow, ...]] | None:
+    def _pass(
+        self, c: Configuration, event: Event
+    ) -> tuple[tuple[tuple[CompiledRow, Any], ...], tuple[tuple[CompiledRow, str], ...]] | None:
         """The gates in scope and those of SHOULD that are broken; None when one refuses."""
         kind, o, now, _, _ = event
         scope: list[tuple[CompiledRow, Any]] = []
-        broken: list[CompiledRow] = []
+        broken: list[tuple[CompiledRow, str]] = []
         for g in self.gates_for(c, kind):
             i = self.instance(c, g.row.family, o) if g.row.family else None
             if g.hidden or not g.guard(c, i, o, now) or (i is not None and not self.in_states(g, c, i)):
@@ -391,12 +395,12 @@ class Steps:
                 if g.level in ("MUST", "MUST_NOT"):
                     return None
                 if g.level != "MAY":
-                    broken.append(g)
+                    broken.append((g, breach(self.law, c, i, g, kind, o, now)))
             scope.append((g, i))
         return tuple(scope), tuple(broken)
 
     def _match_reply(self, c: Configuration, event: Event) -> list[Match]:
-        left_out: tuple[CompiledRow, ...] = ()
+        left_out: tuple[tuple[CompiledRow, str], ...] = ()
         for n, reply in enumerate(c.replies, 1):
             row = self.law.rows[reply.row]
             if self._is_reply(c, reply, event):
@@ -404,7 +408,7 @@ class Steps:
             if row.level in ("MUST", "MUST_NOT") and not reply.codes:
                 return []
             if not self.optional(reply):
-                left_out = (*left_out, row)
+                left_out = (*left_out, (row, f"{reply.message} was not sent"))
         found = self._match_rows(c, event)  # every reply may be left out, at its price
         return [m._replace(replies=len(c.replies), broken=(*m.broken, *left_out)) for m in found]
 
@@ -421,8 +425,8 @@ class Steps:
         """Let `c` have sent the output `event` in the way `match` says; all it may have become."""
         kind, o, now, number, order = event
         c.order = order
-        for g in match.broken:
-            c.remark("warn", g.index, number, now, "")
+        for g, text in match.broken:
+            c.remark("warn", g.index, number, now, text)
         if match.replies:
             reply = c.replies[match.replies - 1]
             if match.is_reply and reply.codes and not any(self.law.abort_where(c, code, o, now) for code in reply.codes):
@@ -464,15 +468,17 @@ class Steps:
         return done
 
     def pay(self, c: Configuration, kind: str, o: Any, now: int, before: int) -> None:
-        """Strike out debts that `o` pays; with `before` >= 0 only those made by causes captured before that place."""
+        """Strike out debts that `o` pays, and those void by their `unless`; with `before` >= 0 only those made by causes captured before that place."""
         lineage = self._lineage[kind]
-        debts = self.law.debts
-        kept = tuple(
-            d for d in c.debts
-            if (before >= 0 and d.order > before) or debts[d.index].debt.message not in lineage or not debts[d.index].pays(d.args, o, now)
-        )  # fmt: skip
+        kept = []
+        for d in c.debts:
+            debt = self.law.debts[d.which]
+            if debt.has_unless and debt.lapsed(c, None, d.args, now):
+                continue
+            if (before >= 0 and d.order > before) or debt.debt.message not in lineage or not debt.pays(d.args, o, now):
+                kept.append(d)
         if len(kept) != len(c.debts):
-            c.debts = kept
+            c.debts = tuple(kept)
             self.set_alarm(c)
 
     def state_text(self, c: Configuration) -> str:

@@ -46,7 +46,7 @@ class Environment:
     """
 
     lag: int = 50_000
-    swap: int = 1_000
+    swap: int = 100
     losses: int = 1
     hidden: int = 3
     patience: int = 1_000_000

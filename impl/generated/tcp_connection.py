@@ -1,4 +1,11 @@
-# GENERATED, never edit: change spec/tcp/connection.law and spec/tcp/segments.law and spec/tcp/arrives.law and spec/tcp/sends.law and spec/tcp/policy.law and spec/tcp/calls.law and spec/profiles/tcp.profile, then run `python -m wirelaw.tools.generate`.
+# GENERATED, never edit: change the law below and run `python -m wirelaw.tools.generate`.
+#   spec/tcp/connection.law
+#   spec/tcp/segments.law
+#   spec/tcp/arrives.law
+#   spec/tcp/sends.law
+#   spec/tcp/policy.law
+#   spec/tcp/calls.law
+#   spec/profiles/tcp.profile
 """One TCP connection (RFC 9293)
 
 Machine tcp.connection under profile wirelaw. Each branch names the row it stands for: `[row] clause`.
@@ -28,14 +35,17 @@ TIME_WAIT: Final = "TIME_WAIT"
 _SYNCED: Final = frozenset(
     {SYN_RECEIVED, ESTABLISHED, FIN_WAIT_1, FIN_WAIT_2, CLOSE_WAIT, CLOSING, LAST_ACK, TIME_WAIT},
 )
-_RECEIVING: Final = frozenset({ESTABLISHED, FIN_WAIT_1, FIN_WAIT_2})
+_SYN_RECEIVED_AND_4_MORE: Final = frozenset({SYN_RECEIVED, ESTABLISHED, FIN_WAIT_1, FIN_WAIT_2, TIME_WAIT})
 _CLOSE_WAIT_OR_CLOSING_OR_LAST_ACK: Final = frozenset({CLOSE_WAIT, CLOSING, LAST_ACK})
 _OPEN: Final = frozenset({ESTABLISHED, FIN_WAIT_1, FIN_WAIT_2, CLOSE_WAIT, CLOSING, LAST_ACK, TIME_WAIT})
+_TRANSFER: Final = frozenset({ESTABLISHED, FIN_WAIT_1, FIN_WAIT_2, CLOSE_WAIT, CLOSING, LAST_ACK})
 _FLIGHT: Final = frozenset({ESTABLISHED, FIN_WAIT_1, CLOSE_WAIT, CLOSING, LAST_ACK})
 _ESTABLISHED_AND_3_MORE: Final = frozenset({ESTABLISHED, FIN_WAIT_2, CLOSE_WAIT, TIME_WAIT})
+_RECEIVING: Final = frozenset({ESTABLISHED, FIN_WAIT_1, FIN_WAIT_2})
 _RECEIVED: Final = frozenset({CLOSE_WAIT, CLOSING, LAST_ACK, TIME_WAIT})
 _SYN_SENT_AND_3_MORE: Final = frozenset({SYN_SENT, SYN_RECEIVED, ESTABLISHED, CLOSE_WAIT})
 _CLOSING_OR_LAST_ACK_OR_TIME_WAIT: Final = frozenset({CLOSING, LAST_ACK, TIME_WAIT})
+_SYN_RECEIVED_OR_ESTABLISHED_OR_CLOSE_WAIT: Final = frozenset({SYN_RECEIVED, ESTABLISHED, CLOSE_WAIT})
 _CLOSED_AND_3_MORE: Final = frozenset({CLOSED, LISTEN, FIN_WAIT_2, TIME_WAIT})
 _CLOSED_OR_LISTEN_OR_SYN_SENT: Final = frozenset({CLOSED, LISTEN, SYN_SENT})
 
@@ -79,6 +89,16 @@ class Seg:
     sacks: Any = None
     sum_ok: bool = True
     same: bool = True
+    gso_size: int = 0
+
+
+@dataclass(slots=True)
+class Trouble:
+    """Message `trouble`."""
+
+    kind: ClassVar[str] = "trouble"
+    type: int = 0
+    code: int = 0
 
 
 class TcpConnectionHost(Protocol):
@@ -115,6 +135,13 @@ class TcpConnectionHost(Protocol):
         """Answer a question of the machine."""
         ...
 
+    def ask_ready(self, /) -> bool:
+        """Answer a question of the machine."""
+        ...
+
+    def tell_arriving(self, /) -> None:
+        """Take news from the machine."""
+
     def tell_connected(self, /) -> None:
         """Take news from the machine."""
 
@@ -125,6 +152,9 @@ class TcpConnectionHost(Protocol):
         """Take news from the machine."""
 
     def tell_timed_out(self, /) -> None:
+        """Take news from the machine."""
+
+    def tell_unreachable(self, /) -> None:
         """Take news from the machine."""
 
     def tell_closed(self, /) -> None:
@@ -220,6 +250,45 @@ class TcpConnection:
         self.challenge_upto: int = 0
         self.synack_due: int | None = None
 
+    def on_trouble(self, e: Trouble, now: int) -> None:
+        """Take `trouble` through icmp; then `pump`."""
+        self._icmp(e, now)
+
+    def _icmp(self, e: Trouble, now: int) -> bool:
+        """Table `icmp` (rfc9293:SHLD-26)."""
+        st = self.conn
+        if st == SYN_SENT:
+            # [icmp.refused] rfc9293:SHLD-26 SHOULD, rfc9293:MUST-54 MUST
+            if e.type == 3 and (e.code == 2 or e.code == 3):
+                self.rto_at = None
+                self.persist_at = None
+                self.time_wait_at = None
+                self.user_timeout_at = None
+                self.host.tell_refused()
+                self.conn = CLOSED
+                self.ack_due = None
+                self.challenge_due = None
+                self.synack_due = None
+                if self.on_step is not None:
+                    self.on_step(Step(now, "icmp", "icmp.refused", "trouble", e))
+                return False
+            if (not (e.type == 3 and (e.code == 2 or e.code == 3))):  # [icmp.syn] rfc9293:MUST-56 MUST, rfc9293:SHLD-25
+                self.host.tell_unreachable()
+                if self.on_step is not None:
+                    self.on_step(Step(now, "icmp", "icmp.syn", "trouble", e))
+                return False
+            raise IncompleteTableError("tcp.connection", "icmp", "trouble")
+        if st == CLOSED or st == LISTEN:
+            # [icmp.none] rfc9293:MUST-54
+            if self.on_step is not None:
+                self.on_step(Step(now, "icmp", "icmp.none", "trouble", e))
+            return False
+        # [icmp.soft] rfc9293:MUST-56 MUST, rfc9293:SHLD-25
+        self.host.tell_unreachable()
+        if self.on_step is not None:
+            self.on_step(Step(now, "icmp", "icmp.soft", "trouble", e))
+        return False
+
     def on_seg(self, s: Seg, now: int) -> None:
         """Take `seg` through closed, listen, syn_sent, paws, sequence, recent, reset, syn, measure, peer_window, congestion, again, ack, text, fin, finish; then `pump`."""
         (
@@ -250,7 +319,15 @@ class TcpConnection:
                     self.on_step(Step(now, "closed", "closed.rst", "seg", s))
                 return False
             if s.ackf:  # [closed.ack] rfc9293:3.10.7.1/ack MUST, rfc9293:3.5.2/1 MUST
-                self.host.emit_seg(Seg(seq=s.ack, rst=True, tson=self.ts_on, tsval=self.host.ask_ts_clock(), tsecr=self.ts_recent))
+                reply = Seg(
+                    seq=s.ack,
+                    rst=True,
+                    tson=self.ts_on,
+                    tsval=self.host.ask_ts_clock(),
+                    tsecr=self.ts_recent,
+                    gso_size=max(min(self.peer_mss, self.host.ask_own_mss()) - (12 if self.ts_on else 0), 64),
+                )
+                self.host.emit_seg(reply)
                 if self.on_step is not None:
                     self.on_step(Step(now, "closed", "closed.ack", "seg", s))
                 return False
@@ -262,6 +339,7 @@ class TcpConnection:
                 tson=self.ts_on,
                 tsval=self.host.ask_ts_clock(),
                 tsecr=self.ts_recent,
+                gso_size=max(min(self.peer_mss, self.host.ask_own_mss()) - (12 if self.ts_on else 0), 64),
             )
             self.host.emit_seg(reply)
             if self.on_step is not None:
@@ -278,7 +356,15 @@ class TcpConnection:
                     self.on_step(Step(now, "listen", "listen.rst", "seg", s))
                 return False
             if s.ackf:  # [listen.ack] rfc9293:3.10.7.2/second MUST, rfc9293:3.5.2/2 MUST
-                self.host.emit_seg(Seg(seq=s.ack, rst=True, tson=self.ts_on, tsval=self.host.ask_ts_clock(), tsecr=self.ts_recent))
+                reply = Seg(
+                    seq=s.ack,
+                    rst=True,
+                    tson=self.ts_on,
+                    tsval=self.host.ask_ts_clock(),
+                    tsecr=self.ts_recent,
+                    gso_size=max(min(self.peer_mss, self.host.ask_own_mss()) - (12 if self.ts_on else 0), 64),
+                )
+                self.host.emit_seg(reply)
                 if self.on_step is not None:
                     self.on_step(Step(now, "listen", "listen.ack", "seg", s))
                 return False
@@ -297,6 +383,7 @@ class TcpConnection:
                 self.snd_wl1 = s.seq
                 self.max_wnd = s.wnd
                 self.syn_pending = True
+                self.host.tell_arriving()
                 if self.synack_due is None or now < self.synack_due:
                     self.synack_due = now
                 self.conn = SYN_RECEIVED
@@ -320,7 +407,15 @@ class TcpConnection:
                 and not ((s.ack - ((self.iss + 1) & 0xFFFFFFFF)) & 0xFFFFFFFF) < (self.snd_nxt - self.iss) & 0xFFFFFFFF
                 and not s.rst
             ):
-                self.host.emit_seg(Seg(seq=s.ack, rst=True, tson=self.ts_on, tsval=self.host.ask_ts_clock(), tsecr=self.ts_recent))
+                reply = Seg(
+                    seq=s.ack,
+                    rst=True,
+                    tson=self.ts_on,
+                    tsval=self.host.ask_ts_clock(),
+                    tsecr=self.ts_recent,
+                    gso_size=max(min(self.peer_mss, self.host.ask_own_mss()) - (12 if self.ts_on else 0), 64),
+                )
+                self.host.emit_seg(reply)
                 if self.on_step is not None:
                     self.on_step(Step(now, "syn_sent", "syn_sent.ack.bad", "seg", s))
                 return False
@@ -534,7 +629,7 @@ class TcpConnection:
     def _sequence(self, s: Seg, now: int) -> bool:
         """Table `sequence` (rfc9293:3.10.7.4/first)."""
         st = self.conn
-        if st == SYN_RECEIVED:
+        if st in _SYNCED:
             # [seq.ok] rfc9293:3.10.7.4/first MUST, rfc9293:MUST-66
             if (((s.seq - self.rcv_nxt) & 0xFFFFFFFF) < (self.rcv_edge - self.rcv_nxt) & 0xFFFFFFFF or s.len + s.syn + s.fin > 0 and ((((((s.seq + (s.len + s.syn + s.fin)) & 0xFFFFFFFF) - 1) & 0xFFFFFFFF) - self.rcv_nxt) & 0xFFFFFFFF) < (self.rcv_edge - self.rcv_nxt) & 0xFFFFFFFF or s.len + s.syn + s.fin == 0 and s.seq == self.rcv_nxt):
                 if self.on_step is not None:
@@ -544,210 +639,13 @@ class TcpConnection:
                 if self.on_step is not None:
                     self.on_step(Step(now, "sequence", "seq.rst", "seg", s))
                 return False
-            if s.rst and (s.seq + 1) & 0xFFFFFFFF == self.rcv_nxt:  # [seq.rst.left] rfc9293:3.10.7.4/second/1 MUST
+            # [seq.rst.left] rfc9293:3.10.7.4/second/1 MUST
+            if st in _SYN_RECEIVED_AND_4_MORE and s.rst and (s.seq + 1) & 0xFFFFFFFF == self.rcv_nxt:
                 if self.on_step is not None:
                     self.on_step(Step(now, "sequence", "seq.rst.left", "seg", s))
                 return False
-            # [seq.zero] rfc9293:3.10.7.4/first/zero-window SHOULD
-            if not s.rst and (self.rcv_edge - self.rcv_nxt) & 0xFFFFFFFF == 0 and s.seq == self.rcv_nxt:
-                self.challenge_upto = self.rcv_nxt
-                due = now + (0 if now >= self.last_challenge + CHALLENGE_INTERVAL else self.last_challenge + CHALLENGE_INTERVAL - now)
-                if self.challenge_due is None or due < self.challenge_due:
-                    self.challenge_due = due
-                self.last_challenge = now + (0 if now >= self.last_challenge + CHALLENGE_INTERVAL else self.last_challenge + CHALLENGE_INTERVAL - now)
-                if self.on_step is not None:
-                    self.on_step(Step(now, "sequence", "seq.zero", "seg", s))
-                return True
-            # [seq.edge] rfc9293:3.10.7.4/first MAY
-            if not s.rst and (self.rcv_edge - self.rcv_nxt) & 0xFFFFFFFF > 0 and s.seq == self.rcv_edge:
-                self.challenge_upto = self.rcv_nxt
-                due = now + (0 if now >= self.last_challenge + CHALLENGE_INTERVAL else self.last_challenge + CHALLENGE_INTERVAL - now)
-                if self.challenge_due is None or due < self.challenge_due:
-                    self.challenge_due = due
-                self.last_challenge = now + (0 if now >= self.last_challenge + CHALLENGE_INTERVAL else self.last_challenge + CHALLENGE_INTERVAL - now)
-                if self.on_step is not None:
-                    self.on_step(Step(now, "sequence", "seq.edge", "seg", s))
-                return True
-            # [seq.syn.again] rfc9293:3.10.7.4/first SHOULD
-            if s.syn and not s.rst and (s.seq + 1) & 0xFFFFFFFF == self.rcv_nxt and s.seq != self.rcv_edge:
-                if self.synack_due is None or now < self.synack_due:
-                    self.synack_due = now
-                if self.on_step is not None:
-                    self.on_step(Step(now, "sequence", "seq.syn.again", "seg", s))
-                return False
-            # [seq.bad] rfc9293:3.10.7.4/first SHOULD
-            self.challenge_upto = self.rcv_nxt
-            due = now + (0 if now >= self.last_challenge + CHALLENGE_INTERVAL else self.last_challenge + CHALLENGE_INTERVAL - now)
-            if self.challenge_due is None or due < self.challenge_due:
-                self.challenge_due = due
-            self.last_challenge = now + (0 if now >= self.last_challenge + CHALLENGE_INTERVAL else self.last_challenge + CHALLENGE_INTERVAL - now)
-            if self.on_step is not None:
-                self.on_step(Step(now, "sequence", "seq.bad", "seg", s))
-            return False
-        if st == TIME_WAIT:
-            # [seq.ok] rfc9293:3.10.7.4/first MUST, rfc9293:MUST-66
-            if (((s.seq - self.rcv_nxt) & 0xFFFFFFFF) < (self.rcv_edge - self.rcv_nxt) & 0xFFFFFFFF or s.len + s.syn + s.fin > 0 and ((((((s.seq + (s.len + s.syn + s.fin)) & 0xFFFFFFFF) - 1) & 0xFFFFFFFF) - self.rcv_nxt) & 0xFFFFFFFF) < (self.rcv_edge - self.rcv_nxt) & 0xFFFFFFFF or s.len + s.syn + s.fin == 0 and s.seq == self.rcv_nxt):
-                if self.on_step is not None:
-                    self.on_step(Step(now, "sequence", "seq.ok", "seg", s))
-                return True
-            if s.rst and (s.seq + 1) & 0xFFFFFFFF != self.rcv_nxt:  # [seq.rst] rfc9293:3.10.7.4/second/1 MUST
-                if self.on_step is not None:
-                    self.on_step(Step(now, "sequence", "seq.rst", "seg", s))
-                return False
-            if s.rst and (s.seq + 1) & 0xFFFFFFFF == self.rcv_nxt:  # [seq.rst.left] rfc9293:3.10.7.4/second/1 MUST
-                if self.on_step is not None:
-                    self.on_step(Step(now, "sequence", "seq.rst.left", "seg", s))
-                return False
-            # [seq.zero] rfc9293:3.10.7.4/first/zero-window SHOULD
-            if not s.rst and (self.rcv_edge - self.rcv_nxt) & 0xFFFFFFFF == 0 and s.seq == self.rcv_nxt:
-                self.challenge_upto = self.rcv_nxt
-                due = now + (0 if now >= self.last_challenge + CHALLENGE_INTERVAL else self.last_challenge + CHALLENGE_INTERVAL - now)
-                if self.challenge_due is None or due < self.challenge_due:
-                    self.challenge_due = due
-                self.last_challenge = now + (0 if now >= self.last_challenge + CHALLENGE_INTERVAL else self.last_challenge + CHALLENGE_INTERVAL - now)
-                if self.on_step is not None:
-                    self.on_step(Step(now, "sequence", "seq.zero", "seg", s))
-                return True
-            # [seq.edge] rfc9293:3.10.7.4/first MAY
-            if not s.rst and (self.rcv_edge - self.rcv_nxt) & 0xFFFFFFFF > 0 and s.seq == self.rcv_edge:
-                self.challenge_upto = self.rcv_nxt
-                due = now + (0 if now >= self.last_challenge + CHALLENGE_INTERVAL else self.last_challenge + CHALLENGE_INTERVAL - now)
-                if self.challenge_due is None or due < self.challenge_due:
-                    self.challenge_due = due
-                self.last_challenge = now + (0 if now >= self.last_challenge + CHALLENGE_INTERVAL else self.last_challenge + CHALLENGE_INTERVAL - now)
-                if self.on_step is not None:
-                    self.on_step(Step(now, "sequence", "seq.edge", "seg", s))
-                return True
-            # [seq.fin.again] rfc9293:3.10.7.4/eighth/TIME-WAIT MUST
-            if (
-                s.fin
-                and not s.syn
-                and not s.rst
-                and (s.seq + (s.len + s.syn + s.fin)) & 0xFFFFFFFF == self.rcv_nxt
-                and s.seq != self.rcv_edge
-            ):
-                self.ack_upto = self.rcv_nxt
-                if self.ack_due is None or now < self.ack_due:
-                    self.ack_due = now
-                self.time_wait_at = now + 2 * MSL
-                if self.on_step is not None:
-                    self.on_step(Step(now, "sequence", "seq.fin.again", "seg", s))
-                return False
-            # [seq.late] rfc9293:3.10.7.4/first SHOULD
-            if (
-                not s.rst
-                and not s.syn
-                and s.ackf
-                and ((s.ack - ((self.snd_una + 1) & 0xFFFFFFFF)) & 0xFFFFFFFF) < (self.snd_nxt - self.snd_una) & 0xFFFFFFFF
-                and s.seq != self.rcv_edge
-                and s.seq != self.rcv_nxt
-                and ((self.rcv_nxt - ((s.seq + (s.len + s.syn + s.fin)) & 0xFFFFFFFF)) & 0xFFFFFFFF) < 0x80000000
-                and (not s.fin or ((((s.seq + (s.len + s.syn + s.fin)) & 0xFFFFFFFF) - self.rcv_nxt) & 0xFFFFFFFF) >= 0x80000000)
-            ):
-                self.challenge_upto = self.rcv_nxt
-                due = now + (0 if now >= self.last_challenge + CHALLENGE_INTERVAL else self.last_challenge + CHALLENGE_INTERVAL - now)
-                if self.challenge_due is None or due < self.challenge_due:
-                    self.challenge_due = due
-                self.last_challenge = now + (0 if now >= self.last_challenge + CHALLENGE_INTERVAL else self.last_challenge + CHALLENGE_INTERVAL - now)
-                if self.on_step is not None:
-                    self.on_step(Step(now, "sequence", "seq.late", "seg", s))
-                return False
-            # [seq.bad] rfc9293:3.10.7.4/first SHOULD
-            self.challenge_upto = self.rcv_nxt
-            due = now + (0 if now >= self.last_challenge + CHALLENGE_INTERVAL else self.last_challenge + CHALLENGE_INTERVAL - now)
-            if self.challenge_due is None or due < self.challenge_due:
-                self.challenge_due = due
-            self.last_challenge = now + (0 if now >= self.last_challenge + CHALLENGE_INTERVAL else self.last_challenge + CHALLENGE_INTERVAL - now)
-            if self.on_step is not None:
-                self.on_step(Step(now, "sequence", "seq.bad", "seg", s))
-            return False
-        if st in _RECEIVING:
-            # [seq.ok] rfc9293:3.10.7.4/first MUST, rfc9293:MUST-66
-            if (((s.seq - self.rcv_nxt) & 0xFFFFFFFF) < (self.rcv_edge - self.rcv_nxt) & 0xFFFFFFFF or s.len + s.syn + s.fin > 0 and ((((((s.seq + (s.len + s.syn + s.fin)) & 0xFFFFFFFF) - 1) & 0xFFFFFFFF) - self.rcv_nxt) & 0xFFFFFFFF) < (self.rcv_edge - self.rcv_nxt) & 0xFFFFFFFF or s.len + s.syn + s.fin == 0 and s.seq == self.rcv_nxt):
-                if self.on_step is not None:
-                    self.on_step(Step(now, "sequence", "seq.ok", "seg", s))
-                return True
-            if s.rst and (s.seq + 1) & 0xFFFFFFFF != self.rcv_nxt:  # [seq.rst] rfc9293:3.10.7.4/second/1 MUST
-                if self.on_step is not None:
-                    self.on_step(Step(now, "sequence", "seq.rst", "seg", s))
-                return False
-            if s.rst and (s.seq + 1) & 0xFFFFFFFF == self.rcv_nxt:  # [seq.rst.left] rfc9293:3.10.7.4/second/1 MUST
-                if self.on_step is not None:
-                    self.on_step(Step(now, "sequence", "seq.rst.left", "seg", s))
-                return False
-            # [seq.zero] rfc9293:3.10.7.4/first/zero-window SHOULD
-            if not s.rst and (self.rcv_edge - self.rcv_nxt) & 0xFFFFFFFF == 0 and s.seq == self.rcv_nxt:
-                self.challenge_upto = self.rcv_nxt
-                due = now + (0 if now >= self.last_challenge + CHALLENGE_INTERVAL else self.last_challenge + CHALLENGE_INTERVAL - now)
-                if self.challenge_due is None or due < self.challenge_due:
-                    self.challenge_due = due
-                self.last_challenge = now + (0 if now >= self.last_challenge + CHALLENGE_INTERVAL else self.last_challenge + CHALLENGE_INTERVAL - now)
-                if self.on_step is not None:
-                    self.on_step(Step(now, "sequence", "seq.zero", "seg", s))
-                return True
-            # [seq.edge] rfc9293:3.10.7.4/first MAY
-            if not s.rst and (self.rcv_edge - self.rcv_nxt) & 0xFFFFFFFF > 0 and s.seq == self.rcv_edge:
-                self.challenge_upto = self.rcv_nxt
-                due = now + (0 if now >= self.last_challenge + CHALLENGE_INTERVAL else self.last_challenge + CHALLENGE_INTERVAL - now)
-                if self.challenge_due is None or due < self.challenge_due:
-                    self.challenge_due = due
-                self.last_challenge = now + (0 if now >= self.last_challenge + CHALLENGE_INTERVAL else self.last_challenge + CHALLENGE_INTERVAL - now)
-                if self.on_step is not None:
-                    self.on_step(Step(now, "sequence", "seq.edge", "seg", s))
-                return True
-            # [seq.late] rfc9293:3.10.7.4/first SHOULD
-            if (
-                not s.rst
-                and not s.syn
-                and s.ackf
-                and ((s.ack - ((self.snd_una + 1) & 0xFFFFFFFF)) & 0xFFFFFFFF) < (self.snd_nxt - self.snd_una) & 0xFFFFFFFF
-                and s.seq != self.rcv_edge
-                and s.seq != self.rcv_nxt
-                and ((self.rcv_nxt - ((s.seq + (s.len + s.syn + s.fin)) & 0xFFFFFFFF)) & 0xFFFFFFFF) < 0x80000000
-                and (not s.fin or ((((s.seq + (s.len + s.syn + s.fin)) & 0xFFFFFFFF) - self.rcv_nxt) & 0xFFFFFFFF) >= 0x80000000)
-            ):
-                self.challenge_upto = self.rcv_nxt
-                due = now + (0 if now >= self.last_challenge + CHALLENGE_INTERVAL else self.last_challenge + CHALLENGE_INTERVAL - now)
-                if self.challenge_due is None or due < self.challenge_due:
-                    self.challenge_due = due
-                self.last_challenge = now + (0 if now >= self.last_challenge + CHALLENGE_INTERVAL else self.last_challenge + CHALLENGE_INTERVAL - now)
-                if self.on_step is not None:
-                    self.on_step(Step(now, "sequence", "seq.late", "seg", s))
-                return False
-            # [seq.text] rfc9293:3.10.7.4/first SHOULD
-            if (
-                not s.rst
-                and s.len > 0
-                and not (not s.rst and not s.syn and s.ackf and ((s.ack - ((self.snd_una + 1) & 0xFFFFFFFF)) & 0xFFFFFFFF) < (self.snd_nxt - self.snd_una) & 0xFFFFFFFF and s.seq != self.rcv_edge and s.seq != self.rcv_nxt and ((self.rcv_nxt - ((s.seq + (s.len + s.syn + s.fin)) & 0xFFFFFFFF)) & 0xFFFFFFFF) < 0x80000000 and (not s.fin or ((((s.seq + (s.len + s.syn + s.fin)) & 0xFFFFFFFF) - self.rcv_nxt) & 0xFFFFFFFF) >= 0x80000000))
-                and s.seq != self.rcv_edge
-                and s.seq != self.rcv_nxt
-            ):
-                self.ack_upto = self.rcv_nxt
-                if self.ack_due is None or now < self.ack_due:
-                    self.ack_due = now
-                if self.on_step is not None:
-                    self.on_step(Step(now, "sequence", "seq.text", "seg", s))
-                return False
-            # [seq.bad] rfc9293:3.10.7.4/first SHOULD
-            self.challenge_upto = self.rcv_nxt
-            due = now + (0 if now >= self.last_challenge + CHALLENGE_INTERVAL else self.last_challenge + CHALLENGE_INTERVAL - now)
-            if self.challenge_due is None or due < self.challenge_due:
-                self.challenge_due = due
-            self.last_challenge = now + (0 if now >= self.last_challenge + CHALLENGE_INTERVAL else self.last_challenge + CHALLENGE_INTERVAL - now)
-            if self.on_step is not None:
-                self.on_step(Step(now, "sequence", "seq.bad", "seg", s))
-            return False
-        if st in _CLOSE_WAIT_OR_CLOSING_OR_LAST_ACK:
-            # [seq.ok] rfc9293:3.10.7.4/first MUST, rfc9293:MUST-66
-            if (((s.seq - self.rcv_nxt) & 0xFFFFFFFF) < (self.rcv_edge - self.rcv_nxt) & 0xFFFFFFFF or s.len + s.syn + s.fin > 0 and ((((((s.seq + (s.len + s.syn + s.fin)) & 0xFFFFFFFF) - 1) & 0xFFFFFFFF) - self.rcv_nxt) & 0xFFFFFFFF) < (self.rcv_edge - self.rcv_nxt) & 0xFFFFFFFF or s.len + s.syn + s.fin == 0 and s.seq == self.rcv_nxt):
-                if self.on_step is not None:
-                    self.on_step(Step(now, "sequence", "seq.ok", "seg", s))
-                return True
-            if s.rst and (s.seq + 1) & 0xFFFFFFFF != self.rcv_nxt:  # [seq.rst] rfc9293:3.10.7.4/second/1 MUST
-                if self.on_step is not None:
-                    self.on_step(Step(now, "sequence", "seq.rst", "seg", s))
-                return False
-            if s.rst and (s.seq + 1) & 0xFFFFFFFF == self.rcv_nxt:  # [seq.rst.late] rfc9293:3.10.7.4/second/1 MUST
+            # [seq.rst.late] rfc9293:3.10.7.4/second/1 MUST
+            if st in _CLOSE_WAIT_OR_CLOSING_OR_LAST_ACK and s.rst and (s.seq + 1) & 0xFFFFFFFF == self.rcv_nxt:
                 if self.on_step is not None:
                     self.on_step(Step(now, "sequence", "seq.rst.late", "seg", s))
                 return False
@@ -771,9 +669,39 @@ class TcpConnection:
                 if self.on_step is not None:
                     self.on_step(Step(now, "sequence", "seq.edge", "seg", s))
                 return True
+            # [seq.syn.again] rfc9293:3.10.7.4/first SHOULD
+            if (
+                st == SYN_RECEIVED
+                and s.syn
+                and not s.rst
+                and (s.seq + 1) & 0xFFFFFFFF == self.rcv_nxt
+                and s.seq != self.rcv_edge
+            ):
+                if self.synack_due is None or now < self.synack_due:
+                    self.synack_due = now
+                if self.on_step is not None:
+                    self.on_step(Step(now, "sequence", "seq.syn.again", "seg", s))
+                return False
+            # [seq.fin.again] rfc9293:3.10.7.4/eighth/TIME-WAIT MUST
+            if (
+                st == TIME_WAIT
+                and s.fin
+                and not s.syn
+                and not s.rst
+                and (s.seq + (s.len + s.syn + s.fin)) & 0xFFFFFFFF == self.rcv_nxt
+                and s.seq != self.rcv_edge
+            ):
+                self.ack_upto = self.rcv_nxt
+                if self.ack_due is None or now < self.ack_due:
+                    self.ack_due = now
+                self.time_wait_at = now + 2 * MSL
+                if self.on_step is not None:
+                    self.on_step(Step(now, "sequence", "seq.fin.again", "seg", s))
+                return False
             # [seq.late] rfc9293:3.10.7.4/first SHOULD
             if (
-                not s.rst
+                st in _OPEN
+                and not s.rst
                 and not s.syn
                 and s.ackf
                 and ((s.ack - ((self.snd_una + 1) & 0xFFFFFFFF)) & 0xFFFFFFFF) < (self.snd_nxt - self.snd_una) & 0xFFFFFFFF
@@ -792,7 +720,8 @@ class TcpConnection:
                 return False
             # [seq.text] rfc9293:3.10.7.4/first SHOULD
             if (
-                not s.rst
+                st in _TRANSFER
+                and not s.rst
                 and s.len > 0
                 and not (not s.rst and not s.syn and s.ackf and ((s.ack - ((self.snd_una + 1) & 0xFFFFFFFF)) & 0xFFFFFFFF) < (self.snd_nxt - self.snd_una) & 0xFFFFFFFF and s.seq != self.rcv_edge and s.seq != self.rcv_nxt and ((self.rcv_nxt - ((s.seq + (s.len + s.syn + s.fin)) & 0xFFFFFFFF)) & 0xFFFFFFFF) < 0x80000000 and (not s.fin or ((((s.seq + (s.len + s.syn + s.fin)) & 0xFFFFFFFF) - self.rcv_nxt) & 0xFFFFFFFF) >= 0x80000000))
                 and s.seq != self.rcv_edge
@@ -839,13 +768,13 @@ class TcpConnection:
     def _reset(self, s: Seg, now: int) -> bool:
         """Table `reset` (rfc9293:3.10.7.4/second/SYN-RECEIVED)."""
         st = self.conn
-        if st == SYN_RECEIVED:
+        if st in _SYNCED:
             if not s.rst:  # [rst.none]
                 if self.on_step is not None:
                     self.on_step(Step(now, "reset", "rst.none", "seg", s))
                 return True
             # [rst.passive] rfc9293:3.10.7.4/second/SYN-RECEIVED MUST, rfc9293:3.10.7.4/second/2 MUST
-            if s.seq == self.rcv_nxt and self.passive:
+            if st == SYN_RECEIVED and s.seq == self.rcv_nxt and self.passive:
                 self.rto_at = None
                 self.persist_at = None
                 self.time_wait_at = None
@@ -858,7 +787,8 @@ class TcpConnection:
                 if self.on_step is not None:
                     self.on_step(Step(now, "reset", "rst.passive", "seg", s))
                 return False
-            if s.seq == self.rcv_nxt and not self.passive:  # [rst.refused] rfc9293:3.10.7.4/second/SYN-RECEIVED MUST
+            # [rst.refused] rfc9293:3.10.7.4/second/SYN-RECEIVED MUST
+            if st == SYN_RECEIVED and s.seq == self.rcv_nxt and not self.passive:
                 self.rto_at = None
                 self.persist_at = None
                 self.time_wait_at = None
@@ -871,23 +801,8 @@ class TcpConnection:
                 if self.on_step is not None:
                     self.on_step(Step(now, "reset", "rst.refused", "seg", s))
                 return False
-            if s.seq != self.rcv_nxt:  # [rst.near] rfc9293:3.10.7.4/second/3 MUST
-                self.challenge_upto = self.rcv_nxt
-                due = now + (0 if now >= self.last_challenge + CHALLENGE_INTERVAL else self.last_challenge + CHALLENGE_INTERVAL - now)
-                if self.challenge_due is None or due < self.challenge_due:
-                    self.challenge_due = due
-                self.last_challenge = now + (0 if now >= self.last_challenge + CHALLENGE_INTERVAL else self.last_challenge + CHALLENGE_INTERVAL - now)
-                if self.on_step is not None:
-                    self.on_step(Step(now, "reset", "rst.near", "seg", s))
-                return False
-            raise IncompleteTableError("tcp.connection", "reset", "seg")
-        if st in _OPEN:
-            if not s.rst:  # [rst.none]
-                if self.on_step is not None:
-                    self.on_step(Step(now, "reset", "rst.none", "seg", s))
-                return True
             # [rst.exact] rfc9293:3.10.7.4/second/2 MUST, rfc9293:MUST-12, rfc9293:3.10.7.4/second/ESTABLISHED, rfc5961:3.2
-            if s.seq == self.rcv_nxt:
+            if st in _OPEN and s.seq == self.rcv_nxt:
                 self.rto_at = None
                 self.persist_at = None
                 self.time_wait_at = None
@@ -900,35 +815,22 @@ class TcpConnection:
                 if self.on_step is not None:
                     self.on_step(Step(now, "reset", "rst.exact", "seg", s))
                 return False
-            # [rst.near] rfc9293:3.10.7.4/second/3 MUST
-            self.challenge_upto = self.rcv_nxt
-            due = now + (0 if now >= self.last_challenge + CHALLENGE_INTERVAL else self.last_challenge + CHALLENGE_INTERVAL - now)
-            if self.challenge_due is None or due < self.challenge_due:
-                self.challenge_due = due
-            self.last_challenge = now + (0 if now >= self.last_challenge + CHALLENGE_INTERVAL else self.last_challenge + CHALLENGE_INTERVAL - now)
-            if self.on_step is not None:
-                self.on_step(Step(now, "reset", "rst.near", "seg", s))
-            return False
+            if s.seq != self.rcv_nxt:  # [rst.near] rfc9293:3.10.7.4/second/3 MUST
+                self.challenge_upto = self.rcv_nxt
+                due = now + (0 if now >= self.last_challenge + CHALLENGE_INTERVAL else self.last_challenge + CHALLENGE_INTERVAL - now)
+                if self.challenge_due is None or due < self.challenge_due:
+                    self.challenge_due = due
+                self.last_challenge = now + (0 if now >= self.last_challenge + CHALLENGE_INTERVAL else self.last_challenge + CHALLENGE_INTERVAL - now)
+                if self.on_step is not None:
+                    self.on_step(Step(now, "reset", "rst.near", "seg", s))
+                return False
+            raise IncompleteTableError("tcp.connection", "reset", "seg")
         return True
 
     def _syn(self, s: Seg, now: int) -> bool:
         """Table `syn` (rfc9293:3.10.7.4/fourth/SYN-RECEIVED)."""
         st = self.conn
-        if st == SYN_RECEIVED:
-            if not s.syn:  # [syn.none]
-                if self.on_step is not None:
-                    self.on_step(Step(now, "syn", "syn.none", "seg", s))
-                return True
-            # [syn.challenge] rfc9293:3.10.7.4/fourth/challenge MUST, rfc5961:4.2
-            self.challenge_upto = self.rcv_nxt
-            due = now + (0 if now >= self.last_challenge + CHALLENGE_INTERVAL else self.last_challenge + CHALLENGE_INTERVAL - now)
-            if self.challenge_due is None or due < self.challenge_due:
-                self.challenge_due = due
-            self.last_challenge = now + (0 if now >= self.last_challenge + CHALLENGE_INTERVAL else self.last_challenge + CHALLENGE_INTERVAL - now)
-            if self.on_step is not None:
-                self.on_step(Step(now, "syn", "syn.challenge", "seg", s))
-            return False
-        if st in _OPEN:
+        if st in _SYNCED:
             if not s.syn:  # [syn.none]
                 if self.on_step is not None:
                     self.on_step(Step(now, "syn", "syn.none", "seg", s))
@@ -1181,10 +1083,11 @@ class TcpConnection:
     def _ack(self, s: Seg, now: int) -> bool:
         """Table `ack` (rfc9293:3.10.7.4/fifth)."""
         st = self.conn
-        if st in _ESTABLISHED_AND_3_MORE:
+        if st in _OPEN:
             # [ack.all] rfc9293:3.10.7.4/fifth/ESTABLISHED MUST, rfc6298:5.2
             if (
-                s.ackf
+                st in _ESTABLISHED_AND_3_MORE
+                and s.ackf
                 and ((s.ack - ((self.snd_una + 1) & 0xFFFFFFFF)) & 0xFFFFFFFF) < (self.snd_nxt - self.snd_una) & 0xFFFFFFFF
                 and s.ack == self.snd_nxt
             ):
@@ -1217,6 +1120,68 @@ class TcpConnection:
                 if self.on_step is not None:
                     self.on_step(Step(now, "ack", "ack.some", "seg", s))
                 return True
+            # [ack.fin] rfc9293:3.10.7.4/fifth/FIN-WAIT-1 MUST
+            if (
+                st == FIN_WAIT_1
+                and ((s.ack - ((self.snd_una + 1) & 0xFFFFFFFF)) & 0xFFFFFFFF) < (self.snd_nxt - self.snd_una) & 0xFFFFFFFF
+                and s.ack == self.snd_nxt
+            ):
+                self.snd_una = s.ack
+                self.max_seen = max(self.max_seen, s.wnd << self.snd_shift)
+                self.snd_edge = (s.ack + (s.wnd << self.snd_shift)) & 0xFFFFFFFF if ((self.snd_edge - ((s.ack + (s.wnd << self.snd_shift)) & 0xFFFFFFFF)) & 0xFFFFFFFF) >= 0x80000000 else self.snd_edge
+                self.backoff = 0
+                self.host.tell_acknowledged(s.ack)
+                self.rto_at = None
+                self.user_timeout_at = None
+                self.conn = FIN_WAIT_2
+                self.synack_due = None
+                if self.on_step is not None:
+                    self.on_step(Step(now, "ack", "ack.fin", "seg", s))
+                return True
+            # [ack.closing] rfc9293:3.10.7.4/fifth/CLOSING MUST, rfc9293:MUST-13 MUST
+            if (
+                st == CLOSING
+                and ((s.ack - ((self.snd_una + 1) & 0xFFFFFFFF)) & 0xFFFFFFFF) < (self.snd_nxt - self.snd_una) & 0xFFFFFFFF
+                and s.ack == self.snd_nxt
+            ):
+                self.snd_una = s.ack
+                self.max_seen = max(self.max_seen, s.wnd << self.snd_shift)
+                self.snd_edge = (s.ack + (s.wnd << self.snd_shift)) & 0xFFFFFFFF if ((self.snd_edge - ((s.ack + (s.wnd << self.snd_shift)) & 0xFFFFFFFF)) & 0xFFFFFFFF) >= 0x80000000 else self.snd_edge
+                self.backoff = 0
+                self.host.tell_acknowledged(s.ack)
+                self.rto_at = None
+                self.user_timeout_at = None
+                self.time_wait_at = now + 2 * MSL
+                self.conn = TIME_WAIT
+                self.synack_due = None
+                if self.on_step is not None:
+                    self.on_step(Step(now, "ack", "ack.closing", "seg", s))
+                return False
+            # [ack.last] rfc9293:3.10.7.4/fifth/LAST-ACK MUST
+            if (
+                st == LAST_ACK
+                and ((s.ack - ((self.snd_una + 1) & 0xFFFFFFFF)) & 0xFFFFFFFF) < (self.snd_nxt - self.snd_una) & 0xFFFFFFFF
+                and s.ack == self.snd_nxt
+            ):
+                self.snd_una = s.ack
+                self.max_seen = max(self.max_seen, s.wnd << self.snd_shift)
+                self.snd_edge = (s.ack + (s.wnd << self.snd_shift)) & 0xFFFFFFFF if ((self.snd_edge - ((s.ack + (s.wnd << self.snd_shift)) & 0xFFFFFFFF)) & 0xFFFFFFFF) >= 0x80000000 else self.snd_edge
+                self.backoff = 0
+                self.host.tell_acknowledged(s.ack)
+                self.rto_at = None
+                self.user_timeout_at = None
+                self.rto_at = None
+                self.persist_at = None
+                self.time_wait_at = None
+                self.user_timeout_at = None
+                self.host.tell_closed()
+                self.conn = CLOSED
+                self.ack_due = None
+                self.challenge_due = None
+                self.synack_due = None
+                if self.on_step is not None:
+                    self.on_step(Step(now, "ack", "ack.last", "seg", s))
+                return False
             # [ack.dup] rfc9293:3.10.7.4/fifth/ESTABLISHED MUST
             if (
                 not ((s.ack - ((self.snd_una + 1) & 0xFFFFFFFF)) & 0xFFFFFFFF) < (self.snd_nxt - self.snd_una) & 0xFFFFFFFF
@@ -1290,403 +1255,24 @@ class TcpConnection:
                     self.on_step(Step(now, "ack", "ack.open", "seg", s))
                 return True
             # [ack.bad] rfc9293:3.10.7.4/fifth/SYN-RECEIVED MUST
-            self.host.emit_seg(Seg(seq=s.ack, rst=True, tson=self.ts_on, tsval=self.host.ask_ts_clock(), tsecr=self.ts_recent))
+            reply = Seg(
+                seq=s.ack,
+                rst=True,
+                tson=self.ts_on,
+                tsval=self.host.ask_ts_clock(),
+                tsecr=self.ts_recent,
+                gso_size=max(min(self.peer_mss, self.host.ask_own_mss()) - (12 if self.ts_on else 0), 64),
+            )
+            self.host.emit_seg(reply)
             if self.on_step is not None:
                 self.on_step(Step(now, "ack", "ack.bad", "seg", s))
             return False
-        if st == FIN_WAIT_1:
-            if not s.ackf:  # [ack.none] rfc9293:3.10.7.4/fifth MUST
-                if self.on_step is not None:
-                    self.on_step(Step(now, "ack", "ack.none", "seg", s))
-                return False
-            # [ack.some] rfc9293:3.10.7.4/fifth/ESTABLISHED MUST, rfc6298:5.3
-            if (
-                ((s.ack - ((self.snd_una + 1) & 0xFFFFFFFF)) & 0xFFFFFFFF) < (self.snd_nxt - self.snd_una) & 0xFFFFFFFF
-                and s.ack != self.snd_nxt
-            ):
-                self.snd_una = s.ack
-                self.max_seen = max(self.max_seen, s.wnd << self.snd_shift)
-                self.snd_edge = (s.ack + (s.wnd << self.snd_shift)) & 0xFFFFFFFF if ((self.snd_edge - ((s.ack + (s.wnd << self.snd_shift)) & 0xFFFFFFFF)) & 0xFFFFFFFF) >= 0x80000000 else self.snd_edge
-                self.backoff = 0
-                self.host.tell_acknowledged(s.ack)
-                self.rto_at = now + min(self.rto << self.backoff, RTO_MAX)
-                self.user_timeout_at = now + USER_PATIENCE
-                if self.on_step is not None:
-                    self.on_step(Step(now, "ack", "ack.some", "seg", s))
-                return True
-            # [ack.fin] rfc9293:3.10.7.4/fifth/FIN-WAIT-1 MUST
-            if (
-                ((s.ack - ((self.snd_una + 1) & 0xFFFFFFFF)) & 0xFFFFFFFF) < (self.snd_nxt - self.snd_una) & 0xFFFFFFFF
-                and s.ack == self.snd_nxt
-            ):
-                self.snd_una = s.ack
-                self.max_seen = max(self.max_seen, s.wnd << self.snd_shift)
-                self.snd_edge = (s.ack + (s.wnd << self.snd_shift)) & 0xFFFFFFFF if ((self.snd_edge - ((s.ack + (s.wnd << self.snd_shift)) & 0xFFFFFFFF)) & 0xFFFFFFFF) >= 0x80000000 else self.snd_edge
-                self.backoff = 0
-                self.host.tell_acknowledged(s.ack)
-                self.rto_at = None
-                self.user_timeout_at = None
-                self.conn = FIN_WAIT_2
-                self.synack_due = None
-                if self.on_step is not None:
-                    self.on_step(Step(now, "ack", "ack.fin", "seg", s))
-                return True
-            # [ack.dup] rfc9293:3.10.7.4/fifth/ESTABLISHED MUST
-            if (
-                not ((s.ack - ((self.snd_una + 1) & 0xFFFFFFFF)) & 0xFFFFFFFF) < (self.snd_nxt - self.snd_una) & 0xFFFFFFFF
-                and ((self.snd_una - s.ack) & 0xFFFFFFFF) < 0x80000000
-                and (self.snd_una - s.ack) & 0xFFFFFFFF <= self.max_seen
-            ):
-                self.max_seen = max(self.max_seen, s.wnd << self.snd_shift)
-                self.snd_edge = (s.ack + (s.wnd << self.snd_shift)) & 0xFFFFFFFF if ((self.snd_edge - ((s.ack + (s.wnd << self.snd_shift)) & 0xFFFFFFFF)) & 0xFFFFFFFF) >= 0x80000000 else self.snd_edge
-                if self.on_step is not None:
-                    self.on_step(Step(now, "ack", "ack.dup", "seg", s))
-                return True
-            # [ack.old] rfc9293:3.10.7.4/fifth/data-injection MUST, rfc5961:5.2
-            if (
-                not ((s.ack - ((self.snd_una + 1) & 0xFFFFFFFF)) & 0xFFFFFFFF) < (self.snd_nxt - self.snd_una) & 0xFFFFFFFF
-                and ((self.snd_una - s.ack) & 0xFFFFFFFF) < 0x80000000
-                and (self.snd_una - s.ack) & 0xFFFFFFFF > self.max_seen
-            ):
-                self.challenge_upto = self.rcv_nxt
-                due = now + (0 if now >= self.last_challenge + CHALLENGE_INTERVAL else self.last_challenge + CHALLENGE_INTERVAL - now)
-                if self.challenge_due is None or due < self.challenge_due:
-                    self.challenge_due = due
-                self.last_challenge = now + (0 if now >= self.last_challenge + CHALLENGE_INTERVAL else self.last_challenge + CHALLENGE_INTERVAL - now)
-                if self.on_step is not None:
-                    self.on_step(Step(now, "ack", "ack.old", "seg", s))
-                return False
-            # [ack.unsent] rfc9293:3.10.7.4/fifth/ESTABLISHED/unsent SHOULD
-            if (
-                ((self.snd_una - s.ack) & 0xFFFFFFFF) >= 0x80000000
-                and not ((s.ack - ((self.snd_una + 1) & 0xFFFFFFFF)) & 0xFFFFFFFF) < (self.snd_nxt - self.snd_una) & 0xFFFFFFFF
-            ):
-                self.challenge_upto = self.rcv_nxt
-                due = now + (0 if now >= self.last_challenge + CHALLENGE_INTERVAL else self.last_challenge + CHALLENGE_INTERVAL - now)
-                if self.challenge_due is None or due < self.challenge_due:
-                    self.challenge_due = due
-                self.last_challenge = now + (0 if now >= self.last_challenge + CHALLENGE_INTERVAL else self.last_challenge + CHALLENGE_INTERVAL - now)
-                if self.on_step is not None:
-                    self.on_step(Step(now, "ack", "ack.unsent", "seg", s))
-                return False
-            raise IncompleteTableError("tcp.connection", "ack", "seg")
-        if st == CLOSING:
-            if not s.ackf:  # [ack.none] rfc9293:3.10.7.4/fifth MUST
-                if self.on_step is not None:
-                    self.on_step(Step(now, "ack", "ack.none", "seg", s))
-                return False
-            # [ack.some] rfc9293:3.10.7.4/fifth/ESTABLISHED MUST, rfc6298:5.3
-            if (
-                ((s.ack - ((self.snd_una + 1) & 0xFFFFFFFF)) & 0xFFFFFFFF) < (self.snd_nxt - self.snd_una) & 0xFFFFFFFF
-                and s.ack != self.snd_nxt
-            ):
-                self.snd_una = s.ack
-                self.max_seen = max(self.max_seen, s.wnd << self.snd_shift)
-                self.snd_edge = (s.ack + (s.wnd << self.snd_shift)) & 0xFFFFFFFF if ((self.snd_edge - ((s.ack + (s.wnd << self.snd_shift)) & 0xFFFFFFFF)) & 0xFFFFFFFF) >= 0x80000000 else self.snd_edge
-                self.backoff = 0
-                self.host.tell_acknowledged(s.ack)
-                self.rto_at = now + min(self.rto << self.backoff, RTO_MAX)
-                self.user_timeout_at = now + USER_PATIENCE
-                if self.on_step is not None:
-                    self.on_step(Step(now, "ack", "ack.some", "seg", s))
-                return True
-            # [ack.closing] rfc9293:3.10.7.4/fifth/CLOSING MUST, rfc9293:MUST-13 MUST
-            if (
-                ((s.ack - ((self.snd_una + 1) & 0xFFFFFFFF)) & 0xFFFFFFFF) < (self.snd_nxt - self.snd_una) & 0xFFFFFFFF
-                and s.ack == self.snd_nxt
-            ):
-                self.snd_una = s.ack
-                self.max_seen = max(self.max_seen, s.wnd << self.snd_shift)
-                self.snd_edge = (s.ack + (s.wnd << self.snd_shift)) & 0xFFFFFFFF if ((self.snd_edge - ((s.ack + (s.wnd << self.snd_shift)) & 0xFFFFFFFF)) & 0xFFFFFFFF) >= 0x80000000 else self.snd_edge
-                self.backoff = 0
-                self.host.tell_acknowledged(s.ack)
-                self.rto_at = None
-                self.user_timeout_at = None
-                self.time_wait_at = now + 2 * MSL
-                self.conn = TIME_WAIT
-                self.synack_due = None
-                if self.on_step is not None:
-                    self.on_step(Step(now, "ack", "ack.closing", "seg", s))
-                return False
-            # [ack.dup] rfc9293:3.10.7.4/fifth/ESTABLISHED MUST
-            if (
-                not ((s.ack - ((self.snd_una + 1) & 0xFFFFFFFF)) & 0xFFFFFFFF) < (self.snd_nxt - self.snd_una) & 0xFFFFFFFF
-                and ((self.snd_una - s.ack) & 0xFFFFFFFF) < 0x80000000
-                and (self.snd_una - s.ack) & 0xFFFFFFFF <= self.max_seen
-            ):
-                self.max_seen = max(self.max_seen, s.wnd << self.snd_shift)
-                self.snd_edge = (s.ack + (s.wnd << self.snd_shift)) & 0xFFFFFFFF if ((self.snd_edge - ((s.ack + (s.wnd << self.snd_shift)) & 0xFFFFFFFF)) & 0xFFFFFFFF) >= 0x80000000 else self.snd_edge
-                if self.on_step is not None:
-                    self.on_step(Step(now, "ack", "ack.dup", "seg", s))
-                return True
-            # [ack.old] rfc9293:3.10.7.4/fifth/data-injection MUST, rfc5961:5.2
-            if (
-                not ((s.ack - ((self.snd_una + 1) & 0xFFFFFFFF)) & 0xFFFFFFFF) < (self.snd_nxt - self.snd_una) & 0xFFFFFFFF
-                and ((self.snd_una - s.ack) & 0xFFFFFFFF) < 0x80000000
-                and (self.snd_una - s.ack) & 0xFFFFFFFF > self.max_seen
-            ):
-                self.challenge_upto = self.rcv_nxt
-                due = now + (0 if now >= self.last_challenge + CHALLENGE_INTERVAL else self.last_challenge + CHALLENGE_INTERVAL - now)
-                if self.challenge_due is None or due < self.challenge_due:
-                    self.challenge_due = due
-                self.last_challenge = now + (0 if now >= self.last_challenge + CHALLENGE_INTERVAL else self.last_challenge + CHALLENGE_INTERVAL - now)
-                if self.on_step is not None:
-                    self.on_step(Step(now, "ack", "ack.old", "seg", s))
-                return False
-            # [ack.unsent] rfc9293:3.10.7.4/fifth/ESTABLISHED/unsent SHOULD
-            if (
-                ((self.snd_una - s.ack) & 0xFFFFFFFF) >= 0x80000000
-                and not ((s.ack - ((self.snd_una + 1) & 0xFFFFFFFF)) & 0xFFFFFFFF) < (self.snd_nxt - self.snd_una) & 0xFFFFFFFF
-            ):
-                self.challenge_upto = self.rcv_nxt
-                due = now + (0 if now >= self.last_challenge + CHALLENGE_INTERVAL else self.last_challenge + CHALLENGE_INTERVAL - now)
-                if self.challenge_due is None or due < self.challenge_due:
-                    self.challenge_due = due
-                self.last_challenge = now + (0 if now >= self.last_challenge + CHALLENGE_INTERVAL else self.last_challenge + CHALLENGE_INTERVAL - now)
-                if self.on_step is not None:
-                    self.on_step(Step(now, "ack", "ack.unsent", "seg", s))
-                return False
-            raise IncompleteTableError("tcp.connection", "ack", "seg")
-        if st == LAST_ACK:
-            if not s.ackf:  # [ack.none] rfc9293:3.10.7.4/fifth MUST
-                if self.on_step is not None:
-                    self.on_step(Step(now, "ack", "ack.none", "seg", s))
-                return False
-            # [ack.some] rfc9293:3.10.7.4/fifth/ESTABLISHED MUST, rfc6298:5.3
-            if (
-                ((s.ack - ((self.snd_una + 1) & 0xFFFFFFFF)) & 0xFFFFFFFF) < (self.snd_nxt - self.snd_una) & 0xFFFFFFFF
-                and s.ack != self.snd_nxt
-            ):
-                self.snd_una = s.ack
-                self.max_seen = max(self.max_seen, s.wnd << self.snd_shift)
-                self.snd_edge = (s.ack + (s.wnd << self.snd_shift)) & 0xFFFFFFFF if ((self.snd_edge - ((s.ack + (s.wnd << self.snd_shift)) & 0xFFFFFFFF)) & 0xFFFFFFFF) >= 0x80000000 else self.snd_edge
-                self.backoff = 0
-                self.host.tell_acknowledged(s.ack)
-                self.rto_at = now + min(self.rto << self.backoff, RTO_MAX)
-                self.user_timeout_at = now + USER_PATIENCE
-                if self.on_step is not None:
-                    self.on_step(Step(now, "ack", "ack.some", "seg", s))
-                return True
-            # [ack.last] rfc9293:3.10.7.4/fifth/LAST-ACK MUST
-            if (
-                ((s.ack - ((self.snd_una + 1) & 0xFFFFFFFF)) & 0xFFFFFFFF) < (self.snd_nxt - self.snd_una) & 0xFFFFFFFF
-                and s.ack == self.snd_nxt
-            ):
-                self.snd_una = s.ack
-                self.max_seen = max(self.max_seen, s.wnd << self.snd_shift)
-                self.snd_edge = (s.ack + (s.wnd << self.snd_shift)) & 0xFFFFFFFF if ((self.snd_edge - ((s.ack + (s.wnd << self.snd_shift)) & 0xFFFFFFFF)) & 0xFFFFFFFF) >= 0x80000000 else self.snd_edge
-                self.backoff = 0
-                self.host.tell_acknowledged(s.ack)
-                self.rto_at = None
-                self.user_timeout_at = None
-                self.rto_at = None
-                self.persist_at = None
-                self.time_wait_at = None
-                self.user_timeout_at = None
-                self.host.tell_closed()
-                self.conn = CLOSED
-                self.ack_due = None
-                self.challenge_due = None
-                self.synack_due = None
-                if self.on_step is not None:
-                    self.on_step(Step(now, "ack", "ack.last", "seg", s))
-                return False
-            # [ack.dup] rfc9293:3.10.7.4/fifth/ESTABLISHED MUST
-            if (
-                not ((s.ack - ((self.snd_una + 1) & 0xFFFFFFFF)) & 0xFFFFFFFF) < (self.snd_nxt - self.snd_una) & 0xFFFFFFFF
-                and ((self.snd_una - s.ack) & 0xFFFFFFFF) < 0x80000000
-                and (self.snd_una - s.ack) & 0xFFFFFFFF <= self.max_seen
-            ):
-                self.max_seen = max(self.max_seen, s.wnd << self.snd_shift)
-                self.snd_edge = (s.ack + (s.wnd << self.snd_shift)) & 0xFFFFFFFF if ((self.snd_edge - ((s.ack + (s.wnd << self.snd_shift)) & 0xFFFFFFFF)) & 0xFFFFFFFF) >= 0x80000000 else self.snd_edge
-                if self.on_step is not None:
-                    self.on_step(Step(now, "ack", "ack.dup", "seg", s))
-                return True
-            # [ack.old] rfc9293:3.10.7.4/fifth/data-injection MUST, rfc5961:5.2
-            if (
-                not ((s.ack - ((self.snd_una + 1) & 0xFFFFFFFF)) & 0xFFFFFFFF) < (self.snd_nxt - self.snd_una) & 0xFFFFFFFF
-                and ((self.snd_una - s.ack) & 0xFFFFFFFF) < 0x80000000
-                and (self.snd_una - s.ack) & 0xFFFFFFFF > self.max_seen
-            ):
-                self.challenge_upto = self.rcv_nxt
-                due = now + (0 if now >= self.last_challenge + CHALLENGE_INTERVAL else self.last_challenge + CHALLENGE_INTERVAL - now)
-                if self.challenge_due is None or due < self.challenge_due:
-                    self.challenge_due = due
-                self.last_challenge = now + (0 if now >= self.last_challenge + CHALLENGE_INTERVAL else self.last_challenge + CHALLENGE_INTERVAL - now)
-                if self.on_step is not None:
-                    self.on_step(Step(now, "ack", "ack.old", "seg", s))
-                return False
-            # [ack.unsent] rfc9293:3.10.7.4/fifth/ESTABLISHED/unsent SHOULD
-            if (
-                ((self.snd_una - s.ack) & 0xFFFFFFFF) >= 0x80000000
-                and not ((s.ack - ((self.snd_una + 1) & 0xFFFFFFFF)) & 0xFFFFFFFF) < (self.snd_nxt - self.snd_una) & 0xFFFFFFFF
-            ):
-                self.challenge_upto = self.rcv_nxt
-                due = now + (0 if now >= self.last_challenge + CHALLENGE_INTERVAL else self.last_challenge + CHALLENGE_INTERVAL - now)
-                if self.challenge_due is None or due < self.challenge_due:
-                    self.challenge_due = due
-                self.last_challenge = now + (0 if now >= self.last_challenge + CHALLENGE_INTERVAL else self.last_challenge + CHALLENGE_INTERVAL - now)
-                if self.on_step is not None:
-                    self.on_step(Step(now, "ack", "ack.unsent", "seg", s))
-                return False
-            raise IncompleteTableError("tcp.connection", "ack", "seg")
         return True
 
     def _text(self, s: Seg, now: int) -> bool:
         """Table `text` (rfc9293:3.10.7.4/seventh/CLOSE-WAIT)."""
         st = self.conn
-        if st == ESTABLISHED:
-            # [text.next] rfc9293:3.10.7.4/seventh MUST, rfc9293:3.8.6.3
-            if (
-                not self.gone
-                and s.len > 0
-                and ((self.rcv_nxt - s.seq) & 0xFFFFFFFF) < 0x80000000
-                and ((self.rcv_nxt - ((s.seq + s.len) & 0xFFFFFFFF)) & 0xFFFFFFFF) >= 0x80000000
-                and (self.rcv_edge - self.rcv_nxt) & 0xFFFFFFFF > 0
-                and ((self.rcv_edge - ((s.seq + s.len) & 0xFFFFFFFF)) & 0xFFFFFFFF) < 0x80000000
-                and reach(self.held, (s.seq + s.len) & 0xFFFFFFFF) == (s.seq + s.len) & 0xFFFFFFFF
-            ):
-                self.host.tell_deliver(self.rcv_nxt, (s.seq + s.len) & 0xFFFFFFFF)
-                self.rcv_nxt = (s.seq + s.len) & 0xFFFFFFFF
-                self.held = forget(self.held, self.rcv_nxt)
-                self.ack_upto = self.rcv_nxt
-                due = now + (0 if (self.rcv_nxt - self.last_ack) & 0xFFFFFFFF >= 2 * self.host.ask_own_mss() else ACK_DELAY)
-                if self.ack_due is None or due < self.ack_due:
-                    self.ack_due = due
-                if self.on_step is not None:
-                    self.on_step(Step(now, "text", "text.next", "seg", s))
-                return True
-            if s.len == 0:  # [text.none]
-                if self.on_step is not None:
-                    self.on_step(Step(now, "text", "text.none", "seg", s))
-                return True
-            # [text.gone.est] rfc9293:SHLD-3 SHOULD
-            if self.gone and s.len > 0 and ((self.rcv_nxt - ((s.seq + s.len) & 0xFFFFFFFF)) & 0xFFFFFFFF) >= 0x80000000:
-                self.rto_at = None
-                self.persist_at = None
-                self.time_wait_at = None
-                self.user_timeout_at = None
-                self.host.emit_seg(Seg(seq=s.ack, rst=True, tson=self.ts_on, tsval=self.host.ask_ts_clock(), tsecr=self.ts_recent))
-                self.host.tell_closed()
-                self.conn = CLOSED
-                self.ack_due = None
-                self.challenge_due = None
-                self.synack_due = None
-                if self.on_step is not None:
-                    self.on_step(Step(now, "text", "text.gone.est", "seg", s))
-                return False
-            # [text.old] rfc9293:3.10.7.4/first SHOULD
-            if s.len > 0 and ((self.rcv_nxt - ((s.seq + s.len) & 0xFFFFFFFF)) & 0xFFFFFFFF) < 0x80000000:
-                self.ack_upto = self.rcv_nxt
-                if self.ack_due is None or now < self.ack_due:
-                    self.ack_due = now
-                if self.on_step is not None:
-                    self.on_step(Step(now, "text", "text.old", "seg", s))
-                return True
-            # [text.shut] rfc9293:3.10.7.4/first/zero-window SHOULD
-            if (
-                not self.gone
-                and s.len > 0
-                and ((self.rcv_nxt - s.seq) & 0xFFFFFFFF) < 0x80000000
-                and ((self.rcv_nxt - ((s.seq + s.len) & 0xFFFFFFFF)) & 0xFFFFFFFF) >= 0x80000000
-                and (self.rcv_edge - self.rcv_nxt) & 0xFFFFFFFF == 0
-            ):
-                self.challenge_upto = self.rcv_nxt
-                due = now + (0 if now >= self.last_challenge + CHALLENGE_INTERVAL else self.last_challenge + CHALLENGE_INTERVAL - now)
-                if self.challenge_due is None or due < self.challenge_due:
-                    self.challenge_due = due
-                self.last_challenge = now + (0 if now >= self.last_challenge + CHALLENGE_INTERVAL else self.last_challenge + CHALLENGE_INTERVAL - now)
-                if self.on_step is not None:
-                    self.on_step(Step(now, "text", "text.shut", "seg", s))
-                return True
-            # [text.join] rfc9293:SHLD-31 SHOULD, rfc5681:4.2
-            if (
-                not self.gone
-                and s.len > 0
-                and ((self.rcv_nxt - s.seq) & 0xFFFFFFFF) < 0x80000000
-                and ((self.rcv_nxt - ((s.seq + s.len) & 0xFFFFFFFF)) & 0xFFFFFFFF) >= 0x80000000
-                and (self.rcv_edge - self.rcv_nxt) & 0xFFFFFFFF > 0
-                and ((self.rcv_edge - ((s.seq + s.len) & 0xFFFFFFFF)) & 0xFFFFFFFF) < 0x80000000
-                and reach(self.held, (s.seq + s.len) & 0xFFFFFFFF) != (s.seq + s.len) & 0xFFFFFFFF
-            ):
-                self.host.tell_stash(self.rcv_nxt, (s.seq + s.len) & 0xFFFFFFFF)
-                self.host.tell_deliver(self.rcv_nxt, reach(self.held, (s.seq + s.len) & 0xFFFFFFFF))
-                self.rcv_nxt = reach(self.held, (s.seq + s.len) & 0xFFFFFFFF)
-                self.held = forget(self.held, self.rcv_nxt)
-                self.ack_upto = self.rcv_nxt
-                if self.ack_due is None or now < self.ack_due:
-                    self.ack_due = now
-                if self.on_step is not None:
-                    self.on_step(Step(now, "text", "text.join", "seg", s))
-                return True
-            # [text.over.trim] rfc9293:3.10.7.4/first/trim MUST
-            if (
-                not self.gone
-                and s.len > 0
-                and ((self.rcv_nxt - s.seq) & 0xFFFFFFFF) < 0x80000000
-                and ((self.rcv_nxt - ((s.seq + s.len) & 0xFFFFFFFF)) & 0xFFFFFFFF) >= 0x80000000
-                and (self.rcv_edge - self.rcv_nxt) & 0xFFFFFFFF > 0
-                and ((self.rcv_edge - ((s.seq + s.len) & 0xFFFFFFFF)) & 0xFFFFFFFF) >= 0x80000000
-            ):
-                self.host.tell_deliver(self.rcv_nxt, self.rcv_edge)
-                self.rcv_nxt = self.rcv_edge
-                self.held = forget(self.held, self.rcv_nxt)
-                self.ack_upto = self.rcv_nxt
-                if self.ack_due is None or now < self.ack_due:
-                    self.ack_due = now
-                if self.on_step is not None:
-                    self.on_step(Step(now, "text", "text.over.trim", "seg", s))
-                return True
-            # [text.ahead] rfc9293:SHLD-31 SHOULD, rfc5681:4.2 SHOULD
-            if (
-                not self.gone
-                and s.len > 0
-                and ((self.rcv_nxt - s.seq) & 0xFFFFFFFF) >= 0x80000000
-                and ((self.rcv_nxt - ((s.seq + s.len) & 0xFFFFFFFF)) & 0xFFFFFFFF) >= 0x80000000
-                and ((s.seq - self.rcv_nxt) & 0xFFFFFFFF) < (self.rcv_edge - self.rcv_nxt) & 0xFFFFFFFF
-                and ((self.rcv_edge - ((s.seq + s.len) & 0xFFFFFFFF)) & 0xFFFFFFFF) < 0x80000000
-            ):
-                self.host.tell_stash(s.seq, (s.seq + s.len) & 0xFFFFFFFF)
-                self.held = hold(self.held, s.seq, (s.seq + s.len) & 0xFFFFFFFF)
-                self.ack_upto = self.rcv_nxt
-                if self.ack_due is None or now < self.ack_due:
-                    self.ack_due = now
-                if self.on_step is not None:
-                    self.on_step(Step(now, "text", "text.ahead", "seg", s))
-                return True
-            # [text.ahead.trim] rfc9293:3.10.7.4/first/trim MUST
-            if (
-                not self.gone
-                and s.len > 0
-                and ((self.rcv_nxt - s.seq) & 0xFFFFFFFF) >= 0x80000000
-                and ((self.rcv_nxt - ((s.seq + s.len) & 0xFFFFFFFF)) & 0xFFFFFFFF) >= 0x80000000
-                and ((s.seq - self.rcv_nxt) & 0xFFFFFFFF) < (self.rcv_edge - self.rcv_nxt) & 0xFFFFFFFF
-                and ((self.rcv_edge - ((s.seq + s.len) & 0xFFFFFFFF)) & 0xFFFFFFFF) >= 0x80000000
-            ):
-                self.host.tell_stash(s.seq, self.rcv_edge)
-                self.held = hold(self.held, s.seq, self.rcv_edge)
-                self.ack_upto = self.rcv_nxt
-                if self.ack_due is None or now < self.ack_due:
-                    self.ack_due = now
-                if self.on_step is not None:
-                    self.on_step(Step(now, "text", "text.ahead.trim", "seg", s))
-                return True
-            # [text.beyond] rfc9293:3.10.7.4/first/trim MUST
-            if (
-                not self.gone
-                and s.len > 0
-                and ((self.rcv_nxt - s.seq) & 0xFFFFFFFF) >= 0x80000000
-                and ((self.rcv_nxt - ((s.seq + s.len) & 0xFFFFFFFF)) & 0xFFFFFFFF) >= 0x80000000
-                and not ((s.seq - self.rcv_nxt) & 0xFFFFFFFF) < (self.rcv_edge - self.rcv_nxt) & 0xFFFFFFFF
-            ):
-                self.ack_upto = self.rcv_nxt
-                if self.ack_due is None or now < self.ack_due:
-                    self.ack_due = now
-                if self.on_step is not None:
-                    self.on_step(Step(now, "text", "text.beyond", "seg", s))
-                return True
-            raise IncompleteTableError("tcp.connection", "text", "seg")
-        if st == FIN_WAIT_1 or st == FIN_WAIT_2:
+        if st in _RECEIVING:
             # [text.next] rfc9293:3.10.7.4/seventh MUST, rfc9293:3.8.6.3
             if (
                 not self.gone
@@ -1712,12 +1298,25 @@ class TcpConnection:
                     self.on_step(Step(now, "text", "text.none", "seg", s))
                 return True
             # [text.gone] rfc9293:SHLD-3 SHOULD, rfc9293:3.6.1
-            if self.gone and s.len > 0 and ((self.rcv_nxt - ((s.seq + s.len) & 0xFFFFFFFF)) & 0xFFFFFFFF) >= 0x80000000:
+            if (
+                (st == FIN_WAIT_1 or st == FIN_WAIT_2)
+                and self.gone
+                and s.len > 0
+                and ((self.rcv_nxt - ((s.seq + s.len) & 0xFFFFFFFF)) & 0xFFFFFFFF) >= 0x80000000
+            ):
                 self.rto_at = None
                 self.persist_at = None
                 self.time_wait_at = None
                 self.user_timeout_at = None
-                self.host.emit_seg(Seg(seq=s.ack, rst=True, tson=self.ts_on, tsval=self.host.ask_ts_clock(), tsecr=self.ts_recent))
+                reply = Seg(
+                    seq=s.ack,
+                    rst=True,
+                    tson=self.ts_on,
+                    tsval=self.host.ask_ts_clock(),
+                    tsecr=self.ts_recent,
+                    gso_size=max(min(self.peer_mss, self.host.ask_own_mss()) - (12 if self.ts_on else 0), 64),
+                )
+                self.host.emit_seg(reply)
                 self.host.tell_closed()
                 self.conn = CLOSED
                 self.ack_due = None
@@ -1725,6 +1324,34 @@ class TcpConnection:
                 self.synack_due = None
                 if self.on_step is not None:
                     self.on_step(Step(now, "text", "text.gone", "seg", s))
+                return False
+            # [text.gone.est] rfc9293:SHLD-3 SHOULD
+            if (
+                st == ESTABLISHED
+                and self.gone
+                and s.len > 0
+                and ((self.rcv_nxt - ((s.seq + s.len) & 0xFFFFFFFF)) & 0xFFFFFFFF) >= 0x80000000
+            ):
+                self.rto_at = None
+                self.persist_at = None
+                self.time_wait_at = None
+                self.user_timeout_at = None
+                reply = Seg(
+                    seq=s.ack,
+                    rst=True,
+                    tson=self.ts_on,
+                    tsval=self.host.ask_ts_clock(),
+                    tsecr=self.ts_recent,
+                    gso_size=max(min(self.peer_mss, self.host.ask_own_mss()) - (12 if self.ts_on else 0), 64),
+                )
+                self.host.emit_seg(reply)
+                self.host.tell_closed()
+                self.conn = CLOSED
+                self.ack_due = None
+                self.challenge_due = None
+                self.synack_due = None
+                if self.on_step is not None:
+                    self.on_step(Step(now, "text", "text.gone.est", "seg", s))
                 return False
             # [text.old] rfc9293:3.10.7.4/first SHOULD
             if s.len > 0 and ((self.rcv_nxt - ((s.seq + s.len) & 0xFFFFFFFF)) & 0xFFFFFFFF) < 0x80000000:
@@ -2092,7 +1719,7 @@ class TcpConnection:
             self.on_step(Step(now, "close", "close.twice", "close", None))
         return "closing"
 
-    def call_leave(self, now: int) -> str | None:
+    def call_leave(self, unread: bool, now: int) -> str | None:
         """The user's call `leave`; the code of a refusal, or None."""
         st = self.conn
         if st == CLOSED:
@@ -2110,17 +1737,40 @@ class TcpConnection:
             if self.on_step is not None:
                 self.on_step(Step(now, "leave", "leave.listen", "leave", None))
             return None
-        if st in _SYN_SENT_AND_3_MORE:
+        if st == SYN_SENT:
+            # [leave.syn] rfc9293:3.10.4/SYN-SENT MUST
+            self.closing = True
+            self.gone = True
+            if self.on_step is not None:
+                self.on_step(Step(now, "leave", "leave.syn", "leave", None))
+            return None
+        if st == FIN_WAIT_1 or st == FIN_WAIT_2:
+            if unread:  # [leave.unread] rfc9293:SHLD-3 SHOULD
+                self.aborting = True
+                if self.on_step is not None:
+                    self.on_step(Step(now, "leave", "leave.unread", "leave", None))
+                return None
+            # [leave.rest] rfc9293:MAY-1
+            self.gone = True
+            if self.on_step is not None:
+                self.on_step(Step(now, "leave", "leave.rest", "leave", None))
+            return None
+        if st in _SYN_RECEIVED_OR_ESTABLISHED_OR_CLOSE_WAIT:
+            if unread:  # [leave.unread] rfc9293:SHLD-3 SHOULD
+                self.aborting = True
+                if self.on_step is not None:
+                    self.on_step(Step(now, "leave", "leave.unread", "leave", None))
+                return None
             # [leave.wish] rfc9293:3.10.4/ESTABLISHED MUST, rfc9293:MAY-1
             self.closing = True
             self.gone = True
             if self.on_step is not None:
                 self.on_step(Step(now, "leave", "leave.wish", "leave", None))
             return None
-        # [leave.rest] rfc9293:MAY-1
+        # [leave.over] rfc9293:MAY-1
         self.gone = True
         if self.on_step is not None:
-            self.on_step(Step(now, "leave", "leave.rest", "leave", None))
+            self.on_step(Step(now, "leave", "leave.over", "leave", None))
         return None
 
     def call_abort(self, now: int) -> str | None:
@@ -2404,6 +2054,7 @@ class TcpConnection:
                 # [tx.again]
                 if (
                     (self.snd_nxt - self.snd_una) & 0xFFFFFFFF > 0
+                    and self.host.ask_ready()
                     and ((self.again_from - self.again_upto) & 0xFFFFFFFF) >= 0x80000000
                     and (self.again_from - self.snd_una) & 0xFFFFFFFF < self.cwnd
                     and self._out_tx_again(now)
@@ -2445,6 +2096,7 @@ class TcpConnection:
                 # [tx.again]
                 if (
                     (self.snd_nxt - self.snd_una) & 0xFFFFFFFF > 0
+                    and self.host.ask_ready()
                     and ((self.again_from - self.again_upto) & 0xFFFFFFFF) >= 0x80000000
                     and (self.again_from - self.snd_una) & 0xFFFFFFFF < self.cwnd
                     and self._out_tx_again(now)
@@ -2453,12 +2105,19 @@ class TcpConnection:
                 # [tx.data]
                 if (
                     self.unsent > 0
+                    and self.host.ask_ready()
                     and (self.unsent if self.unsent <= min(min(((((self.snd_una + self.snd_wnd) & 0xFFFFFFFF) - self.snd_nxt) & 0xFFFFFFFF if ((self.snd_nxt - ((self.snd_una + self.snd_wnd) & 0xFFFFFFFF)) & 0xFFFFFFFF) >= 0x80000000 else 0), max((min(self.cwnd, (2 * max(min(self.peer_mss, self.host.ask_own_mss()) - (12 if self.ts_on else 0), 64) if max(min(self.peer_mss, self.host.ask_own_mss()) - (12 if self.ts_on else 0), 64) > 2190 else (3 * max(min(self.peer_mss, self.host.ask_own_mss()) - (12 if self.ts_on else 0), 64) if max(min(self.peer_mss, self.host.ask_own_mss()) - (12 if self.ts_on else 0), 64) > 1095 else 4 * max(min(self.peer_mss, self.host.ask_own_mss()) - (12 if self.ts_on else 0), 64)))) if (self.snd_nxt - self.snd_una) & 0xFFFFFFFF == 0 and now - self.last_sent > self.rto else self.cwnd) - ((self.snd_nxt - self.snd_una) & 0xFFFFFFFF), 0)), max(self.host.ask_chunk(), max(min(self.peer_mss, self.host.ask_own_mss()) - (12 if self.ts_on else 0), 64))) and (self.nodelay or self.closing) else ((min(min(min(((((self.snd_una + self.snd_wnd) & 0xFFFFFFFF) - self.snd_nxt) & 0xFFFFFFFF if ((self.snd_nxt - ((self.snd_una + self.snd_wnd) & 0xFFFFFFFF)) & 0xFFFFFFFF) >= 0x80000000 else 0), max((min(self.cwnd, (2 * max(min(self.peer_mss, self.host.ask_own_mss()) - (12 if self.ts_on else 0), 64) if max(min(self.peer_mss, self.host.ask_own_mss()) - (12 if self.ts_on else 0), 64) > 2190 else (3 * max(min(self.peer_mss, self.host.ask_own_mss()) - (12 if self.ts_on else 0), 64) if max(min(self.peer_mss, self.host.ask_own_mss()) - (12 if self.ts_on else 0), 64) > 1095 else 4 * max(min(self.peer_mss, self.host.ask_own_mss()) - (12 if self.ts_on else 0), 64)))) if (self.snd_nxt - self.snd_una) & 0xFFFFFFFF == 0 and now - self.last_sent > self.rto else self.cwnd) - ((self.snd_nxt - self.snd_una) & 0xFFFFFFFF), 0)), max(self.host.ask_chunk(), max(min(self.peer_mss, self.host.ask_own_mss()) - (12 if self.ts_on else 0), 64))), self.unsent) // max(min(self.peer_mss, self.host.ask_own_mss()) - (12 if self.ts_on else 0), 64) if max(min(self.peer_mss, self.host.ask_own_mss()) - (12 if self.ts_on else 0), 64) else 0) * max(min(self.peer_mss, self.host.ask_own_mss()) - (12 if self.ts_on else 0), 64) if (min(min(min(((((self.snd_una + self.snd_wnd) & 0xFFFFFFFF) - self.snd_nxt) & 0xFFFFFFFF if ((self.snd_nxt - ((self.snd_una + self.snd_wnd) & 0xFFFFFFFF)) & 0xFFFFFFFF) >= 0x80000000 else 0), max((min(self.cwnd, (2 * max(min(self.peer_mss, self.host.ask_own_mss()) - (12 if self.ts_on else 0), 64) if max(min(self.peer_mss, self.host.ask_own_mss()) - (12 if self.ts_on else 0), 64) > 2190 else (3 * max(min(self.peer_mss, self.host.ask_own_mss()) - (12 if self.ts_on else 0), 64) if max(min(self.peer_mss, self.host.ask_own_mss()) - (12 if self.ts_on else 0), 64) > 1095 else 4 * max(min(self.peer_mss, self.host.ask_own_mss()) - (12 if self.ts_on else 0), 64)))) if (self.snd_nxt - self.snd_una) & 0xFFFFFFFF == 0 and now - self.last_sent > self.rto else self.cwnd) - ((self.snd_nxt - self.snd_una) & 0xFFFFFFFF), 0)), max(self.host.ask_chunk(), max(min(self.peer_mss, self.host.ask_own_mss()) - (12 if self.ts_on else 0), 64))), self.unsent) // max(min(self.peer_mss, self.host.ask_own_mss()) - (12 if self.ts_on else 0), 64) if max(min(self.peer_mss, self.host.ask_own_mss()) - (12 if self.ts_on else 0), 64) else 0) * max(min(self.peer_mss, self.host.ask_own_mss()) - (12 if self.ts_on else 0), 64) > 0 else (self.unsent if (self.nodelay or self.closing or (self.snd_nxt - self.snd_una) & 0xFFFFFFFF == 0) and self.unsent <= min(min(((((self.snd_una + self.snd_wnd) & 0xFFFFFFFF) - self.snd_nxt) & 0xFFFFFFFF if ((self.snd_nxt - ((self.snd_una + self.snd_wnd) & 0xFFFFFFFF)) & 0xFFFFFFFF) >= 0x80000000 else 0), max((min(self.cwnd, (2 * max(min(self.peer_mss, self.host.ask_own_mss()) - (12 if self.ts_on else 0), 64) if max(min(self.peer_mss, self.host.ask_own_mss()) - (12 if self.ts_on else 0), 64) > 2190 else (3 * max(min(self.peer_mss, self.host.ask_own_mss()) - (12 if self.ts_on else 0), 64) if max(min(self.peer_mss, self.host.ask_own_mss()) - (12 if self.ts_on else 0), 64) > 1095 else 4 * max(min(self.peer_mss, self.host.ask_own_mss()) - (12 if self.ts_on else 0), 64)))) if (self.snd_nxt - self.snd_una) & 0xFFFFFFFF == 0 and now - self.last_sent > self.rto else self.cwnd) - ((self.snd_nxt - self.snd_una) & 0xFFFFFFFF), 0)), max(self.host.ask_chunk(), max(min(self.peer_mss, self.host.ask_own_mss()) - (12 if self.ts_on else 0), 64))) else (min(min(min(((((self.snd_una + self.snd_wnd) & 0xFFFFFFFF) - self.snd_nxt) & 0xFFFFFFFF if ((self.snd_nxt - ((self.snd_una + self.snd_wnd) & 0xFFFFFFFF)) & 0xFFFFFFFF) >= 0x80000000 else 0), max((min(self.cwnd, (2 * max(min(self.peer_mss, self.host.ask_own_mss()) - (12 if self.ts_on else 0), 64) if max(min(self.peer_mss, self.host.ask_own_mss()) - (12 if self.ts_on else 0), 64) > 2190 else (3 * max(min(self.peer_mss, self.host.ask_own_mss()) - (12 if self.ts_on else 0), 64) if max(min(self.peer_mss, self.host.ask_own_mss()) - (12 if self.ts_on else 0), 64) > 1095 else 4 * max(min(self.peer_mss, self.host.ask_own_mss()) - (12 if self.ts_on else 0), 64)))) if (self.snd_nxt - self.snd_una) & 0xFFFFFFFF == 0 and now - self.last_sent > self.rto else self.cwnd) - ((self.snd_nxt - self.snd_una) & 0xFFFFFFFF), 0)), max(self.host.ask_chunk(), max(min(self.peer_mss, self.host.ask_own_mss()) - (12 if self.ts_on else 0), 64))), self.unsent) if (self.probing or self.nodelay or self.closing or (self.snd_nxt - self.snd_una) & 0xFFFFFFFF == 0) and 2 * min(min(((((self.snd_una + self.snd_wnd) & 0xFFFFFFFF) - self.snd_nxt) & 0xFFFFFFFF if ((self.snd_nxt - ((self.snd_una + self.snd_wnd) & 0xFFFFFFFF)) & 0xFFFFFFFF) >= 0x80000000 else 0), max((min(self.cwnd, (2 * max(min(self.peer_mss, self.host.ask_own_mss()) - (12 if self.ts_on else 0), 64) if max(min(self.peer_mss, self.host.ask_own_mss()) - (12 if self.ts_on else 0), 64) > 2190 else (3 * max(min(self.peer_mss, self.host.ask_own_mss()) - (12 if self.ts_on else 0), 64) if max(min(self.peer_mss, self.host.ask_own_mss()) - (12 if self.ts_on else 0), 64) > 1095 else 4 * max(min(self.peer_mss, self.host.ask_own_mss()) - (12 if self.ts_on else 0), 64)))) if (self.snd_nxt - self.snd_una) & 0xFFFFFFFF == 0 and now - self.last_sent > self.rto else self.cwnd) - ((self.snd_nxt - self.snd_una) & 0xFFFFFFFF), 0)), max(self.host.ask_chunk(), max(min(self.peer_mss, self.host.ask_own_mss()) - (12 if self.ts_on else 0), 64))) >= self.max_wnd else 0)))) > 0
                     and self._out_tx_data(now)
                 ):
                     continue
                 # [tx.probe]
-                if self.unsent > 0 and self.snd_nxt == self.snd_edge and self.probing and self._out_tx_probe(now):
+                if (
+                    self.unsent > 0
+                    and self.snd_nxt == self.snd_edge
+                    and self.host.ask_ready()
+                    and self.probing
+                    and self._out_tx_probe(now)
+                ):
                     continue
                 if self.closing and not self.syn_pending and self.unsent == 0 and self._out_tx_fin(now):  # [tx.fin]
                     continue
@@ -2485,6 +2144,7 @@ class TcpConnection:
             # [tx.again]
             if (
                 (self.snd_nxt - self.snd_una) & 0xFFFFFFFF > 0
+                and self.host.ask_ready()
                 and ((self.again_from - self.again_upto) & 0xFFFFFFFF) >= 0x80000000
                 and (self.again_from - self.snd_una) & 0xFFFFFFFF < self.cwnd
                 and self._out_tx_again(now)
@@ -2510,6 +2170,7 @@ class TcpConnection:
             tson=self.ts_on,
             tsval=self.host.ask_ts_clock(),
             tsecr=self.ts_recent,
+            gso_size=max(min(self.peer_mss, self.host.ask_own_mss()) - (12 if self.ts_on else 0), 64),
         )
         if self.conn == SYN_RECEIVED and o.tson and not self.peer_ts:  # [g.ts.reply] rfc7323:3.2 MUST
             return False
@@ -2571,6 +2232,7 @@ class TcpConnection:
             wscale=self.host.ask_window_shift(),
             tson=True,
             tsval=self.host.ask_ts_clock(),
+            gso_size=max(min(self.peer_mss, self.host.ask_own_mss()) - (12 if self.ts_on else 0), 64),
         )
         if o.wscale > 14:  # [g.shift] rfc7323:2.3 MUST
             return False
@@ -2608,6 +2270,7 @@ class TcpConnection:
             wscale=self.own_shift,
             tson=self.ts_offered,
             tsval=self.host.ask_ts_clock(),
+            gso_size=max(min(self.peer_mss, self.host.ask_own_mss()) - (12 if self.ts_on else 0), 64),
         )
         if o.has_wscale and o.wscale > 14:  # [g.shift] rfc7323:2.3 MUST
             return False
@@ -2637,6 +2300,7 @@ class TcpConnection:
             tson=self.peer_ts,
             tsval=self.host.ask_ts_clock(),
             tsecr=self.ts_recent,
+            gso_size=max(min(self.peer_mss, self.host.ask_own_mss()) - (12 if self.ts_on else 0), 64),
         )
         if o.has_wscale and o.wscale > 14:  # [g.shift] rfc7323:2.3 MUST
             return False
@@ -2686,6 +2350,7 @@ class TcpConnection:
             tson=self.ts_offered and self.peer_ts,
             tsval=self.host.ask_ts_clock(),
             tsecr=self.ts_recent,
+            gso_size=max(min(self.peer_mss, self.host.ask_own_mss()) - (12 if self.ts_on else 0), 64),
         )
         if o.has_wscale and o.wscale > 14:  # [g.shift] rfc7323:2.3 MUST
             return False
@@ -2716,6 +2381,7 @@ class TcpConnection:
             tson=self.ts_on,
             tsval=self.host.ask_ts_clock(),
             tsecr=self.ts_recent,
+            gso_size=max(min(self.peer_mss, self.host.ask_own_mss()) - (12 if self.ts_on else 0), 64),
         )
         o.fin = self.fin_sent and (((o.seq + o.len) & 0xFFFFFFFF) + 1) & 0xFFFFFFFF == self.snd_nxt
         if not (((o.seq - self.snd_una) & 0xFFFFFFFF) < (self.snd_nxt - self.snd_una) & 0xFFFFFFFF and o.len + o.fin >= 1 and (self.snd_nxt - o.seq) & 0xFFFFFFFF >= o.len + o.fin and (not o.fin or self.fin_sent and (((o.seq + o.len) & 0xFFFFFFFF) + 1) & 0xFFFFFFFF == self.snd_nxt) and (o.fin or not self.fin_sent or (self.snd_nxt - o.seq) & 0xFFFFFFFF > o.len)):
@@ -2761,6 +2427,7 @@ class TcpConnection:
             tson=self.ts_on,
             tsval=self.host.ask_ts_clock(),
             tsecr=self.ts_recent,
+            gso_size=max(min(self.peer_mss, self.host.ask_own_mss()) - (12 if self.ts_on else 0), 64),
         )
         o.psh = o.len == self.unsent
         if not (o.len >= 1 and o.len <= self.unsent and ((self.snd_edge - ((o.seq + o.len) & 0xFFFFFFFF)) & 0xFFFFFFFF) < 0x80000000):
@@ -2815,6 +2482,7 @@ class TcpConnection:
             tson=self.ts_on,
             tsval=self.host.ask_ts_clock(),
             tsecr=self.ts_recent,
+            gso_size=max(min(self.peer_mss, self.host.ask_own_mss()) - (12 if self.ts_on else 0), 64),
         )
         gate_g_edge = self.conn in _RECEIVING
         # [g.edge] rfc9293:SHLD-14 SHOULD_NOT
@@ -2865,6 +2533,7 @@ class TcpConnection:
             tson=self.ts_on,
             tsval=self.host.ask_ts_clock(),
             tsecr=self.ts_recent,
+            gso_size=max(min(self.peer_mss, self.host.ask_own_mss()) - (12 if self.ts_on else 0), 64),
         )
         if self.conn == SYN_RECEIVED and o.tson and not self.peer_ts:  # [g.ts.reply] rfc7323:3.2 MUST
             return False
@@ -2924,6 +2593,7 @@ class TcpConnection:
             tson=self.ts_on,
             tsval=self.host.ask_ts_clock(),
             tsecr=self.ts_recent,
+            gso_size=max(min(self.peer_mss, self.host.ask_own_mss()) - (12 if self.ts_on else 0), 64),
         )
         if self.conn == SYN_RECEIVED and o.tson and not self.peer_ts:  # [g.ts.reply] rfc7323:3.2 MUST
             return False

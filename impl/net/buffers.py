@@ -10,8 +10,6 @@ from typing import Final
 from wirelaw.impl.wire.checksum import Octets
 
 _FIRST_STORE: Final = 4096
-HELD_RANGES: Final = 128
-"""Most out-of-order ranges a receive buffer remembers; data that would need one more is not kept."""
 
 
 class _CircularStore:
@@ -88,6 +86,10 @@ class SendBuffer:
             self._end = end
         return count
 
+    def drop(self, count: int) -> None:
+        """Take back the `count` octets appended last."""
+        self._end -= count
+
     def slices(self, offset: int, length: int) -> list[memoryview]:
         """The `length` octets at `offset` as one or two views, for `build_segment`; shorter where the buffer ends.
 
@@ -103,10 +105,10 @@ class SendBuffer:
 
 
 class ReceiveBuffer:
-    """Octets received: those in order, ready for the user, and ranges beyond a gap, held until it is filled.
+    """Octets received: those in order, ready for the user, and others written ahead of them.
 
-    Offsets count from the first octet not yet received in order (the one at RCV.NXT); they are negative for octets
-    already delivered.
+    Offsets count from the first octet not yet in order (the one at RCV.NXT). What of the octets ahead counts as received
+    is the machine's decision, and `advance` tells it.
     """
 
     def __init__(self, capacity: int) -> None:
@@ -114,7 +116,7 @@ class ReceiveBuffer:
         self._store = _CircularStore()
         self._read = 0
         self._next = 0
-        self._held: list[tuple[int, int]] = []  # disjoint and not adjacent, most recently changed first
+        self._written = 0  # past the last octet written
 
     @property
     def readable(self) -> int:
@@ -123,66 +125,23 @@ class ReceiveBuffer:
 
     @property
     def space(self) -> int:
-        """Octets from the in-order edge on that would be accepted: the window that may be offered."""
+        """Octets from the in-order edge on that there is room for: the window that may be offered."""
         return max(0, self.capacity - self.readable)
 
-    @property
-    def held(self) -> tuple[tuple[int, int], ...]:
-        """Ranges held beyond the gap as offsets (first, past the last), the most recently changed first (RFC 2018 4)."""
-        edge = self._next
-        return tuple((start - edge, end - edge) for start, end in self._held)
-
-    def insert(self, offset: int, data: Octets) -> int:
-        """Take the octets of `data`, the first of which stands at `offset`; how far the in-order edge moved is returned.
-
-        What was received before, and what lies beyond `space`, is left out. Octets held are never overwritten: the
-        first copy of an octet is the one delivered.
-        """
-        start = self._next + max(offset, 0)
-        end = min(self._next + offset + len(data), self._read + self.capacity)
-        if end <= start or (len(self._held) >= HELD_RANGES and start > self._next and not self._touches(start, end)):
-            return 0
+    def write(self, offset: int, data: Octets) -> None:
+        """Put `data` at `offset`, which is not negative. The machine keeps it within the window it offered."""
+        start = self._next + offset
+        end = start + len(data)
         if end - self._read > len(self._store):
-            self._store.grow(self._read, max([self._next, *(past for _, past in self._held)]), end)
-        self._fill(start, end, memoryview(data), self._next + offset)
-        return self._advance(*self._merge(start, end))
+            self._store.grow(self._read, self._written, end)
+        self._store.store(start, data)
+        self._written = max(self._written, end)
 
-    def _touches(self, start: int, end: int) -> bool:
-        return any(first <= end and start <= past for first, past in self._held)
-
-    def _fill(self, start: int, end: int, data: memoryview, origin: int) -> None:
-        """Store those octets of `start..end` that no held range covers. `data[0]` belongs to position `origin`."""
-        position = start
-        for first, past in sorted(self._held):
-            if past <= position:
-                continue
-            if first >= end:
-                break
-            if first > position:
-                self._store.store(position, data[position - origin : first - origin])
-            position = past
-        if position < end:
-            self._store.store(position, data[position - origin : end - origin])
-
-    def _merge(self, start: int, end: int) -> tuple[int, int]:
-        """The range that `start..end` forms with the held ranges it touches, which are taken out."""
-        if self._held:
-            apart = []
-            for first, past in self._held:
-                if first <= end and start <= past:
-                    start, end = min(start, first), max(end, past)
-                else:
-                    apart.append((first, past))
-            self._held = apart
-        return start, end
-
-    def _advance(self, start: int, end: int) -> int:
-        if start > self._next:
-            self._held.insert(0, (start, end))
-            return 0
-        moved = end - self._next
-        self._next = end
-        return moved
+    def advance(self, count: int) -> None:
+        """`count` more octets are in order. `ValueError` when they were never written."""
+        if self._next + count > self._written:
+            raise ValueError(f"{count} octets are not all there")
+        self._next += count
 
     def read(self, count: int) -> bytes:
         """Take out up to `count` octets in order."""

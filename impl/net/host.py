@@ -6,8 +6,8 @@ from collections import deque
 from collections.abc import Callable
 from concurrent.futures import Future
 from ipaddress import IPv4Address, IPv6Address, ip_address
-from socket import AF_INET, AF_INET6, SOCK_DGRAM
-from typing import Final, Self, TypeVar
+from socket import AF_INET, AF_INET6, SOCK_DGRAM, SOCK_STREAM
+from typing import Final, Self, TypeVar, overload
 
 from wirelaw.impl.device.link import MAX_FRAME, Link, Offload
 from wirelaw.impl.net.config import HostConfig
@@ -17,6 +17,8 @@ from wirelaw.impl.net.means import opener
 from wirelaw.impl.net.sockets import AsyncUdpSocket, UdpSocket, async_look_up, look_up
 from wirelaw.impl.net.stack import Stack
 from wirelaw.impl.net.statistics import Statistics
+from wirelaw.impl.net.streams import AsyncTcpListener, AsyncTcpStream, TcpSocket, async_connect, async_listen
+from wirelaw.impl.net.tcp import Tcp
 from wirelaw.impl.runtime.entropy import SeededEntropy
 from wirelaw.impl.wire.checksum import Address
 from wirelaw.impl.wire.dns import AAAA, A
@@ -62,6 +64,7 @@ class VirtualHost:
         self.config = config or HostConfig()
         self._sink = MemorySink()
         self.stack = Stack(self.config, self._sink, SeededEntropy(seed))
+        self.stack.stream = Tcp(self.stack)
 
     @property
     def now(self) -> int:
@@ -108,8 +111,12 @@ class VirtualHost:
         """Look up the packed addresses of `name` in virtual time."""
         return self.stack.resolver.resolve(name, _record_type(family))
 
-    def socket(self, kind: int = SOCK_DGRAM) -> UdpSocket:
-        """A socket of this host; only `SOCK_DGRAM` so far."""
+    @overload
+    def socket(self) -> TcpSocket: ...
+    @overload
+    def socket(self, kind: int) -> TcpSocket | UdpSocket: ...
+    def socket(self, kind: int = SOCK_STREAM) -> TcpSocket | UdpSocket:
+        """A socket of this host: `SOCK_STREAM` (TCP) or `SOCK_DGRAM` (UDP)."""
         return _make_socket(self, kind)
 
     # The driver of sockets under a virtual clock: everything happens at once, and nobody can wait.
@@ -140,6 +147,8 @@ class LiveHost:
     def __init__(self, loop: Loop, index: int = 0) -> None:
         self._loop = loop
         self.stack = loop.stacks[index]
+        if self.stack.stream is None:
+            loop.call(lambda: setattr(self.stack, "stream", Tcp(self.stack)))
         self.link: Link = loop.links[index]
         self.config = self.stack.config
         self.peer = LiveHost(loop, index + 1) if index + 1 < len(loop.stacks) else None
@@ -165,9 +174,21 @@ class LiveHost:
         lookup = self.call(lambda: self.stack.resolver.resolve(name, kind))
         return [ip_address(address) for address in self.wait(lookup, None)]
 
-    def socket(self, kind: int = SOCK_DGRAM) -> UdpSocket:
-        """A blocking socket of this host; only `SOCK_DGRAM` so far."""
+    @overload
+    def socket(self) -> TcpSocket: ...
+    @overload
+    def socket(self, kind: int) -> TcpSocket | UdpSocket: ...
+    def socket(self, kind: int = SOCK_STREAM) -> TcpSocket | UdpSocket:
+        """A blocking socket of this host: `SOCK_STREAM` (TCP) or `SOCK_DGRAM` (UDP)."""
         return _make_socket(self, kind)
+
+    async def async_connect(self, address: tuple[str, int]) -> AsyncTcpStream:
+        """Open a TCP connection for asyncio."""
+        return await async_connect(self, address)
+
+    async def async_listen(self, port: int = 0, backlog: int | None = None) -> AsyncTcpListener:
+        """Listen on a TCP port (0: any) for asyncio."""
+        return await async_listen(self, port, backlog)
 
     async def async_ping(self, host: str, timeout: float = 1.0, size: int = 56, sequence: int = 1) -> PingReply:
         """`ping` for asyncio."""
@@ -197,10 +218,12 @@ class LiveHost:
         self.close()
 
 
-def _make_socket(driver: VirtualHost | LiveHost, kind: int) -> UdpSocket:
-    if kind != SOCK_DGRAM:
-        raise OSError(errno.EPROTONOSUPPORT, "only datagram sockets (SOCK_DGRAM) exist so far")
-    return UdpSocket(driver)
+def _make_socket(driver: VirtualHost | LiveHost, kind: int) -> TcpSocket | UdpSocket:
+    if kind == SOCK_STREAM:
+        return TcpSocket(driver)
+    if kind == SOCK_DGRAM:
+        return UdpSocket(driver)
+    raise OSError(errno.EPROTONOSUPPORT, "a host has SOCK_STREAM and SOCK_DGRAM sockets")
 
 
 class Host:

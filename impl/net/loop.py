@@ -153,7 +153,8 @@ class Loop:
                     cleanup.callback(backing.close)
                 for link, config in means.stations:
                     cleanup.callback(link.close)
-                    self._stations.append((link, Stack(config, link, SystemEntropy(), self._now())))
+                    fitting = config.with_(mtu=min(config.mtu, link.mtu))
+                    self._stations.append((link, Stack(fitting, link, SystemEntropy(), self._now())))
             except BaseException as error:
                 self.ended.set_result(None)
                 opened.set_exception(error)

@@ -49,6 +49,8 @@ class Stack:
         servers = tuple(server.packed for server in config.dns)
         self.resolver = Resolver(self.udp, servers, limits.dns_queries, limits.dns_cache, self.timers, self.statistics, entropy)
         self.tcp = Demultiplexer(limits.tcp_connections, self.statistics, entropy)
+        self.stream: object | None = None
+        """TCP proper, which stands on this stack and is put here by the host."""
         self.tcp_input: Callable[[Segment, Address, Address], None] = self.tcp.input
         self.pumps: list[Callable[[], None]] = []
         """Called at the end of each `poll`: what a transport does once for a whole batch of input."""

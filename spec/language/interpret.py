@@ -298,7 +298,7 @@ class Interpreter:
                 case "start":
                     self.timers[s.name] = now + (value or 0)
                 case "ensure" if self.timers[s.name] is None:
-                    self.timers[s.name] = now + value
+                    self.timers[s.name] = now + (value or 0)
                 case "stop":
                     self.timers[s.name] = None
                 case "tell":

@@ -29,6 +29,11 @@ def parse_law(text: str, file: str) -> list[t.Machine]:
     return [build.machine(child) for child in root.children]
 
 
+def syntax_tree(text: str, file: str) -> Tree[Token]:
+    """The concrete tree of a `.law` text, with positions: what the formatter lays out. Raises LawError."""
+    return _parse(text, file, "start")
+
+
 def parse_profiles(text: str, file: str) -> list[t.Profile]:
     """All profiles of one `.profile` text."""
     root = _parse(text, file, "profile_file")

@@ -26,6 +26,7 @@ from wirelaw.spec.language.expressions import (
 )  # fmt: skip
 from wirelaw.spec.language.types import ANY, BOOL, DURATION, NUMBER, TIME, Type, fits, flip
 
+DEEPEST_MACRO = 40
 BUILTINS = ("min", "max", "select", "due", "running")
 
 
@@ -64,6 +65,7 @@ class Typer:
     """All declared names of a machine, and the checking of expressions against them."""
 
     def __init__(self) -> None:
+        self.depth = 0  # of macros within macros
         self.enums: dict[str, tuple[str, ...]] = {}
         self.opaques: set[str] = set()
         self.functions: dict[str, t.Function] = {}
@@ -204,14 +206,19 @@ class Typer:
                 e.span, f"`{name}` takes {len(definition.params)} arguments, not {len(args)}", "Pass as many as its `def` names."
             )
         body = self.substitute(definition.body, dict(zip(definition.params, args, strict=True)))
+        self.depth += 1
         try:
+            if self.depth > DEEPEST_MACRO:
+                raise complain(definition.span, f"`{name}` is defined by itself", "Macros do not recurse.")
             made = self.check(body, scope)
-        except RecursionError:
-            raise complain(definition.span, f"`{name}` is defined by itself", "Macros do not recurse.") from None
         except LawError as error:
             first = error.diagnostics[0]
+            if " (in `" in first.message:
+                raise
             raise LawError(replace(first, message=f"{first.message} (in `{name}` used at line {e.span.line})")) from None
         shown = name if not args else f"{name}({', '.join(text(a) for a in args)})"
+        finally:
+            self.depth -= 1
         # The conjuncts of a macro stay visible: only a body without `and` at its top is shown by the macro's name.
         return replace(made, origin=shown) if not (isinstance(made, Binary) and made.op == "and") else made
 

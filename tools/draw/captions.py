@@ -22,16 +22,16 @@ class Line:
     markup: str
 
 
-def label_lines(edge: Edge, overlay: Overlay, *, stacked: bool = True) -> list[Line]:
-    """The lines of an edge's label: at most `MOST_LINES` captions, those an overlay marks first, then how many are left out.
+def label_lines(edge: Edge, overlay: Overlay, *, stacked: bool = True, most: int = MOST_LINES) -> list[Line]:
+    """The lines of an edge's label: at most `most` captions, those an overlay marks first, then how many are left out.
 
     A single caption is `stacked`: the effect under the event, as in the RFCs' figures.
     """
     captions = [(overlay.numbers(ts) if overlay.steps is not None else (), caption, ts) for caption, ts in edge.captions]
     if overlay.counts is not None or overlay.steps is not None:
         captions.sort(key=lambda c: (not c[0], -sum((overlay.counts or {}).get(t.row, 0) for t in c[2])))
-    left_out = len(captions) - MOST_LINES
-    shown = captions[: MOST_LINES if left_out > 0 else None]
+    left_out = len(captions) - most
+    shown = captions[: most if left_out > 0 else None]
     found = [line for numbers, _, ts in shown for line in _caption(numbers, ts, overlay, stacked=stacked and len(captions) == 1)]
     if left_out > 0:
         found.append(Line(f"+{left_out} more", colored(f"+{left_out} more", style.MUTED)))

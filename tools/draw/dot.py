@@ -57,7 +57,7 @@ class Overview:
         self.lines.append("}")
         return "\n".join(self.lines) + "\n"
 
-    def put(self, what: str, indent: int = 2, **values: object) -> None:
+    def put(self, what: str, indent: int = 2, /, **values: object) -> None:
         self.lines.append(f"{' ' * indent}{what} {attributes(values)};")
 
     def graph_attributes(self) -> dict[str, object]:
@@ -115,12 +115,16 @@ class Overview:
         width = max(style.text_width(n, NODE_SIZE) for n in nodes) + 22
         step = (width + COLUMN_GAP, ROW_STEP)
         boxes = {
-            state: tuple(Box(c * step[0], r * step[1], width, NODE_HEIGHT).grown(FINAL_BORDER if nodes[state].final else 0) for c, r in places)
+            state: tuple(
+                Box(c * step[0], r * step[1], width, NODE_HEIGHT).grown(FINAL_BORDER if nodes[state].final else 0) for c, r in places
+            )
             for state, places in self.layout.places.items()
         }
         for state, copies in boxes.items():
             for i, box in enumerate(copies):
-                self.node(nodes[state], state if i == 0 else f"{state}#{i}", 2, pos=pin(box.x, box.y), width=f"{width / 72:.3f}", fixedsize="true")
+                self.node(
+                    nodes[state], state if i == 0 else f"{state}#{i}", 2, pos=pin(box.x, box.y), width=f"{width / 72:.3f}", fixedsize="true"
+                )
         self.starts(boxes)
         labels = [self.label(e) for e in self.graph.edges]
         sizes = [(max(style.text_width(x.words, SIZE) for x in lines) + 4, len(lines) * LINE + 2) for lines in labels]
@@ -136,7 +140,14 @@ class Overview:
             middle = (min(b.x for b in every) + max(b.x for b in every)) / 2
             low = max(b.y for b in every) + 34 + legend_height(self.graph, self.layout, self.overlay) / 2
             table = legend(self.graph, self.layout, self.overlay, fans=True)
-            self.put('"(legend)"', shape="plain", style="", label=f"<{table}>", pos=pin(middle, low))
+            self.put(
+                '"(legend)"',
+                shape="plain",
+                style="",
+                label=f"<{table}>",
+                pos=pin(middle, low),
+                tooltip=" ".join(r for f in self.graph.fans for r in f.edge.rows),
+            )
 
     @staticmethod
     def before_tip(curve: tuple[tuple[float, float], ...]) -> tuple[float, float]:
@@ -151,9 +162,11 @@ class Overview:
                 continue
             box = boxes[state][0]
             left, y = box.x - box.width / 2, box.y
-            self.put(quote(f"({state})"), shape="point", width=0.1, height=0.1, fillcolor=style.INK, pos=pin(left - 26, y), fixedsize="true")
-            self.put(f"{quote(f'({state})')} -> {quote(state)}",
-                     pos=f"e,{left:.2f},{-y:.2f} {left - 22:.2f},{-y:.2f} {left - 18:.2f},{-y:.2f} {left - 12:.2f},{-y:.2f} {left - 7:.2f},{-y:.2f}")  # fmt: skip
+            self.put(
+                quote(f"({state})"), shape="point", width=0.1, height=0.1, fillcolor=style.INK, pos=pin(left - 26, y), fixedsize="true"
+            )
+            spline = " ".join(f"{left - away:.2f},{-y:.2f}" for away in (22, 18, 12, 7))
+            self.put(f"{quote(f'({state})')} -> {quote(state)}", pos=f"e,{left:.2f},{-y:.2f} {spline}")
 
     def arranged(self) -> None:
         self.lines.append("  subgraph cluster_figure {")
@@ -165,7 +178,8 @@ class Overview:
                 name = f"region {region.name}"
                 caption = f"{name}: one for each {region.key} (family {region.family})" if region.family else name
                 values = {"label": caption, "labeljust": "l", "fontsize": 10, "fontcolor": style.MUTED, "color": style.FAINT,
-                          "style": "rounded,dashed" if region.family else "rounded", "margin": 14, "labelloc": "t", "peripheries": 1}  # fmt: skip
+                          "style": "rounded,dashed" if region.family else "rounded", "margin": 14, "labelloc": "t",
+                          "peripheries": 1}  # fmt: skip
                 self.lines.append(f"    subgraph {quote(f'cluster_{region.name}')} {{")
                 self.lines.append(f"      graph {attributes(values)};")
             for node in region.nodes:
@@ -181,7 +195,13 @@ class Overview:
                 self.lines.append("    }")
         for edge in self.graph.edges:
             heavy = {"weight": 8} if self.layout.path_of(edge.source, edge.target) else {}
-            self.put(f"{quote(edge.source)} -> {quote(edge.target)}", 4, label=joined(self.label(edge), pad=True), **heavy, **self.edge_style(edge))
+            self.put(
+                f"{quote(edge.source)} -> {quote(edge.target)}",
+                4,
+                label=joined(self.label(edge), pad=True),
+                **heavy,
+                **self.edge_style(edge),
+            )
         self.lines.append("  }")
 
     def fan(self, fan: Fan, number: int) -> None:

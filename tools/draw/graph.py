@@ -249,9 +249,6 @@ def _set_name(machine: m.Machine, sources: tuple[str, ...], target: str) -> str:
             return name
     if len(missing) <= 2:
         return "any state but " + ", ".join(missing)
-    for name, members in sorted(machine.groups.items(), key=lambda g: -len(g[1])):
-        if members < set(sources) and len(set(sources) - members) <= 2:
-            return " or ".join([name, *(s for s in sources if s not in members)])
     return ", ".join(sources)
 
 

@@ -78,9 +78,9 @@ class Labeller:
         cause = self.cause(row)
         if cause.startswith(CLOCK):
             return "timer"
-        if row.event == "":
-            return "internal"
-        return "user" if self.wishes_of(row) else "output"
+        if self.wishes_of(row):
+            return "user"
+        return "output" if row.event else "internal"
 
     # --- parts ---------------------------------------------------------------------------------------------------
 
@@ -145,7 +145,11 @@ class Labeller:
 
     def flags_or_name(self, message: m.Message, found: list[str]) -> str:
         alone = message.parent is None and message.is_kind
-        return ",".join(found) if alone and found else message.name
+        if not alone or not found:
+            return message.name
+        kinds = {self.machine.messages[i].root for i in self.machine.inputs}
+        has_flags = any(f.type == BOOL for f in message.fields.values())
+        return ",".join(found) if has_flags or len(kinds) == 1 else f"{message.name} {','.join(found)}"
 
     def effect(self, actions: tuple[Statement, ...], row: m.Row) -> str:
         """The reply or the debt that a row of input brings: `snd RST`, `owe ACK`."""
@@ -153,7 +157,11 @@ class Labeller:
         for action in actions:
             if action.kind == "send":
                 message = self.machine.messages[action.name]
-                made = [_shown(message, n) for n, v in action.fields if isinstance(v, Lit) and v.value is True and message.fields[n].type == BOOL]
+                made = [
+                    _shown(message, n)
+                    for n, v in action.fields
+                    if isinstance(v, Lit) and v.value is True and message.fields[n].type == BOOL
+                ]
                 found.append(f"snd {self.flags_or_name(message, made)}")
             elif action.kind == "owe" and row.role != "output":
                 debt = self.machine.debts[action.name]
@@ -197,6 +205,11 @@ def conditions(row: m.Row) -> list[tuple[str, Expr]]:
     return sorted(parts, key=lambda p: any(isinstance(n, Field) for n in walk(p[1])))
 
 
+def _alike(a: str, b: str) -> int:
+    """How many letters two names have in common at their beginning."""
+    return next((i for i, (x, y) in enumerate(zip(a, b, strict=False)) if x != y), min(len(a), len(b)))
+
+
 def _is_zero_test(e: Expr) -> bool:
     return isinstance(e, Binary) and e.op == "==" and isinstance(e.b, Lit) and not e.b.value
 
@@ -221,4 +234,5 @@ def _wishes(machine: m.Machine) -> Iterator[tuple[str, str]]:
                 clears = isinstance(action.value, Lit) and not action.value.value
                 made.setdefault(action.name, []).append((clears, spoken(row.event)))
     for variable, calls in made.items():
-        yield variable, min(calls, key=lambda c: c[0])[1]
+        # Several calls may make one wish; the one that is named like it means it (`abort` and `aborting`).
+        yield variable, min(calls, key=lambda c: (c[0], -_alike(c[1].lower(), variable)))[1]

@@ -14,6 +14,7 @@ Without `place` lines Graphviz arranges the states.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from itertools import pairwise
 from pathlib import Path
 
 from wirelaw.impl.runtime.errors import UserError
@@ -31,7 +32,7 @@ class Layout:
     def path_of(self, source: str, target: str) -> str:
         """Name of the first path that goes from `source` straight to `target`; '' if none does."""
         for name, states in self.paths.items():
-            if (source, target) in zip(states, states[1:], strict=False):
+            if (source, target) in pairwise(states):
                 return name
         return ""
 
@@ -68,7 +69,10 @@ def parse_layout(text: str, file: str, machine: Machine) -> Layout:
             case ["list", state, "except", _, *_]:
                 listed[state] = frozenset(states[1:])
             case _:
-                raise UserError(f"{where}: expected `place STATE column row [again column row]`, `path NAME STATE STATE ...` or `list STATE [except STATE ...]`")
+                raise UserError(
+                    f"{where}: expected `place STATE column row [again column row]`, `path NAME STATE STATE ...` "
+                    "or `list STATE [except STATE ...]`"
+                )
     missing = [s for s in machine.states if s not in places]
     if places and missing:
         raise UserError(f"{file}: no `place` for {', '.join(missing)}; place all states of {machine.name} or none")

@@ -16,6 +16,7 @@ from wirelaw.tools.draw.overlay import Overlay
 
 SIZE = 9
 LINE = 13.5
+MOST_LISTED = 6
 
 
 def legend(graph: Graph, layout: Layout, overlay: Overlay, *, fans: bool) -> str:
@@ -33,7 +34,10 @@ def legend(graph: Graph, layout: Layout, overlay: Overlay, *, fans: bool) -> str
 
 def legend_height(graph: Graph, layout: Layout, overlay: Overlay) -> float:
     """About how high the legend with its list of fans is, in points."""
-    return max(len(_keys(graph, layout, overlay)), len(_fan_rows(graph, overlay))) * LINE + 24
+    lines = len(_set_notes(graph)) + 1
+    for fan in graph.fans:
+        lines += max(len(textwrap.wrap(f"{fan.name} → {fan.edge.target}", 42)), min(len(fan.edge.captions), MOST_LISTED + 1))
+    return max(len(_keys(graph, layout, overlay)), lines if graph.fans else 0) * LINE + 24
 
 
 def _lines(lines: list[str]) -> str:
@@ -80,15 +84,19 @@ def _keys(graph: Graph, layout: Layout, overlay: Overlay) -> list[str]:
 def _fan_rows(graph: Graph, overlay: Overlay) -> list[str]:
     if not graph.fans:
         return []
-    rows = [f'<TD ALIGN="LEFT" COLSPAN="2">{bold("From many states")}</TD>']
+    rows = [f'<TD ALIGN="LEFT" COLSPAN="2">{bold("Listed, not drawn")}</TD>']
     for fan in graph.fans:
-        rows.append(f'<TD ALIGN="LEFT">{escape(fan.name)} → {escape(fan.edge.target)}  </TD><TD ALIGN="LEFT">{_fan_words(fan, overlay)}</TD>')
+        wrapped = [escape(line) for line in textwrap.wrap(f"{fan.name} → {fan.edge.target}", 42)]
+        rows.append(
+            f'<TD ALIGN="LEFT" BALIGN="LEFT" VALIGN="TOP">{"<BR/>".join(wrapped)}  </TD>'
+            f'<TD ALIGN="LEFT" BALIGN="LEFT" VALIGN="TOP">{_fan_words(fan, overlay)}</TD>'
+        )
     rows += [f'<TD ALIGN="LEFT" COLSPAN="2">{colored(n, style.MUTED)}</TD>' for n in _set_notes(graph)]
     return rows
 
 
 def _fan_words(fan: Fan, overlay: Overlay) -> str:
-    return "<BR/>".join(line.markup for line in label_lines(fan.edge, overlay, stacked=False))
+    return "<BR/>".join(line.markup for line in label_lines(fan.edge, overlay, stacked=False, most=MOST_LISTED))
 
 
 def _set_notes(graph: Graph) -> list[str]:

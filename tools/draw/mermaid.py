@@ -110,5 +110,16 @@ def _rows(ts: Iterable[Transition], overlay: Overlay) -> Iterator[str]:
 
 def _plain(words: str) -> str:
     """Text in which nothing means anything to Mermaid: its entity codes for the characters it would read."""
-    codes = {"#": "#35;", ";": "#59;", ":": "#58;", '"': "#34;", "<": "#60;", ">": "#62;", "{": "#123;", "}": "#125;", "[": "#91;", "]": "#93;"}
+    codes = {
+        "#": "#35;",
+        ";": "#59;",
+        ":": "#58;",
+        '"': "#34;",
+        "<": "#60;",
+        ">": "#62;",
+        "{": "#123;",
+        "}": "#125;",
+        "[": "#91;",
+        "]": "#93;",
+    }
     return "".join(codes.get(c, c) for c in words)

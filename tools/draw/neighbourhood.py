@@ -22,16 +22,18 @@ def neighbourhood(graph: Graph, overlay: Overlay, state: str, *, dpi: int = 0) -
     enters = [t for t in moves if t.target == state]
     leaves = [t for t in moves if t.source == state]
     stays = [t for t in graph.staying if t.source == state]
-    values: dict[str, object] = {"rankdir": "LR", "bgcolor": style.PAPER, "fontname": style.FONT, "pad": 0.25, "ranksep": 1.1, "nodesep": 0.3}
-    if dpi:
-        values["dpi"] = dpi
+    values: dict[str, object] = {"rankdir": "LR", "bgcolor": style.PAPER, "fontname": style.FONT, "pad": 0.25}
+    values |= {"ranksep": 1.1, "nodesep": 0.3} | ({"dpi": dpi} if dpi else {})
+    boxes = {"fontname": style.FONT, "fontsize": 11, "shape": "box", "style": "rounded,filled"}
+    colors = {"fillcolor": style.NODE_FILL, "color": style.MUTED, "fontcolor": style.INK}
+    table = _table(graph, overlay, state, enters, leaves, stays)
     lines = [
         f"// {graph.name}, state {state}: drawn from its law. Render with: dot -Tsvg",
         f"digraph {quote(f'{graph.name} {state}')} {{",
         f"  graph {attributes(values)};",
-        f"  node {attributes({'fontname': style.FONT, 'fontsize': 11, 'shape': 'box', 'style': 'rounded,filled', 'fillcolor': style.NODE_FILL, 'color': style.MUTED, 'fontcolor': style.INK})};",  # noqa: E501
+        f"  node {attributes(boxes | colors)};",
         f"  edge {attributes({'arrowsize': 0.75, 'penwidth': 1.1})};",
-        f"  {quote(state)} {attributes({'shape': 'plain', 'style': '', 'label': f'<{_table(graph, overlay, state, enters, leaves, stays)}>'})};",
+        f"  {quote(state)} {attributes({'shape': 'plain', 'style': '', 'label': f'<{table}>'})};",
     ]
     for i, t in enumerate(enters):
         lines.append(f"  {quote(f'from {t.source}')} -> {quote(state)}:{quote(f'enter{i}')}:w {attributes(_edge(t, overlay))};")

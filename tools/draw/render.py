@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Final
 
 import graphviz
-
 from wirelaw.impl.runtime.errors import MissingMeans, UserError
 from wirelaw.spec.language.model import Machine
 from wirelaw.tools.draw.dot import Overview
@@ -82,4 +81,13 @@ def _image(text: str, fmt: str, *, pinned: bool) -> bytes:
     except graphviz.ExecutableNotFound:
         problem = f"a {fmt} picture needs Graphviz's `{engine}`, which is not installed"
         raise MissingMeans(problem, "install it (Debian: apt install graphviz), or ask for dot or mermaid, which work without it") from None
+    except graphviz.CalledProcessError as error:
+        raise UserError(
+            f"Graphviz's `{engine}` could not make a {fmt} picture: {_reason(error)}; ask for dot and try another version"
+        ) from None
     return made
+
+
+def _reason(error: graphviz.CalledProcessError) -> str:
+    said = error.stderr.decode(errors="replace") if isinstance(error.stderr, bytes) else str(error.stderr or "")
+    return next((line.strip() for line in said.splitlines() if line.strip()), f"exit code {error.returncode}")

@@ -46,7 +46,7 @@ class Box:
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """An edge to be routed from one of `starts` to the best of `ends`, with a label of the given size (0, 0: none)."""
+    """An edge to be routed from the first of `starts` to the nearest of `ends`, with a label of the given size (0, 0: none)."""
 
     starts: tuple[Box, ...]
     ends: tuple[Box, ...]
@@ -89,10 +89,14 @@ class _Curve:
 
 def _candidates(edge: Wanted, obstacles: Sequence[Box]) -> list[_Curve]:
     found = []
+    start = edge.starts[0]
+    nearest = min(math.dist((start.x, start.y), (box.x, box.y)) for box in edge.ends)
     for end, box in enumerate(edge.ends):
+        if math.dist((start.x, start.y), (box.x, box.y)) > nearest:
+            continue
         for bend in BENDS:
-            curve = _curve(edge.starts[0], box, bend, end)
-            own = (edge.starts[0], box)
+            curve = _curve(start, box, bend, end)
+            own = (start, box)
             blocked = sum(60 for o in obstacles if o not in own for p in curve.points if o.grown(CLEARANCE).holds(p))
             length = math.dist(curve.points[0], curve.points[-1])
             found.append(replace(curve, cost=abs(bend) * 120 + length * 0.25 + blocked))
@@ -159,12 +163,13 @@ def _place_labels(edges: Sequence[Wanted], curves: Sequence[_Curve], obstacles: 
     fixed = [[_fixed_cost(box, curves, i, obstacles) + extra for box, extra in places] for i, places in enumerate(options)]
     chosen = [min(range(len(costs)), key=costs.__getitem__) for costs in fixed]
     for _ in range(6):
+        before = list(chosen)
         for i, places in enumerate(options):
             taken = [options[j][chosen[j]][0] for j in range(len(options)) if j != i]
-            costs = [
-                fixed[i][k] + sum(_crowding(box, other) for other in taken) for k, (box, _) in enumerate(places)
-            ]
-            chosen[i] = min(range(len(costs)), key=costs.__getitem__)
+            crowded = [fixed[i][k] + sum(_crowding(box, other) for other in taken) for k, (box, _) in enumerate(places)]
+            chosen[i] = min(range(len(crowded)), key=crowded.__getitem__)
+        if chosen == before:
+            break
     return [options[i][k][0] for i, k in enumerate(chosen)]
 
 
@@ -193,9 +198,7 @@ def _mend(
             _, chosen[i], labels[i] = best
 
 
-def _trouble(
-    label: Box, curve: _Curve, curves: Sequence[_Curve], own: int, taken: Sequence[Box], obstacles: Sequence[Box]
-) -> float:
+def _trouble(label: Box, curve: _Curve, curves: Sequence[_Curve], own: int, taken: Sequence[Box], obstacles: Sequence[Box]) -> float:
     around = _fixed_cost(label, curves, own, obstacles) + sum(_crowding(label, other) for other in taken)
     return around + sum(60.0 * _cuts(box, curve) for box in taken)
 
@@ -208,6 +211,8 @@ def _cuts(box: Box, curve: _Curve) -> int:
 
 
 def _crowding(box: Box, other: Box) -> float:
+    if abs(box.x - other.x) > (box.width + other.width) / 2 + 3 or abs(box.y - other.y) > (box.height + other.height) / 2 + 3:
+        return 0.0
     return 3.0 * box.overlap(other) + 0.3 * box.grown(3).overlap(other)
 
 
@@ -216,7 +221,7 @@ def _options(edge: Wanted, curve: _Curve) -> list[tuple[Box, float]]:
     width, height = edge.label
     middle = SAMPLES // 2
     found = []
-    for away in (2.0, 5.0, 10.0):
+    for away in (2.5, 8.0):
         for i in sorted(range(3, SAMPLES - 2), key=lambda i: abs(i - middle)):
             (x0, y0), (x1, y1) = curve.points[i - 1], curve.points[i + 1]
             size = math.hypot(x1 - x0, y1 - y0) or 1.0

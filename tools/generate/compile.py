@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 
 from wirelaw.spec.language import model as m
@@ -26,6 +26,7 @@ from wirelaw.spec.language.expressions import (
 )
 from wirelaw.spec.language.profile import Profile
 from wirelaw.spec.language.python import OPPOSITE, PythonNames, PythonWriter, fold
+from wirelaw.spec.language.tree import Statement
 from wirelaw.spec.language.types import Type
 from wirelaw.tools.generate.naming import Names, attribute, local
 
@@ -118,14 +119,26 @@ class Known:
                     changed = True
 
 
+def statements(machine: m.Machine) -> Iterator[Statement]:
+    """Every action of every row."""
+    for row in machine.rows():
+        yield from row.actions
+        for _, more in row.ending.alternatives:
+            yield from more
+
+
 class Compiler:
-    """Compiles expressions for one machine and profile; remembers which externs and constants they use."""
+    """Compiles expressions for one machine and profile; remembers which externs and constants they use.
+
+    `owed` are the debts for which some row sets a time of payment: the others concern only a judge.
+    """
 
     def __init__(self, machine: m.Machine, profile: Profile, names: Names) -> None:
         self.machine = machine
         self.profile = profile
         self.names = names
         self.externs: set[str] = set()
+        self.owed = {s.name for s in statements(machine) if s.kind == "owe" and s.value is not None}
         self.params: set[str] = set()
         self._flags = {n: v for n, v in profile.params.items() if machine.params[n].type.kind == "bool"}
         self._writer = PythonWriter(
@@ -151,7 +164,7 @@ class Compiler:
         return name
 
     def _due(self, name: str) -> str:
-        return f"(self.{name}_due is not None and self.{name}_due <= now)"
+        return f"(self.{name}_due is not None and self.{name}_due <= now)" if name in self.owed else "False"
 
     def _running(self, name: str) -> str:
         return f"(self.{name}_at is not None)"

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from wirelaw.spec.language import model as m
-from wirelaw.spec.language.expressions import FALSE
 from wirelaw.spec.language.types import Type
-from wirelaw.tools.generate.compile import Compiler, Known, python_type
-from wirelaw.tools.generate.dispatch import Leaf, Node, by_level, decide, is_silent, rows_in
+from wirelaw.tools.generate.compile import Compiler, python_type
+from wirelaw.tools.generate.dispatch import Leaf, Node, Split, by_level, decide, is_silent, rows_in, share
 from wirelaw.tools.generate.layout import Lines, branch, indent, quoted
 from wirelaw.tools.generate.naming import attribute, camel, local
 from wirelaw.tools.generate.rename import rename
-from wirelaw.tools.generate.rows import CALL, STAGE, TIMER, Exits, RowWriter, note
+from wirelaw.tools.generate.rows import CALL, STAGE, TIMER, Exits, RowWriter
+from wirelaw.tools.generate.tables import Place, TableWriter
 
 
 class InputWriter:
@@ -22,6 +22,7 @@ class InputWriter:
         self.compiler = compiler
         current = [r for t in machine.tables.values() for r in t.rows if not r.editions or edition in r.editions]
         self.by_id = {r.id: rename(r, self._names(r)) for r in current}
+        self.tables = TableWriter(machine, rows, compiler, self.by_id)
 
     def _names(self, row: m.Row) -> tuple[str, ...]:
         """What the arguments of the method are called that `row` stands in."""
@@ -106,6 +107,7 @@ class InputWriter:
         if isinstance(tree, Leaf):
             state = f"self.{attribute(next(iter(self.machine.regions)))}"
             return [f'raise UnmetEventError("{self.machine.name}", {event}, {state})'] if not tree.rows else []
+        assert isinstance(tree, Split)
         family = self.machine.regions[tree.region].family
         place = self.compiler.region(tree.region)
         if family:
@@ -135,7 +137,7 @@ class InputWriter:
 
     def _tree(self, table: str, lineage: tuple[str, ...]) -> Node:
         rows = [r for r in self._rows(table) if r.event in lineage]
-        return decide(self.machine, rows, by_level(lineage))
+        return share(decide(self.machine, rows, by_level(lineage)), tuple(r.id for r in rows))
 
     def _stage(self, pipeline: m.Pipeline, table: str, trees: dict[str, Node], binder: str, hint: str) -> Lines:
         groups: list[tuple[list[str], Node]] = []
@@ -157,7 +159,7 @@ class InputWriter:
         if len(groups) > 1:
             body.append(f"kind = {binder}.kind")
         for i, (kinds, tree) in enumerate(groups):
-            part = self.tree(tree, table, STAGE, event, binder)
+            part = self.tables.write(tree, Place(table, STAGE, event, binder))
             body += part if i == len(groups) - 1 else branch([_one_of("kind", kinds)], part)
         name = self._method(table, pipeline.message)
         return self._method_of(f"def {name}(self, {binder}: {hint}, now: int) -> bool:", table, body, f"{binder}.")
@@ -171,60 +173,6 @@ class InputWriter:
             family = attribute(info.family)
             enter = [f"{family} = self._{info.family}_of({prefix}{self.machine.families[info.family].key})"]
         return [head, f'    """{about}."""', *indent(enter + body), ""]
-
-    # --- tables ------------------------------------------------------------------------------------------------
-
-    def tree(
-        self, node: Node, table: str, exits: Exits, event: str, message: str, depth: int = 0, known: frozenset[str] = frozenset()
-    ) -> Lines:
-        """Statements for one decision tree; every path through them leaves the method."""
-        if isinstance(node, Leaf):
-            return self._leaf(node, table, exits, event, message, depth, known)
-        st = "st" if depth == 0 else f"st{depth + 1}"
-        lines = [f"{st} = {self.compiler.region(node.region)}"]
-        branches = sorted(node.branches, key=self._urgency)
-        for i, (states, below) in enumerate(branches):
-            part = self.tree(below, table, exits, event, message, depth + 1, known | states)
-            lines += part if i == len(branches) - 1 else branch([self.rows.in_states(st, states)], part)
-        return lines
-
-    def _urgency(self, branch: tuple[frozenset[str], Node]) -> tuple[bool, bool, int]:
-        """Likely rows first; states about which the table says nothing last."""
-        rows = [self.by_id[x] for x in rows_in(branch[1])]
-        return not rows, not any(r.likely for r in rows), len(branch[0])
-
-    def _leaf(self, leaf: Leaf, table: str, exits: Exits, event: str, message: str, depth: int, known: frozenset[str]) -> Lines:
-        if not leaf.rows:
-            if exits is STAGE:
-                return [exits.go]
-            state = f"self.{attribute(next(iter(self.machine.regions)))}"
-            return [f'raise UnmetEventError("{self.machine.name}", {event}, {state})']
-        rows = sorted((self.by_id[x] for x in leaf.rows), key=lambda r: (r.otherwise, not r.guard, not r.likely))
-        lines: Lines = []
-        known_here = Known()
-        for row in rows:
-            guard = known_here.rest(self.compiler.fold_all(row.guard))
-            if guard is None or FALSE in guard:
-                continue
-            body = self._body(row, exits, event, message, depth, known)
-            if not guard:
-                return [*lines, f"# {note(row)}", *body]
-            lines += branch(self.compiler.condition(guard), body, note(row), depth + 2)
-            known_here.fails(guard)
-        return [*lines, f'raise IncompleteTableError("{self.machine.name}", "{table}", {event})']
-
-    def _body(self, row: m.Row, exits: Exits, event: str, message: str, depth: int, known: frozenset[str]) -> Lines:
-        ending, actions = self.rows.alternative(row)
-        region = self.machine.regions.get(row.region)
-        states = row.states & known if row.states & known else row.states
-        st = self.compiler.region(row.region) if region is not None else ""
-        lines = self.rows.actions(actions, row.id)
-        lines += self.rows.ending(row, ending, states, st)
-        lines += self.rows.record(row, event, message or "None")
-        if ending.kind == "refuse":
-            return [*lines, *exits.refusal(str(ending.codes[0]))]
-        goes = ending.kind == "next" or (ending.kind == "become" and ending.continuation == "next")
-        return [*lines, exits.go if goes else exits.stop]
 
     # --- calls and timers --------------------------------------------------------------------------------------
 
@@ -241,13 +189,13 @@ class InputWriter:
         lines = [head, f'    """{about}"""']
         if len(tables) == 1:
             table = tables[0]
-            body = self._enter(table) + self.tree(self._tree(table, (name,)), table, exits, quoted(name), "")
+            body = self._enter(table) + self.tables.write(self._tree(table, (name,)), Place(table, exits, quoted(name)))
             return [*lines, *indent(body), ""]
         lines += indent(self._staged(name, tables, args, exits))
         for table in tables:
             passed = "".join(f", {n}: Any" for n in args)
             stage_head = f"def {self._method(table, name)}(self{passed}, now: int) -> bool:"
-            body = self.tree(self._tree(table, (name,)), table, STAGE, quoted(name), "")
+            body = self.tables.write(self._tree(table, (name,)), Place(table, STAGE, quoted(name)))
             lines += ["", *self._method_of(stage_head, table, self._enter(table) + body, "")[:-1]]
         return [*lines, ""]
 

@@ -11,7 +11,7 @@ from wirelaw.spec.language.expressions import Name, walk
 from wirelaw.spec.language.interpret import editions
 from wirelaw.spec.language.load import SPEC
 from wirelaw.spec.language.profile import Profile
-from wirelaw.tools.generate.compile import Compiler, python_type
+from wirelaw.tools.generate.compile import Compiler, python_type, statements
 from wirelaw.tools.generate.inputs import InputWriter
 from wirelaw.tools.generate.layout import Lines, indent, invoke
 from wirelaw.tools.generate.naming import Names, attribute, camel
@@ -57,11 +57,12 @@ class _Module:
 
     def _header(self) -> Lines:
         machine, profile = self.machine, self.profile
-        sources = " and ".join(dict.fromkeys(_relative(f) for f in (*machine.files, profile.span.file)))
+        sources = dict.fromkeys(_relative(f) for f in (*machine.files, profile.span.file))
         doc = machine.doc or f"Machine {machine.name}."
         edition = f", edition {self.edition}" if self.edition else ""
         return [
-            f"{HEADER}: change {sources}, then run `python -m wirelaw.tools.generate`.",
+            f"{HEADER}: change the law below and run `python -m wirelaw.tools.generate`.",
+            *(f"#   {source}" for source in sources),
             f'"""{doc}',
             "",
             f"Machine {machine.name} under profile {profile.name}{edition}. Each branch names the row it stands for: `[row] clause`.",
@@ -134,7 +135,7 @@ class _Module:
 
     def _replies(self) -> set[str]:
         found = {self.machine.abort.message} if self.machine.abort and self.machine.abort.message else set()
-        return found | {s.name for s in self.rows.statements() if s.kind == "send"}
+        return found | {s.name for s in statements(self.machine) if s.kind == "send"}
 
     # --- class -------------------------------------------------------------------------------------------------
 

@@ -9,7 +9,7 @@ from wirelaw.spec.language.diagnostics import complain
 from wirelaw.spec.language.expressions import FALSE, TRUE, Expr, Name
 from wirelaw.spec.language.profile import Profile
 from wirelaw.tools.generate.compile import Compiler, is_pure, opposite, plain, put_fields, simplify
-from wirelaw.tools.generate.dispatch import Leaf, Node, decide
+from wirelaw.tools.generate.dispatch import Leaf, Node, Split, decide
 from wirelaw.tools.generate.layout import Lines, branch, indent, quoted
 from wirelaw.tools.generate.naming import attribute, snake
 from wirelaw.tools.generate.rename import put_names, rename
@@ -76,6 +76,7 @@ class OutputWriter:
         if isinstance(tree, Leaf):
             body = [*self._tries(tree, by_id, main), "return"]
         else:
+            assert isinstance(tree, Split)
             body.append(f"st = {self.compiler.region(main)}")
             for i, (states, below) in enumerate(sorted(tree.branches, key=lambda b: len(b[0]))):
                 part = [*self._tries(below, by_id, main), "return"]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 
 from wirelaw.spec.language import model as m
@@ -50,18 +49,7 @@ class RowWriter:
         self.profile = profile
         self.names = names
         self.compiler = compiler
-        self.debts = [d for d in machine.debts.values() if d.name in self._paid()]
-
-    def _paid(self) -> set[str]:
-        """Debts for which some row sets a time of payment: the others concern only a judge."""
-        return {s.name for s in self.statements() if s.kind == "owe" and s.value is not None}
-
-    def statements(self) -> Iterator[Statement]:
-        """Every action of every row."""
-        for row in self.machine.rows():
-            yield from row.actions
-            for _, more in row.ending.alternatives:
-                yield from more
+        self.debts = [d for d in machine.debts.values() if d.name in compiler.owed]
 
     # --- actions -----------------------------------------------------------------------------------------------
 

@@ -16,8 +16,9 @@ def module_name(machine: str, profile: str = MAIN_PROFILE) -> str:
     return name if profile == MAIN_PROFILE else f"{name}_{profile}"
 
 
-def write_all(law: Law, out: Path, *, check: bool = False) -> list[Path]:
-    """Write a module for each (profile, machine) of `law` into folder `out`, and remove those that no law makes any more.
+def write_all(law: Law, out: Path, *, check: bool = False, prune: bool = True) -> list[Path]:
+    """Write a module for each (profile, machine) of `law` into folder `out`, and remove those that no law makes any more
+    (not without `prune`: then `law` is only a part).
 
     Returns the files that were not as they should be; with `check` nothing is touched. Raises LawError.
     """
@@ -26,7 +27,7 @@ def write_all(law: Law, out: Path, *, check: bool = False) -> list[Path]:
         for (profile, machine), bound in sorted(law.profiles.items())
     }
     stale = [path for path, text in wanted.items() if not path.is_file() or path.read_text("utf-8") != text]
-    gone = [p for p in sorted(out.glob("*.py")) if p not in wanted and p.read_text("utf-8").startswith(HEADER)]
+    gone = [p for p in sorted(out.glob("*.py")) if p not in wanted and p.read_text("utf-8").startswith(HEADER)] if prune else []
     if not check:
         for path in stale:
             path.write_text(wanted[path], "utf-8")

@@ -22,7 +22,12 @@ def check(subject: Subject) -> Iterator[Diagnostic]:
     for row in subject.machine.emissions:
         if row.mode != "may":
             for path in paths(row, subject.machine):
-                if not _ends(subject, row, path):
+                undecided = len(subject.undecided)
+                ends = _ends(subject, row, path)
+                unsettled = len(subject.undecided) > undecided
+                if ends:
+                    del subject.undecided[undecided:]  # another question settled it
+                elif not unsettled:
                     asks = any(isinstance(n, Call) and n.kind == "ask" for c in row.when for n in walk(c))
                     yield finding(
                         row.span, f"output row [{row.id}] can fire for ever",
@@ -38,16 +43,13 @@ def _ends(subject: Subject, row: m.Row, path: Path) -> bool:
         return True
     after = dict(_with_gates(row, path, machine))
     condition = [*enabling(row, machine), *row.when]
-    before = [*condition, *path.given, *row.where, *_built(row, machine)]
+    seen = [*enabling(row, machine), *path.given, *row.where]
+    before = [*seen, *row.when, *_built(row, machine)]
     again = [_later(put(c, after), row, path, machine) for c in condition]
-    impossible = not again or not _possible(subject, [*before, *again], row)
-    if again and impossible:
-        return True
-    for measure in _measures(condition):
-        grows = Binary(">=", put(measure, after), measure, type=BOOL)
-        if not _possible(subject, [*before, *again, grows], row):
-            return True
-    return False
+    grows = [Binary(">=", put(measure, after), measure, type=BOOL) for measure in _measures(condition)]
+    # The cheap questions first: what the judge can see often suffices, and defaults may hold hard arithmetic.
+    questions = [[*seen, g] for g in grows] + ([[*before, *again]] if again else []) + [[*before, *again, g] for g in grows]
+    return any(not _possible(subject, q, row) for q in questions)
 
 
 def _possible(subject: Subject, conjuncts: list[Expr], row: m.Row) -> bool:

@@ -30,7 +30,8 @@ def _pair(subject: Subject, table: m.Table, a: m.Row, b: m.Row) -> Iterator[Diag
     if a.region == b.region and a.states and not states:
         return
     if a.otherwise and b.otherwise:
-        common = [s for s in subject.machine.states if s in states] or ["any state"]
+        shared = states or a.states or b.states
+        common = [s for s in subject.machine.states if s in shared] or ["any state"]
         yield finding(
             b.span, f"rows [{a.id}] and [{b.id}] of table `{table.name}` are both `otherwise`",
             "Keep one `otherwise` for each event and state.", rows=(a.span, b.span), where=f"in {', '.join(common)}",

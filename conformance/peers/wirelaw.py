@@ -1,0 +1,164 @@
+"""Our own stack in virtual time: one host a connection, its clock moved by the bench alone, no device, no threads.
+
+The same seed gives the same walk to the last octet.
+"""
+
+from __future__ import annotations
+
+import socket
+import struct
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import replace
+from importlib.metadata import PackageNotFoundError, version
+from ipaddress import IPv4Address
+
+from wirelaw.conformance.peer import Ends, Missing, Peer, PeerCrashError, Session, Station, octets
+from wirelaw.impl.net.config import WIRELAW, HostConfig
+from wirelaw.impl.net.host import Host, VirtualHost
+from wirelaw.impl.net.streams import TcpSocket
+from wirelaw.impl.wire.arp import REPLY, REQUEST, ArpPacket, build_arp, parse_arp
+from wirelaw.impl.wire.ethernet import ETHERTYPE_ARP, HEADER_LENGTH, build_frame, parse_mac
+from wirelaw.oracle.verdict import Environment
+
+_TESTER_MAC = parse_mac("02:57:4c:00:00:02")
+_TESTER = IPv4Address("10.0.2.2")
+_PEER_PORT, _TESTER_PORT = 7000, 40_000
+_ARP_TYPE = ETHERTYPE_ARP.to_bytes(2, "big")
+_READ = 65_536
+
+DEVIATIONS: dict[str, str] = {}
+
+
+def missing() -> Missing | None:
+    """Nothing is needed."""
+    return None
+
+
+@contextmanager
+def _noting_crashes() -> Iterator[None]:
+    """Whatever the stack raises is its failure."""
+    try:
+        yield
+    except Exception as error:
+        raise PeerCrashError(f"{type(error).__name__}: {error}") from error
+
+
+class _WirelawSession(Session):
+    def __init__(self, host: VirtualHost, ends: Ends) -> None:
+        self.ends = ends
+        self._host = host
+        self._first = host.socket()
+        self._first.bind(("0.0.0.0", ends.peer.port))  # noqa: S104 - a virtual host has one interface
+        self._connection: TcpSocket | None = None
+        self._listens = False
+        self._sent = 0
+
+    def _accepted(self) -> TcpSocket | None:
+        if self._connection is None and self._listens:
+            with suppress(OSError):
+                self._connection, _ = self._first.accept()
+        return self._connection
+
+    def call(self, name: str, n: int = 0) -> None:
+        with _noting_crashes(), suppress(OSError):
+            if name == "open_passive":
+                self._first.listen(16)
+                self._listens = True
+            elif name == "open_active":
+                self._connection = self._first
+                self._first.connect((str(_TESTER), self.ends.tester.port))
+            elif (connection := self._accepted()) is not None:
+                self._act(connection, name, n)
+        with _noting_crashes():
+            self._host.advance_to(self._host.now)
+
+    def _act(self, connection: TcpSocket, name: str, n: int) -> None:
+        match name:
+            case "send":
+                self._sent += connection.send(octets(self._sent, n))
+            case "receive":
+                while connection.recv(_READ):
+                    pass
+            case "close":
+                connection.shutdown(socket.SHUT_WR)
+            case "leave":
+                connection.close()
+            case "abort":
+                connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+                connection.close()
+            case "push":
+                connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, int(n > 0))
+
+    def close(self) -> None:
+        """The host is thrown away with everything in it."""
+
+
+class Wirelaw(Peer):
+    """The stack of this package."""
+
+    name = "wirelaw"
+    DEVIATIONS = DEVIATIONS
+    is_virtual = True
+    at_once = 1
+
+    def __init__(self, seed: int = 0) -> None:
+        self._seed = seed
+        self._hosts = 0
+        self._host = Host.virtual()
+
+    @property
+    def version(self) -> str:
+        try:
+            return version("wirelaw")
+        except PackageNotFoundError:
+            return "unreleased"
+
+    @property
+    def environment(self) -> Environment:
+        return Environment.exact()
+
+    def now(self) -> int:
+        return self._host.now
+
+    def open(self, buffer: int = 0) -> Session:
+        self._hosts += 1
+        limits = replace(WIRELAW, tcp_receive_buffer=buffer or 1 << 17, tcp_send_buffer=1 << 17)
+        config = HostConfig(gateway=None, limits=limits)
+        self._host = Host.virtual(config, self._seed)
+        ends = Ends(Station(config.mac, config.ip.packed, _PEER_PORT), Station(_TESTER_MAC, _TESTER.packed, _TESTER_PORT))
+        return _WirelawSession(self._host, ends)
+
+    def transmit(self, frame: bytes) -> None:
+        with _noting_crashes():
+            self._host.receive(frame)
+
+    def wait(self, until: int) -> list[tuple[int, bytes]]:
+        with _noting_crashes():
+            return self._wait(until)
+
+    def _wait(self, until: int) -> list[tuple[int, bytes]]:
+        host = self._host
+        while True:
+            if frames := self._frames():
+                return frames
+            deadline = host.next_deadline()
+            if host.now >= until:
+                return []
+            host.advance_to(until if deadline is None else max(host.now, min(deadline, until)))
+
+    def _frames(self) -> list[tuple[int, bytes]]:
+        """What the host sent; its questions for our hardware address are answered here."""
+        found: list[tuple[int, bytes]] = []
+        for frame in self._host.frames():
+            asked = parse_arp(frame[HEADER_LENGTH:]) if frame[12:14] == _ARP_TYPE else None
+            if asked is None:
+                found.append((self._host.now, frame))
+            elif asked.operation == REQUEST and asked.target_ip == _TESTER.packed:
+                answer = ArpPacket(REPLY, _TESTER_MAC, asked.target_ip, asked.sender_mac, asked.sender_ip)
+                self._host.receive(build_frame(asked.sender_mac, _TESTER_MAC, ETHERTYPE_ARP, build_arp(answer)))
+                found += self._frames()
+        return found
+
+    def close(self) -> None:
+        self._host = Host.virtual()

@@ -1,0 +1,77 @@
+"""Ways from one control state to another, read from the table: what to send, or what the peer's user must call."""
+
+from __future__ import annotations
+
+from collections import deque
+from dataclasses import dataclass
+
+from wirelaw.conformance.inputs import MESSAGE
+from wirelaw.oracle.rows import CompiledLaw, CompiledRow
+from wirelaw.spec.language import model as m
+from wirelaw.spec.language.expressions import Expr, Unary, names
+
+
+@dataclass(frozen=True, slots=True)
+class Hop:
+    """One edge: taken by a segment for `row`, or by one of the user's `calls`."""
+
+    target: str
+    row: CompiledRow | None = None
+    calls: tuple[str, ...] = ()
+
+
+def _choices(e: Expr) -> set[str]:
+    return names(e, "choice")
+
+
+class Routes:
+    """The control graph of a law as a tester can walk it."""
+
+    def __init__(self, law: CompiledLaw) -> None:
+        self.machine = law.machine
+        self.region = next(iter(law.machine.regions.values()))
+        self._edges: dict[str, list[Hop]] = {s.name: [] for s in self.region.states}
+        final = {s.name for s in self.region.states if s.final}
+        for r in law.rows:
+            for outcome in r.outcomes:
+                if outcome.target is not None and r.row.level != "MAY" and not any(_choices(e) for e in r.row.guard):
+                    for state in (r.row.states or frozenset(self._edges)) - final:
+                        self._add(state, outcome.target.get("") or outcome.target.get(state, ""), r)
+
+    def _add(self, state: str, target: str, r: CompiledRow) -> None:
+        if not target or target == state:
+            return
+        if r.row.role == "input" and r.row.event == MESSAGE:
+            self._edges[state].append(Hop(target, r))
+        elif r.row.role == "output" and (calls := self.calls_for(r.row, state)):
+            self._edges[state].append(Hop(target, None, calls))
+
+    def wishes(self, row: m.Row) -> frozenset[str]:
+        """User variables that must be set for `row`."""
+        wanted = {n for e in row.guard if not isinstance(e, Unary) for n in names(e, "var")}
+        return frozenset(n for n in wanted if self.machine.variables[n].kind == "user")
+
+    def calls_for(self, row: m.Row, state: str) -> tuple[str, ...]:
+        """Calls of the user that, in `state`, set everything `row` wishes."""
+        wished = self.wishes(row)
+        found = []
+        for r in self.machine.rows():
+            if r.event_kind == "call" and (not r.states or state in r.states) and r.ending.kind != "refuse":
+                assigned = {s.name for s in r.actions if s.kind == "assign"}
+                if wished and wished <= assigned:
+                    found.append(r.event)
+        return tuple(found)
+
+    def next_hop(self, state: str, goals: frozenset[str]) -> Hop | None:
+        """The first edge of a shortest way from `state` to one of `goals`; None when there is no way, or one is reached."""
+        seen, queue = {state}, deque((hop, hop) for hop in self._edges[state])
+        if state in goals:
+            return None
+        while queue:
+            first, hop = queue.popleft()
+            if hop.target in goals:
+                return first
+            if hop.target not in seen:
+                seen.add(hop.target)
+                queue += ((first, after) for after in self._edges[hop.target])
+        return None

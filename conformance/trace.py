@@ -1,0 +1,194 @@
+"""Traces: what a tester did to a peer, one step a line, in terms that survive another run.
+
+Numbers that a run chooses (initial sequence numbers, timestamps) are written relative to the judge's variables of the
+peer, so the same text drives another incarnation, another peer, or a shortened walk. Format (`#` starts a remark):
+
+    wirelaw trace 1
+    peer linux                        who it was recorded against
+    role server                       of the peer: client or server
+    buffer 4608                       receive buffer asked of the peer, octets (0: its default)
+    isn 4294967000                    the tester's initial sequence number
+    fails rfc9293:3.10.7.4 seq.bad    clause and row of the finding this is the witness of
+    call open_passive                 a call of the peer's user, by its name in the law; `call send 100`
+    wait 300000                       microseconds
+    send SYN seq=isn wnd=65535 mss=1460 wscale=7 sack tsval=1000
+    send ACK seq=rcv_nxt+3 ack=snd_nxt wnd=500 len=10     # [seq.ok] s.seq in rcv_nxt ..+ rwnd
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from wirelaw.impl.runtime.errors import UserError
+
+FLAGS = ("syn", "fin", "rst", "ackf", "psh", "urg", "ece", "cwr")
+HEADER = "wirelaw trace 1"
+_SHOWN = {"ackf": "ACK"}
+_RELATIVE = ("seq", "ack", "tsval", "tsecr")
+_NUMBERS = ("wnd", "up", "len", "mss", "wscale")
+
+
+@dataclass(frozen=True, slots=True)
+class Relative:
+    """A number as the value of variable `base` (empty: none) plus `offset`."""
+
+    base: str = ""
+    offset: int = 0
+
+    def __str__(self) -> str:
+        if not self.base:
+            return str(self.offset)
+        return self.base + (f"{self.offset:+d}" if self.offset else "")
+
+    @classmethod
+    def parse(cls, text: str) -> Relative:
+        """The number that `text` shows; ValueError when it shows none."""
+        at = next((i for i, c in enumerate(text) if i and c in "+-"), len(text))
+        if text[:1].isalpha():
+            return cls(text[:at], int(text[at:] or 0))
+        return cls("", int(text))
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """The peer's user calls `name` of the law; `n` is the octets of `send`."""
+
+    name: str
+    n: int = 0
+
+    def __str__(self) -> str:
+        return f"call {self.name}" + (f" {self.n}" if self.n else "")
+
+
+@dataclass(frozen=True, slots=True)
+class Wait:
+    """Time passes, in microseconds."""
+
+    us: int
+
+    def __str__(self) -> str:
+        return f"wait {self.us}"
+
+
+@dataclass(frozen=True, slots=True)
+class Send:
+    """A segment to the peer. None means that the option is absent; `aim` tells what it was made for."""
+
+    flags: tuple[str, ...]
+    seq: Relative
+    ack: Relative = Relative()
+    wnd: int = 0
+    up: int = 0
+    len: int = 0
+    mss: int | None = None
+    wscale: int | None = None
+    sack_ok: bool = False
+    tsval: Relative | None = None
+    tsecr: Relative | None = None
+    sum_ok: bool = True
+    aim: str = ""
+
+    def __str__(self) -> str:
+        parts = ["send", *(_SHOWN.get(f, f.upper()) for f in self.flags), f"seq={self.seq}"]
+        parts += [f"ack={self.ack}"] if "ackf" in self.flags or self.ack != Relative() else []
+        parts += [f"wnd={self.wnd}"]
+        parts += [f"{n}={getattr(self, n)}" for n in ("up", "len") if getattr(self, n)]
+        parts += [f"{n}={getattr(self, n)}" for n in ("mss", "wscale", "tsval", "tsecr") if getattr(self, n) is not None]
+        parts += (["sack"] if self.sack_ok else []) + ([] if self.sum_ok else ["badsum"])
+        return " ".join(parts) + (f"    # {self.aim}" if self.aim else "")
+
+
+Step = Call | Wait | Send
+
+
+@dataclass(frozen=True, slots=True)
+class Trace:
+    """A walk on paper. `fails` holds (clause, row) of the finding it witnesses."""
+
+    peer: str
+    role: str
+    buffer: int
+    isn: int
+    steps: tuple[Step, ...]
+    fails: tuple[str, str] | None = None
+    remarks: tuple[str, ...] = field(default=(), compare=False)
+
+    def __str__(self) -> str:
+        lines = [HEADER, *(f"# {r}" if r else "#" for r in self.remarks), f"peer {self.peer}", f"role {self.role}"]
+        lines += [f"buffer {self.buffer}", f"isn {self.isn}"]
+        if self.fails is not None:
+            lines.append(" ".join(("fails", *self.fails)))
+        return "\n".join([*lines, *map(str, self.steps)]) + "\n"
+
+
+def _parse_send(words: list[str], aim: str) -> Send:
+    flags: list[str] = []
+    numbers: dict[str, int] = {}
+    relatives: dict[str, Relative] = {}
+    for word in words:
+        name, equals, value = word.partition("=")
+        if equals and name in _RELATIVE:
+            relatives[name] = Relative.parse(value)
+        elif equals and name in _NUMBERS:
+            numbers[name] = int(value)
+        elif word == "ACK" or (word.lower() in FLAGS and word.isupper()):
+            flags.append("ackf" if word == "ACK" else word.lower())
+        elif word not in ("sack", "badsum"):
+            raise ValueError(f"unknown word {word!r}")
+    return Send(
+        tuple(flags), relatives["seq"], relatives.get("ack", Relative()), numbers.get("wnd", 0), numbers.get("up", 0),
+        numbers.get("len", 0), numbers.get("mss"), numbers.get("wscale"), "sack" in words, relatives.get("tsval"),
+        relatives.get("tsecr"), "badsum" not in words, aim,
+    )  # fmt: skip
+
+
+def _parse_step(words: list[str], remark: str) -> Step:
+    match words:
+        case ["call", name]:
+            return Call(name)
+        case ["call", name, n]:
+            return Call(name, int(n))
+        case ["wait", us]:
+            return Wait(int(us))
+        case ["send", *rest]:
+            return _parse_send(rest, remark)
+    raise ValueError(f"unknown step {' '.join(words)!r}")
+
+
+def parse_trace(text: str, name: str = "trace") -> Trace:
+    """The trace that `text` shows. Raises UserError, with the line, where it is none."""
+    lines = text.splitlines()
+    if not lines or lines[0].strip() != HEADER:
+        raise UserError(f"{name} is no trace: its first line must be '{HEADER}'")
+    facts: dict[str, list[str]] = {}
+    steps: list[Step] = []
+    remarks: list[str] = []
+    for number, line in enumerate(lines[1:], 2):
+        body, _, remark = (part.strip() for part in line.partition("#"))
+        words = body.split()
+        try:
+            if not words:
+                remarks += [remark] if "#" in line else []
+            elif words[0] in ("peer", "role", "buffer", "isn", "fails"):
+                facts[words[0]] = words[1:]
+            else:
+                steps.append(_parse_step(words, remark))
+        except (ValueError, KeyError) as error:
+            raise UserError(f"{name}, line {number}: {error}; see the format in conformance/trace.py") from None
+    try:
+        fails = facts.get("fails")
+        return Trace(
+            facts["peer"][0], facts["role"][0], int(facts.get("buffer", ["0"])[0]), int(facts.get("isn", ["0"])[0]), tuple(steps),
+            (fails[0], fails[1]) if fails else None, tuple(remarks),
+        )  # fmt: skip
+    except (KeyError, IndexError, ValueError) as error:
+        raise UserError(f"{name}: its head is incomplete ({error}); it needs 'peer' and 'role'") from None
+
+
+def load_trace(path: Path) -> Trace:
+    """The trace in the file `path`. Raises UserError where it cannot be read."""
+    try:
+        return parse_trace(path.read_text(), str(path))
+    except (OSError, UnicodeDecodeError) as error:
+        raise UserError(f"{path} cannot be read ({error})") from None

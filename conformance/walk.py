@@ -1,0 +1,254 @@
+"""One walk: one connection of a peer, driven step by step, every packet of both directions in the judge's hands.
+
+A walk is a coroutine in the plain sense: `run` yields the time until which it wants to sleep, and is resumed then, or
+earlier when a frame came while it was waiting for the peer to settle. Dozens run side by side in one thread.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import Protocol
+
+from wirelaw.conformance.inputs import MESSAGE, Composer, Options
+from wirelaw.conformance.peer import Peer, PeerCrashError, build_frame
+from wirelaw.conformance.trace import Call, Step, Trace, Wait
+from wirelaw.impl.wire.tcp import Segment
+from wirelaw.oracle.adapters.tcp import Connection, Demultiplexer, Direction
+from wirelaw.oracle.capture import LinkType, Packet
+from wirelaw.oracle.configuration import NEVER, Configuration
+from wirelaw.oracle.judge import Judge
+from wirelaw.oracle.rows import CompiledLaw
+from wirelaw.oracle.search import BudgetError, Search, merge
+from wirelaw.oracle.steps import Event, Match
+from wirelaw.oracle.verdict import Bounds, Environment, Finding, Grade, Verdict
+
+PAUSE_US = 4_000
+"""How long a step waits for the peer to settle before the next one follows."""
+REST_US = 1_300_000
+"""How long the end of a walk waits for what is still owed within that time."""
+_OPENING = {"server": "LISTEN", "client": "CLOSED"}
+
+
+class Plan(Protocol):
+    """Where the steps come from."""
+
+    def next(self, walk: Walk) -> Step | None:
+        """The next step; None at the end."""
+
+
+class _OneConnection(Demultiplexer):
+    """All segments between the two ends belong to one connection, whatever SYNs pass: the walk has one judge."""
+
+    def _connection(self, packet: Packet, located: object, octets: bytes, s: Segment) -> tuple[Connection, Direction]:
+        for connection in self.connections[:1]:
+            return connection, Direction(connection.client.port != s.src_port)
+        return super()._connection(packet, located, octets, s)  # type: ignore[arg-type]
+
+
+class _BenchSearch(Search):
+    """The search of a bench that hands every frame to its peer itself, after all that the peer sent before.
+
+    An input is therefore acted on before any later output (no lag), while deadlines keep the lag of the environment. Also
+    counts the gates that agreed to an output.
+    """
+
+    def __init__(self, law: CompiledLaw, bounds: Bounds, environment: Environment) -> None:
+        super().__init__(law, bounds, environment)
+        self.gates: Counter[str] = Counter()
+
+    def emit(self, c: Configuration, match: Match, event: Event) -> list[Configuration]:
+        self.gates.update(g.id for g, _ in match.gates)
+        return super().emit(c, match, event)
+
+    def is_due(self, c: Configuration, now: int) -> bool:
+        at = c.next - self.base
+        return c.alarm < now - self.environment.lag or (at < len(self.pending) and self.pending[at].time < now)
+
+    def pass_time(self, c: Configuration, now: int) -> list[Configuration]:
+        overdue = now - self.environment.lag
+        work, done = [c], []
+        while work:
+            self.spend()
+            c = work.pop()
+            at = c.next - self.base
+            captured = self.pending[at].time if at < len(self.pending) else NEVER
+            if captured < now and c.alarm > captured and self.consumable(c, now):
+                work += self._forced(c, captured)
+            elif c.alarm < overdue:
+                work += self._expire(c)
+            else:
+                done.append(c)
+        return merge(done)
+
+
+@dataclass(frozen=True, slots=True)
+class WalkResult:
+    """What came of a walk. `frames` are the packets of both directions, numbered from 1 in findings."""
+
+    trace: Trace
+    verdict: Verdict
+    rows: Counter[str]
+    frames: tuple[tuple[int, bytes], ...]
+    state: str
+    number: int = 0
+
+    @property
+    def failure(self) -> Finding | None:
+        """The contradiction, if there was one."""
+        return next((f for f in self.verdict.findings if f.grade is Grade.FAIL), None)
+
+
+class Walk:
+    """A connection in progress. `patience` multiplies every wait of the bench's own (not the steps of the trace)."""
+
+    def __init__(self, law: CompiledLaw, peer: Peer, role: str, buffer: int = 0, isn: int = 0, patience: int = 1, number: int = 0) -> None:
+        self.law, self.peer, self.role, self.buffer, self.isn = law, peer, role, buffer, isn
+        self.patience = patience
+        self.number = number
+        self.session = peer.open(buffer)
+        environment = peer.environment
+        environment = Environment(environment.lag * patience, environment.swap, environment.losses, environment.hidden)
+        self.judge = Judge(law, Bounds(seconds=60.0), environment, peer.name)
+        self.search = self.judge.search = _BenchSearch(law, self.judge.bounds, environment)
+        self.steps: list[Step] = []
+        self.frames: list[tuple[int, bytes]] = []
+        self.impatient = False
+        self.composer: Composer | None = None
+        self.drain: Callable[[], None] = lambda: None
+        self._demultiplexer = _OneConnection()
+        self._over = False
+
+    @property
+    def key(self) -> tuple[int, int]:
+        """The ports of peer and tester."""
+        return self.session.ends.key
+
+    # --- packets -------------------------------------------------------------------------------------------------
+
+    def receive(self, time: int, frame: bytes) -> None:
+        """A frame of this connection was seen, from either side."""
+        if self._over:
+            return
+        self.frames.append((time, frame))
+        seen = self._demultiplexer.feed(Packet(len(self.frames), time, frame, LinkType.ETHERNET, len(frame)))
+        if seen is None:
+            return
+        segment = seen[1].segment
+        if segment.src_port == self.session.ends.peer.port:
+            self.judge.output(MESSAGE, segment, time, len(self.frames))
+        elif segment.sum_ok:
+            self.judge.input(MESSAGE, segment, time, len(self.frames))
+
+    def view(self) -> Configuration | None:
+        """The likeliest configuration once the peer has acted on all that was sent; None after a contradiction."""
+        if self.judge.ended or not self.judge.frontier:
+            return None
+        search, steps = self.search, self.search.steps
+        steps.count = 0
+        start = self.judge.frontier
+        try:
+            reached = search.sweep([c.copy() for c in start], Event("", None, self.peer.now(), 0, 0), None, False)
+        except BudgetError:
+            return None
+        done = [c for c in reached if c.next == search.end] or reached
+        opening = _OPENING[self.role] if not self.frames else ""
+        return min(done, key=lambda c: (steps.control(c) != opening if opening else steps.control(c) == "CLOSED", c.cost), default=None)
+
+    def state(self) -> str:
+        """The control state of the view."""
+        c = self.view()
+        return str(self.search.steps.control(c)) if c is not None else ""
+
+    # --- running ---------------------------------------------------------------------------------------------------
+
+    def run(self, plan: Plan) -> Iterator[int]:
+        """Drive the connection; yields wake-up times."""
+        while not self.judge.ended and (step := plan.next(self)) is not None:
+            self.steps.append(step)
+            yield from self._perform(step)
+        if not self.judge.ended:
+            yield from self._settle(REST_US * self.patience, True)
+
+    def _perform(self, step: Step) -> Iterator[int]:
+        match step:
+            case Call(name=name, n=n):
+                self.session.call(name, n)
+            case Wait(us=us):
+                until = self.peer.now() + us
+                while self.peer.now() < until and not self.judge.ended:
+                    yield until
+                    self.judge.advance(self.peer.now())
+                return
+            case _:
+                self.drain()  # what the peer sent before is seen before
+                c = self.view()
+                if c is None or self.composer is None:
+                    return
+                draft = self.composer.draft(step, c)
+                frame = build_frame(self.session.ends, draft, step.sum_ok)
+                self.receive(self.peer.now(), frame)
+                self.peer.transmit(frame)
+        yield from self._settle(PAUSE_US * self.patience, False)
+
+    def _settle(self, limit: int, at_end: bool) -> Iterator[int]:
+        """Wait until nothing is left to be done, at most `limit`; at the end, debts due later than that do not count."""
+        until = self.peer.now() + limit
+        self.impatient = True
+        yield self.peer.now()
+        while (now := self.peer.now()) < until and not self.judge.ended:
+            if self.judge.settled(now) or (at_end and not self._owes_until(until)):
+                break
+            yield until
+            self.judge.advance(self.peer.now())
+        self.impatient = False
+
+    def _owes_until(self, time: int) -> bool:
+        lag = self.judge.environment.lag
+        return self.search.end > min((c.next for c in self.judge.frontier), default=0) or any(
+            c.alarm + lag <= time for c in self.judge.frontier
+        )
+
+    def crashed(self, error: PeerCrashError) -> None:
+        """The peer's code failed: that ends the judgement."""
+        self.judge.findings.append(Finding(
+            Grade.FAIL, "crash", "MUST", str(error).partition(":")[0], len(self.frames), self.peer.now(),
+            f"{self.peer.name} crashed  {error}", configuration=self.state(), possible=len(self.judge.frontier),
+        ))  # fmt: skip
+        self.judge.ended = True
+
+    def finish(self) -> WalkResult:
+        """End the walk, whatever its state; the peer's side is let go."""
+        verdict = self.judge.finish(self.peer.now())
+        state = self.state()
+        self._over = True
+        c = self.view()
+        if c is not None and self.composer is not None and state in self.composer.synced:
+            reset = self.composer.neutral(c)
+            reset.rst, reset.ackf = True, False
+            with suppress(PeerCrashError):
+                self.peer.transmit(build_frame(self.session.ends, reset))
+        self.session.close()
+        rows = Counter({row: n for row, n in verdict.coverage.items() if n}) + self.search.gates
+        fails = next((f.key for f in verdict.findings if f.grade is Grade.FAIL), None)
+        trace = Trace(self.peer.name, self.role, self.buffer, self.isn, tuple(self.steps), fails)
+        return WalkResult(trace, verdict, rows, tuple(self.frames), state, self.number)
+
+
+PLAIN = Options(mss=1460, wscale=None, sack=False, timestamps=False, window=65_535)
+
+
+class Replayed:
+    """The steps of a trace, one after the other."""
+
+    def __init__(self, steps: tuple[Step, ...]) -> None:
+        self._steps = iter(steps)
+
+    def next(self, walk: Walk) -> Step | None:
+        """The next step of the trace."""
+        return next(self._steps, None)
+
+
+__all__ = ["Plan", "Replayed", "Walk", "WalkResult"]

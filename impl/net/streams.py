@@ -1,0 +1,320 @@
+"""TCP sockets shaped like the standard library's, blocking and for asyncio, over one host."""
+
+import asyncio
+import contextlib
+import errno
+import socket
+from concurrent.futures import Future
+from typing import Any, Final, Self, TypeVar
+
+from wirelaw.impl.net.sockets import Driver, SocketAddress, async_look_up, local_address, look_up, to_text
+from wirelaw.impl.net.tcp import Connection, Listener, Tcp
+from wirelaw.impl.wire.checksum import Address, Octets
+
+T = TypeVar("T")
+_SIZES: Final = {socket.SO_RCVBUF: "receive", socket.SO_SNDBUF: "send"}
+
+
+def _tcp(driver: Driver) -> Tcp:
+    tcp = driver.stack.stream
+    assert isinstance(tcp, Tcp)
+    return tcp
+
+
+class TcpSocket:
+    """A blocking stream socket: the methods of `socket.socket(AF_INET, SOCK_STREAM)` with their meaning.
+
+    On a virtual host nothing waits: calls that would raise `BlockingIOError`.
+    """
+
+    family = socket.AF_INET
+    type = socket.SOCK_STREAM
+    proto = socket.IPPROTO_TCP
+
+    def __init__(self, driver: Driver, connection: Connection | None = None) -> None:
+        self._driver = driver
+        self._connection = connection
+        self._listener: Listener | None = None
+        self._port = 0
+        self._timeout: float | None = None
+        self._options: dict[tuple[int, int], int] = {}
+        self._reset_on_close = False
+        self._closed = False
+
+    # --- opening -----------------------------------------------------------------------------------------------
+
+    def bind(self, address: SocketAddress) -> None:
+        """Choose the local port (0: any). `OSError` when the address is not ours."""
+        local_address(self._driver, address[0])
+        self._port = address[1]
+
+    def listen(self, backlog: int | None = None) -> None:
+        """Begin a passive open (RFC 9293 3.10.1)."""
+        self._check_open()
+        if self._listener is None:
+            self._listener = self._driver.call(lambda: _tcp(self._driver).listen(self._port, backlog))
+            self._port = self._listener.port
+
+    def accept(self) -> tuple["TcpSocket", SocketAddress]:
+        """The next connection and its peer."""
+        listener = self._listener
+        if listener is None:
+            raise OSError(errno.EINVAL, "the socket does not listen")
+        future = self._driver.call(listener.accept)
+        connection = self._wait(future, lambda: listener.forget(future))
+        accepted = TcpSocket(self._driver, connection)
+        return accepted, accepted.getpeername()
+
+    def connect(self, address: SocketAddress) -> None:
+        """Open a connection. `ConnectionRefusedError`, `TimeoutError` and other `OSError` as the standard library has them."""
+        self._check_open()
+        if self._connection is not None:
+            raise OSError(errno.EISCONN, "the socket is connected already")
+        remote = look_up(self._driver, address[0])
+        connection = self._connection = self._driver.call(lambda: _tcp(self._driver).connect(remote, address[1], self._port))
+        self._apply_options()
+        self._wait(connection.connected, lambda: None)
+
+    def connect_ex(self, address: SocketAddress) -> int:
+        """`connect`, with the error number as its result."""
+        try:
+            self.connect(address)
+        except OSError as error:
+            return error.errno or errno.EIO
+        return 0
+
+    # --- octets ------------------------------------------------------------------------------------------------
+
+    def send(self, data: Octets, flags: int = 0) -> int:
+        """Hand over octets; how many were taken is returned."""
+        connection = self._connected()
+        future = self._driver.call(lambda: connection.send(data))
+        return self._wait(future, lambda: connection.forget(future))
+
+    def sendall(self, data: Octets, flags: int = 0) -> None:
+        """Hand over all octets."""
+        view = memoryview(data).cast("B")
+        while view:
+            view = view[self.send(view) :]
+
+    def recv(self, bufsize: int, flags: int = 0) -> bytes:
+        """Up to `bufsize` octets; empty when the peer has finished."""
+        connection = self._connected()
+        future = self._driver.call(lambda: connection.receive(bufsize))
+        return self._wait(future, lambda: connection.forget(future))
+
+    def recv_into(self, buffer: bytearray | memoryview, nbytes: int = 0, flags: int = 0) -> int:
+        """Like `recv`, into `buffer`; the number of octets is returned."""
+        data = self.recv(nbytes or len(buffer))
+        memoryview(buffer)[: len(data)] = data
+        return len(data)
+
+    # --- closing -----------------------------------------------------------------------------------------------
+
+    def shutdown(self, how: int) -> None:
+        """`SHUT_WR` or `SHUT_RDWR`: no more to send (RFC 9293 3.10.4)."""
+        connection = self._connected()
+        if how != socket.SHUT_RD:
+            self._driver.call(lambda: connection.call("close"))
+
+    def close(self) -> None:
+        """Close; with unread text, or SO_LINGER 0, the connection is reset. What was sent is still delivered. May be called twice."""
+        self._closed = True
+        listener, self._listener = self._listener, None
+        if listener is not None:
+            self._driver.call(listener.close)
+        connection, self._connection = self._connection, None
+        if connection is not None:
+            self._driver.call(lambda: self._leave(connection))
+
+    def _leave(self, connection: Connection) -> None:
+        with contextlib.suppress(OSError):  # nothing is left to close
+            if self._reset_on_close:
+                connection.call("abort")
+            else:
+                connection.call("leave", connection.incoming.readable > 0)
+
+    def detach(self) -> Connection | None:
+        """Give up the connection without closing it."""
+        connection, self._connection = self._connection, None
+        return connection
+
+    # --- the rest ----------------------------------------------------------------------------------------------
+
+    def settimeout(self, value: float | None) -> None:
+        """Seconds that a call may wait; None for ever, 0 not at all."""
+        if value is not None and value < 0:
+            raise ValueError("Timeout value out of range")
+        self._timeout = value
+
+    def gettimeout(self) -> float | None:
+        """The timeout in seconds."""
+        return self._timeout
+
+    def setblocking(self, flag: bool) -> None:
+        """Wait for ever, or not at all."""
+        self._timeout = None if flag else 0.0
+
+    def setsockopt(self, level: int, option: int, value: int | bytes) -> None:
+        """TCP_NODELAY, SO_RCVBUF, SO_SNDBUF, SO_LINGER (on with 0 seconds: reset on close), SO_REUSEADDR (always so here)."""
+        if (level, option) == (socket.SOL_SOCKET, socket.SO_LINGER) and isinstance(value, bytes):
+            self._reset_on_close = value[:4] != bytes(4) and value[4:8] == bytes(4)
+        elif isinstance(value, int) and (option == socket.TCP_NODELAY if level == socket.IPPROTO_TCP else level == socket.SOL_SOCKET):
+            if level == socket.SOL_SOCKET and option not in {*_SIZES, socket.SO_REUSEADDR}:
+                raise OSError(errno.ENOPROTOOPT, "TCP sockets know SO_RCVBUF, SO_SNDBUF, SO_LINGER and SO_REUSEADDR")
+            self._options[level, option] = value
+            self._apply_options()
+        else:
+            raise OSError(errno.ENOPROTOOPT, "TCP sockets know TCP_NODELAY")
+
+    def getsockopt(self, level: int, option: int) -> int:
+        """The value of an option; SO_ERROR is the pending error, once."""
+        connection = self._connection
+        if (level, option) == (socket.SOL_SOCKET, socket.SO_ERROR):
+            error = connection.error if connection is not None else None
+            return error.errno or errno.EIO if isinstance(error, OSError) else 0
+        if level == socket.SOL_SOCKET and connection is not None and option in _SIZES:
+            return connection.incoming.capacity if option == socket.SO_RCVBUF else connection.outgoing.capacity
+        return self._options.get((level, option), 0)
+
+    def getsockname(self) -> SocketAddress:
+        """Our address and port."""
+        if self._connection is not None:
+            address, port, _, _ = self._connection.four_tuple
+            return to_text(address), port
+        return str(self._driver.stack.config.ip) if self._listener else "0.0.0.0", self._port  # noqa: S104 - reported, not bound
+
+    def getpeername(self) -> SocketAddress:
+        """The peer's address and port."""
+        _, _, address, port = self._connected().four_tuple
+        return to_text(address), port
+
+    @property
+    def connection(self) -> Connection | None:
+        """What stands behind the socket."""
+        return self._connection
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *exc_info: object) -> None:
+        self.close()
+
+    def _apply_options(self) -> None:
+        connection = self._connection
+        if connection is None:
+            return
+        sizes = {_SIZES[o]: v for (level, o), v in self._options.items() if level == socket.SOL_SOCKET and o in _SIZES}
+        nodelay = self._options.get((socket.IPPROTO_TCP, socket.TCP_NODELAY))
+
+        def apply() -> None:
+            connection.resize(**sizes)
+            if nodelay is not None:
+                connection.call("push", bool(nodelay))
+
+        self._driver.call(apply)
+
+    def _check_open(self) -> None:
+        if self._closed:
+            raise OSError(errno.EBADF, "the socket is closed")
+
+    def _connected(self) -> Connection:
+        self._check_open()
+        if self._connection is None:
+            raise OSError(errno.ENOTCONN, "the socket is not connected")
+        return self._connection
+
+    def _wait(self, future: "Future[T]", forget: Any) -> T:
+        """The future's value within the timeout; what came too late for it is not lost."""
+        try:
+            return self._driver.wait(future, self._timeout)
+        except (TimeoutError, BlockingIOError, KeyboardInterrupt):
+            self._driver.call(forget)
+            if future.done():
+                return future.result()
+            if self._timeout == 0:
+                raise BlockingIOError(errno.EAGAIN, "the call would have to wait") from None
+            raise
+
+
+class AsyncTcpStream:
+    """A connection for asyncio; made by `Host.async_connect` and `AsyncTcpListener.accept`."""
+
+    def __init__(self, driver: Driver, connection: Connection) -> None:
+        self._driver = driver
+        self._connection = connection
+
+    async def _do(self, start: Any) -> Any:
+        future = await asyncio.wrap_future(self._driver.submit(start))
+        try:
+            return await asyncio.wrap_future(future)
+        except asyncio.CancelledError:
+            self._driver.submit(lambda: self._connection.forget(future))
+            raise
+
+    async def read(self, count: int) -> bytes:
+        """Up to `count` octets; empty when the peer has finished."""
+        data = await self._do(lambda: self._connection.receive(count))
+        assert isinstance(data, bytes)
+        return data
+
+    async def write(self, data: Octets) -> None:
+        """Hand over all octets, waiting for room as needed."""
+        view = memoryview(data).cast("B")
+        while view:
+            rest = view
+            view = view[await self._do(lambda: self._connection.send(rest)) :]  # noqa: B023 - run before the next turn
+
+    async def finish(self) -> None:
+        """No more to write."""
+        await asyncio.wrap_future(self._driver.submit(lambda: self._connection.call("close")))
+
+    async def close(self) -> None:
+        """Close the connection; what was written is still delivered."""
+
+        def leave() -> None:
+            with contextlib.suppress(OSError):
+                self._connection.call("leave", self._connection.incoming.readable > 0)
+
+        await asyncio.wrap_future(self._driver.submit(leave))
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *exc_info: object) -> None:
+        await self.close()
+
+
+class AsyncTcpListener:
+    """A passive open for asyncio; made by `Host.async_listen`."""
+
+    def __init__(self, driver: Driver, listener: Listener) -> None:
+        self._driver = driver
+        self._listener = listener
+
+    @property
+    def port(self) -> int:
+        """The local port."""
+        return self._listener.port
+
+    async def accept(self) -> AsyncTcpStream:
+        """The next connection."""
+        future = await asyncio.wrap_future(self._driver.submit(self._listener.accept))
+        return AsyncTcpStream(self._driver, await asyncio.wrap_future(future))
+
+    async def close(self) -> None:
+        """Stop listening."""
+        await asyncio.wrap_future(self._driver.submit(self._listener.close))
+
+
+async def async_connect(driver: Driver, address: SocketAddress) -> AsyncTcpStream:
+    """Open a connection for asyncio."""
+    remote: Address = await async_look_up(driver, address[0])
+    connection = await asyncio.wrap_future(driver.submit(lambda: _tcp(driver).connect(remote, address[1])))
+    await asyncio.wrap_future(connection.connected)
+    return AsyncTcpStream(driver, connection)
+
+
+async def async_listen(driver: Driver, port: int = 0, backlog: int | None = None) -> AsyncTcpListener:
+    """Listen for asyncio."""
+    return AsyncTcpListener(driver, await asyncio.wrap_future(driver.submit(lambda: _tcp(driver).listen(port, backlog))))

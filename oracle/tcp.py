@@ -1,0 +1,100 @@
+"""Judging one end of a TCP connection from what was captured.
+
+The law is one connection as RFC 9293 has it; which end is judged is a parameter. Segments of that end are outputs, those of
+the other are inputs, except damaged ones, which never reach the protocol (RFC 9293 3.1, MUST-3).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+
+from wirelaw.oracle.adapters.tcp import Connection, Demultiplexer, Direction, Observation, near, observe
+from wirelaw.oracle.capture import Packet
+from wirelaw.oracle.judge import Judge
+from wirelaw.oracle.rows import CompiledLaw
+from wirelaw.oracle.verdict import Bounds, Environment, Finding, Grade, Verdict
+
+MESSAGE = "seg"
+
+
+class ConnectionJudge:
+    """One end of one connection. `direction` is that end's role; `near` says whether the capture is its own."""
+
+    def __init__(
+        self, law: CompiledLaw, direction: Direction, near: bool = True, bounds: Bounds | None = None,
+        environment: Environment | None = None, subject: str = "",
+    ) -> None:  # fmt: skip
+        self.direction = direction
+        default = Environment.near() if near else Environment.far_side()
+        self.judge = Judge(law, bounds, environment or default, subject or direction.name.lower())
+
+    def observe(self, seen: Observation) -> Finding | None:
+        """Judge one segment; a finding ends the judgement."""
+        if seen.direction == self.direction:
+            return self.judge.output(MESSAGE, seen.segment, seen.time, seen.number)
+        if seen.segment.sum_ok:
+            return self.judge.input(MESSAGE, seen.segment, seen.time, seen.number)
+        return self.judge.advance(seen.time)
+
+    def finish(self, known_until: int | None = None) -> Verdict:
+        """The verdict; silence counts until `known_until` (µs), the last moment the capture is known to have been running."""
+        return self.judge.finish(known_until)
+
+
+@dataclass(frozen=True, slots=True)
+class Judged:
+    """The verdict on one end of one connection."""
+
+    connection: Connection
+    direction: Direction
+    near: bool
+    verdict: Verdict
+
+    @property
+    def subject(self) -> str:
+        """The judged end's address and port."""
+        return str(self.connection.client if self.direction is Direction.CLIENT else self.connection.server)
+
+
+def judge_capture(
+    law: CompiledLaw,
+    packets: Iterable[Packet],
+    sides: Callable[[Connection], Iterable[tuple[Direction, bool]]] | None = None,
+    known_until: int | None = None,
+    bounds: Bounds | None = None,
+) -> Iterator[Judged]:
+    """Judge every connection in `packets`, both ends unless `sides` chooses; verdicts come as connections end.
+
+    `sides` maps a connection to pairs of (end, whether the capture is near to it). Without it, nearness is told from the
+    capture itself once the connection has ended, so both readings are followed meanwhile.
+    """
+    retired: list[Connection] = []
+    demultiplexer = Demultiplexer(on_retire=retired.append)
+    judges: dict[int, list[tuple[ConnectionJudge, bool]]] = {}
+
+    def begin(connection: Connection) -> list[tuple[ConnectionJudge, bool]]:
+        chosen = tuple(sides(connection)) if sides is not None else tuple((d, n) for d in Direction for n in (True, False))
+        ends = {Direction.CLIENT: connection.client, Direction.SERVER: connection.server}
+        return [(ConnectionJudge(law, d, n, bounds, subject=ends[d].address), n) for d, n in chosen]
+
+    def conclude() -> Iterator[Judged]:
+        while retired:
+            connection = retired.pop(0)
+            nearer = near(connection).roles
+            for judge, is_near in judges.pop(connection.number, ()):
+                if sides is None and is_near != (judge.direction in nearer):
+                    continue
+                verdict = judge.finish(known_until)
+                if connection.doubts or connection.starts_midway:
+                    reason = "; ".join(connection.doubts) or "the opening was not captured"
+                    verdict = Verdict(Grade.INCONCLUSIVE, (), reason, verdict.coverage, verdict.observations)
+                yield Judged(connection, judge.direction, is_near, verdict)
+
+    for connection, seen in observe(packets, demultiplexer):
+        if connection.number not in judges:
+            judges[connection.number] = begin(connection)
+        yield from conclude()
+        for judge, _ in judges[connection.number]:
+            judge.observe(seen)
+    yield from conclude()

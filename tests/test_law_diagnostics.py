@@ -1,0 +1,42 @@
+"""Each mistake in a law has one message, which says where, what, and what to do: one bad file beside its expected message."""
+
+from pathlib import Path
+
+import pytest
+from wirelaw.spec.language.checks import run_checks
+from wirelaw.spec.language.clauses import load_catalogues
+from wirelaw.spec.language.diagnostics import LawError
+from wirelaw.spec.language.load import load
+
+FOLDER = Path(__file__).parent / "fixtures" / "bad_law"
+NAMES = sorted(p.stem for p in FOLDER.glob("*.law"))
+
+
+def said_about(name: str, solver: str) -> str:
+    """Everything the tools say about a law, its profile, and its clauses (in the folder of its name)."""
+    profile = Path(f"{name}.profile")
+    try:
+        law = load([Path(f"{name}.law"), *([profile] if profile.exists() else [])])
+    except LawError as error:
+        return f"{error}\n"
+    catalogues = load_catalogues(name) if Path(name).is_dir() else None
+    return "\n".join(str(d) for d in run_checks(law, catalogues, solver).diagnostics) + "\n"
+
+
+@pytest.mark.parametrize("solver", ["z3", "exhaustive"])
+@pytest.mark.parametrize("name", NAMES)
+def test_message(name: str, solver: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    if solver == "z3":
+        pytest.importorskip("z3", reason="the solver z3 is not installed")
+    monkeypatch.chdir(FOLDER)
+    assert said_about(name, solver) == (FOLDER / f"{name}.expected").read_text("utf-8")
+
+
+def test_every_bad_law_has_its_message() -> None:
+    assert NAMES == sorted(p.stem for p in FOLDER.glob("*.expected"))
+
+
+def test_every_check_has_a_bad_law() -> None:
+    checks = Path(run_checks.__code__.co_filename).parent
+    machinery = {"__init__", "cache", "effects", "run", "solver", "solver_exhaustive", "solver_z3", "subject"}
+    assert {p.stem for p in checks.glob("*.py")} - machinery - set(NAMES) == set()
