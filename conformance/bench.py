@@ -11,6 +11,7 @@ from random import Random
 
 from wirelaw.conformance.inputs import Composer, Options
 from wirelaw.conformance.peer import Peer, PeerCrashError, ports
+from wirelaw.conformance.routes import Routes
 from wirelaw.conformance.trace import Trace
 from wirelaw.conformance.walk import PLAIN, Plan, Replayed, Walk, WalkResult
 from wirelaw.oracle.rows import CompiledLaw, compile_law
@@ -30,6 +31,16 @@ def tcp_machine() -> Machine:
 def tcp_law() -> CompiledLaw:
     """The shipped law of TCP as its judge reads it."""
     return compile_law(tcp_machine())
+
+
+_routes: dict[int, Routes] = {}
+
+
+def routes_of(law: CompiledLaw) -> Routes:
+    """The control graph of `law`, made once."""
+    if id(law) not in _routes:
+        _routes[id(law)] = Routes(law)
+    return _routes[id(law)]
 
 
 class Bench:
@@ -115,7 +126,7 @@ def make_walk(
     law: CompiledLaw, peer: Peer, role: str, random: Random, buffer: int, isn: int, options: Options, patience: int = 1, number: int = 0
 ) -> Walk:
     """A walk with what composes its segments."""
-    walk = Walk(law, peer, role, buffer, isn, patience, number)
+    walk = Walk(law, routes_of(law), peer, role, buffer, isn, patience, number)
     walk.composer = Composer(law, walk.search.steps, random, isn, options)
     return walk
 

@@ -25,7 +25,7 @@ from wirelaw.spec.language.expressions import Binary, Call, Expr, Field, Lit, Un
 MESSAGE = "seg"
 LONGEST_TEXT = 1400
 _FAR = 1 << 30
-_TRIES = 6
+_TRIES = 16
 _SEQ_BASES, _ACK_BASES = ("rcv_nxt", "rcv_edge"), ("snd_nxt", "snd_una", "snd_edge")
 _LIMITS = {"len": LONGEST_TEXT, "wnd": 65_535, "mss": 65_535, "wscale": 255, "up": 65_535}
 _NEGATED = {"==": "!=", "!=": "==", "<": ">=", ">=": "<", ">": "<=", "<=": ">"}
@@ -100,25 +100,30 @@ class Composer:
     def aimed(self, c: Configuration, row: CompiledRow, now: int, illegal: bool = False) -> Send | None:
         """A segment that takes `row`; with `illegal`, one that breaks a single conjunct of its guard. None when none was found."""
         visible = self.law.machine.visible(row.row.guard)
-        if not visible:
-            return None
-        for _ in range(_TRIES):
+        for attempt in range(_TRIES if visible else 0):
             draft = self.neutral(c)
             bound = context(self.law, c, None, dict.fromkeys(row.row.binders, draft), now)
             broken = self.random.choice(visible) if illegal else None
+            if attempt > 1 and not illegal:  # what an earlier table does to the variables may be what the row waits for
+                self._steer_all(self.random.choice(self.rows_here(c)), draft, c, now)
             for conjunct in (*visible, *(visible if self.random.random() < 0.5 else ())):
                 if conjunct is not broken:
                     self.steer(conjunct, True, draft, bound)
             if broken is not None:
                 self.steer(broken, False, draft, bound)
             self._finish(draft, c)
-            holds = [bool(evaluate(e, bound)) for e in visible]
-            if illegal and holds.count(False) == 1:
-                at = holds.index(False)
-                return self.send(draft, c, f"[{row.id}] without: {text(visible[at])}  @{(row.row.clauses or ('',))[0]}")
-            if not illegal and all(holds) and row.id in self.taken(c, draft, now):
+            if illegal:
+                failed = [e for e in visible if not evaluate(e, bound)]
+                if len(failed) == 1:
+                    return self.send(draft, c, f"[{row.id}] without: {text(failed[0])}  @{(row.row.clauses or ('',))[0]}")
+            elif row.id in self.taken(c, draft, now):
                 return self.send(draft, c, f"[{row.id}]")
         return None
+
+    def _steer_all(self, row: CompiledRow, draft: Draft, c: Configuration, now: int) -> None:
+        bound = context(self.law, c, None, dict.fromkeys(row.row.binders, draft), now)
+        for conjunct in self.law.machine.visible(row.row.guard):
+            self.steer(conjunct, True, draft, bound)
 
     def _finish(self, draft: Draft, c: Configuration) -> None:
         if draft.syn:

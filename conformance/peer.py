@@ -92,6 +92,10 @@ class Session(ABC):
         """
 
     @abstractmethod
+    def accept(self) -> None:
+        """Take the connection a passive open led to, if there is one; nothing listens on the port from then on."""
+
+    @abstractmethod
     def close(self) -> None:
         """Let go of everything at once; the connection is not judged any more."""
 

@@ -52,13 +52,13 @@ class Routes:
         return frozenset(n for n in wanted if self.machine.variables[n].kind == "user")
 
     def calls_for(self, row: m.Row, state: str) -> tuple[str, ...]:
-        """Calls of the user that, in `state`, set everything `row` wishes."""
+        """Calls of the user that, in `state`, set something that `row` wishes."""
         wished = self.wishes(row)
         found = []
         for r in self.machine.rows():
             if r.event_kind == "call" and (not r.states or state in r.states) and r.ending.kind != "refuse":
                 assigned = {s.name for s in r.actions if s.kind == "assign"}
-                if wished and wished <= assigned:
+                if wished & assigned:
                     found.append(r.event)
         return tuple(found)
 

@@ -14,6 +14,7 @@ from typing import Protocol
 
 from wirelaw.conformance.inputs import MESSAGE, Composer, Options
 from wirelaw.conformance.peer import Peer, PeerCrashError, build_frame
+from wirelaw.conformance.routes import Routes
 from wirelaw.conformance.trace import Call, Step, Trace, Wait
 from wirelaw.impl.wire.tcp import Segment
 from wirelaw.oracle.adapters.tcp import Connection, Demultiplexer, Direction
@@ -65,7 +66,7 @@ class _BenchSearch(Search):
 
     def is_due(self, c: Configuration, now: int) -> bool:
         at = c.next - self.base
-        return c.alarm < now - self.environment.lag or (at < len(self.pending) and self.pending[at].time < now)
+        return c.alarm < now - self.environment.lag or (at < len(self.pending) and self.pending[at].time <= now)
 
     def pass_time(self, c: Configuration, now: int) -> list[Configuration]:
         overdue = now - self.environment.lag
@@ -75,7 +76,7 @@ class _BenchSearch(Search):
             c = work.pop()
             at = c.next - self.base
             captured = self.pending[at].time if at < len(self.pending) else NEVER
-            if captured < now and c.alarm > captured and self.consumable(c, now):
+            if captured <= now and c.alarm > captured and self.consumable(c, now):
                 work += self._forced(c, captured)
             elif c.alarm < overdue:
                 work += self._expire(c)
@@ -104,8 +105,11 @@ class WalkResult:
 class Walk:
     """A connection in progress. `patience` multiplies every wait of the bench's own (not the steps of the trace)."""
 
-    def __init__(self, law: CompiledLaw, peer: Peer, role: str, buffer: int = 0, isn: int = 0, patience: int = 1, number: int = 0) -> None:
+    def __init__(
+        self, law: CompiledLaw, routes: Routes, peer: Peer, role: str, buffer: int = 0, isn: int = 0, patience: int = 1, number: int = 0,
+    ) -> None:  # fmt: skip
         self.law, self.peer, self.role, self.buffer, self.isn = law, peer, role, buffer, isn
+        self.routes = routes
         self.patience = patience
         self.number = number
         self.session = peer.open(buffer)
@@ -170,12 +174,15 @@ class Walk:
             self.steps.append(step)
             yield from self._perform(step)
         if not self.judge.ended:
-            yield from self._settle(REST_US * self.patience, True)
+            yield from self._settle(REST_US + self.judge.environment.lag, True)
 
     def _perform(self, step: Step) -> Iterator[int]:
         match step:
             case Call(name=name, n=n):
+                self.drain()
+                self.judge.advance(self.peer.now())
                 self.session.call(name, n)
+                self._posit(name)
             case Wait(us=us):
                 until = self.peer.now() + us
                 while self.peer.now() < until and not self.judge.ended:
@@ -191,7 +198,17 @@ class Walk:
                 frame = build_frame(self.session.ends, draft, step.sum_ok)
                 self.receive(self.peer.now(), frame)
                 self.peer.transmit(frame)
-        yield from self._settle(PAUSE_US * self.patience, False)
+                self.session.accept()
+        yield from self._settle(PAUSE_US * min(self.patience, 4), False)
+
+    def _posit(self, call: str) -> None:
+        """What the call may do at once without a packet: the judge need not guess the moment."""
+        steps, now = self.search.steps, self.peer.now()
+        for c in list(self.judge.frontier):
+            for d in steps.acts(c, now, len(self.frames)):
+                row = self.law.rows[d.trail[1]].row if d.trail is not None else None
+                if row is not None and (row.event == call or call in self.routes.calls_for(row, str(steps.control(c)))):
+                    self.judge.frontier.append(d)
 
     def _settle(self, limit: int, at_end: bool) -> Iterator[int]:
         """Wait until nothing is left to be done, at most `limit`; at the end, debts due later than that do not count."""

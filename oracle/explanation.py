@@ -138,15 +138,17 @@ def _reply_candidates(law: CompiledLaw, c: Configuration, event: Event, depth: i
     reply = c.replies[0]
     row = law.rows[reply.row]
     said: list[tuple[str, str]] = []
+    weight = 0.0
     if reply.message not in law.machine.messages[event.kind].lineage:
         said = [(reply.message, f"{event.kind} was sent")]
+        weight += KIND_WEIGHT
     for n, v in reply.fields.items():
         if not said or hasattr(event.message, n):
             seen = getattr(event.message, n, None)
             if seen != v:
                 said.append((f"{n} == {shown(v)}", difference(n, seen, v)))
+                weight += FLAG_WEIGHT if isinstance(v, bool) else NUMBER_WEIGHT
     whole = tuple(f"{n} == {shown(v)}" for n, v in reply.fields.items() if v) or (reply.message,)
-    weight = sum(FLAG_WEIGHT if isinstance(v, bool) else NUMBER_WEIGHT for _, v in reply.fields.items())
     yield _Candidate(weight, depth, c, Miss(row.id, state_names(law, c), whole, tuple(said), _clause(row), row.level), row, ())
 
 

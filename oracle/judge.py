@@ -105,7 +105,7 @@ class Judge:
         """The verdict so far."""
         findings, cost = list(self.findings), 0
         if self.frontier:
-            best = min(self.frontier, key=lambda c: c.cost)
+            best = _best(self.frontier)
             cost = best.cost
             findings += explanation.remarks(self.law, best)
         grade = max((f.grade for f in findings), default=Grade.PASS)
@@ -118,7 +118,7 @@ class Judge:
         """How often each row was taken by the winning configurations, by row id."""
         counts = list(self._counts)
         if self.frontier:
-            _walk(min(self.frontier, key=lambda c: c.cost).trail, lambda row, _: _count(counts, row))
+            _walk(_best(self.frontier).trail, lambda row, _: _count(counts, row))
         return {r.id: n for r, n in zip(self.law.rows, counts, strict=True)}
 
     def fork(self) -> Judge:
@@ -253,7 +253,7 @@ class Judge:
 
     def _flush(self) -> None:
         """Count and forget the past that all configurations share; with several, that of the cheapest stands for all."""
-        best = self.frontier[0] if len(self.frontier) == 1 else min(self.frontier, key=lambda c: c.cost)
+        best = self.frontier[0] if len(self.frontier) == 1 else _best(self.frontier)
         if len(self.frontier) > 1 and self._order & 0x3FF:
             return
         taken: list[tuple[int, int]] = []
@@ -285,12 +285,17 @@ class Judge:
 
     def _flush_all(self) -> None:
         if self.frontier:
-            best = min(self.frontier, key=lambda c: c.cost)
+            best = _best(self.frontier)
             self.findings += explanation.remarks(self.law, best)
             _walk(best.trail, lambda row, _: _count(self._counts, row))
 
     def _grade(self) -> Grade:
         return Grade.INCONCLUSIVE if self.environment.far else Grade.FAIL
+
+
+def _best(frontier: list[Configuration]) -> Configuration:
+    """The cheapest configuration; among equals the one that owes least."""
+    return min(frontier, key=lambda c: (c.cost, len(c.replies), len(c.debts), -c.next))
 
 
 def _walk(trail: Trail | None, visit: Callable[[int, int], None]) -> None:

@@ -151,7 +151,7 @@ class Search:
         mine: list[Configuration] = []
         for match in matches:
             mine += self.emit(c.copy(), match, event)
-        level = [c.copy()]
+        level, shadows = [c.copy()], [d.copy() for d in mine]
         while level:
             self.spend()
             after: list[Configuration] = []
@@ -159,25 +159,37 @@ class Search:
                 if self.consumable(d, event.time):
                     after += self.consume(d, False)
             level = merge(after)
-            if self._match_level(level, event, mine, bool(matches)):
-                break
+            shadows = self._advance_shadows(shadows, event)
+            hits = [(d, match) for d in level for match in steps.matches(d, event)]
+            if not hits:
+                continue
+            if not mine and not steps.movers(event.kind, event.message, event.time):
+                found += self._emit_all(hits, event)
+                return
+            known = {self._essence(s) for s in shadows}
+            fresh = [s for d, match in hits for s in self.emit(d.copy(), match, event) if self._essence(s) not in known]
+            mine += fresh
+            shadows += [s.copy() for s in fresh]
         found += mine
 
-    def _match_level(self, level: list[Configuration], event: Event, mine: list[Configuration], moving: bool) -> bool:
-        """Match every configuration of one depth; True when nothing deeper needs to be looked at."""
-        steps = self.steps
-        before = {steps.control(c) for c in mine}
-        hit = False
-        for d in level:
-            matches = steps.matches(d, event)
-            if not matches:
-                continue
-            hit = True
-            movers = moving or steps.movers(event.kind, event.message, event.time)
-            keep = movers or len(matches) > 1
-            for match in matches:
-                mine += [s for s in self.emit(d.copy() if keep else d, match, event) if steps.control(s) not in before]
-        return hit and not (moving or steps.movers(event.kind, event.message, event.time))
+    def _emit_all(self, hits: list[tuple[Configuration, Match]], event: Event) -> list[Configuration]:
+        if len(hits) == 1:
+            return self.emit(*hits[0], event)
+        return [s for d, match in hits for s in self.emit(d.copy(), match, event)]
+
+    def _advance_shadows(self, shadows: list[Configuration], event: Event) -> list[Configuration]:
+        """Let lazier successors consume what the search has just consumed before the output.
+
+        Where both come to the same, input and output commute and the lazier one stands for both; otherwise the order
+        matters (a control state changed in between), and both are kept.
+        """
+        return merge([n for s in shadows if self.consumable(s, event.time) for n in self.consume(s, False)])
+
+    def _essence(self, c: Configuration) -> tuple[object, ...]:
+        """The identity of `c` without debts that are void already."""
+        debts = self.steps.law.debts
+        c.debts = tuple(d for d in c.debts if not (debts[d.which].has_unless and debts[d.which].lapsed(c, None, d.args, d.due)))
+        return c.identity()
 
     def sweep(self, level: list[Configuration], event: Event, found: list[Configuration] | None, everything: bool) -> list[Configuration]:
         """Everything reachable from `level` by consuming; stops at the first depth that explains `event` (into `found`)."""

@@ -6,7 +6,7 @@ and return what came of it; the caller copies before where it still needs the ol
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from operator import attrgetter
 from typing import Any, NamedTuple
 
@@ -86,6 +86,10 @@ class Steps:
             known[key] = made = self.law.instances[family]()
             made.key = key
         return known[key]
+
+    def members(self, c: Configuration, family: str) -> Iterable[tuple[Any, Any]]:
+        """The members of `family` by key; for no family, the machine itself."""
+        return tuple(getattr(c, f"f_{family}").items()) if family else ((None, None),)
 
     def in_states(self, row: CompiledRow, c: Configuration, i: Any) -> bool:
         """Whether the control state is one of the row's."""
@@ -234,19 +238,15 @@ class Steps:
         while work:
             c = work.pop()
             tries += 1
-            row = next((r for r in self._urgent_autos if self.in_states(r, c, None) and r.guard(c, None, None, now)), None)
+            row = next((r for r in self._urgent_autos if not r.row.family and self.in_states(r, c, None) and r.guard(c, None, None, now)), None)
             if row is None or tries > AUTO_LIMIT:
                 done.append(c)
                 continue
             if row.hidden:
                 done.append(c.copy())
-            work.append(self.act(c, row, row.outcomes[0], now, number))
+            self._take(c, None, row, row.outcomes[0], Event("", None, now, number, c.order))
+            work.append(c)
         return done
-
-    def act(self, c: Configuration, row: CompiledRow, outcome: Outcome, now: int, number: int) -> Configuration:
-        """Take a row without a message: internal, of a timer, or of a call."""
-        self._take(c, None, row, outcome, Event("", None, now, number, c.order))
-        return c
 
     def urgent_row(self, c: Configuration, now: int) -> CompiledRow | None:
         """The `urgent` row that must send before another input is consumed, if there must be one."""
@@ -297,8 +297,7 @@ class Steps:
             self.set_alarm(c)
 
     def _owing(self, r: CompiledRow, c: Configuration, now: int) -> Iterator[tuple[Any, Any]]:
-        members = getattr(c, f"f_{r.row.family}").items() if r.row.family else ((None, None),)
-        for key, i in members:
+        for key, i in self.members(c, r.row.family):
             if self.in_states(r, c, i) and r.guard(c, i, None, now) and not self._shut(r, c, i, now):
                 yield key, i
 
@@ -439,10 +438,9 @@ class Steps:
                 act(c, i, o, now)
         if c.debts:
             self.pay(c, kind, o, now, -1)
-        row = match.row
-        c.trail = (c.trail, row.index, number)
         done = [c]
-        if not match.is_reply:
+        if not match.is_reply:  # a reply was counted with the row that sent it
+            c.trail = (c.trail, match.row.index, number)
             done = self._emitted(c, match, event)
         if self._urgent_autos:
             done = [s for d in done for s in self.settle(d, now, number)]
@@ -490,27 +488,30 @@ class Steps:
     def acts(self, c: Configuration, now: int, number: int) -> Iterator[Configuration]:
         """Copies of `c` after one act that leaves no trace of its own: internal rows, calls, timers within their time."""
         for r in (*self.law.autos, *self.law.calls):
-            if r.row.mode != "urgent" and self.in_states(r, c, None) and r.guard(c, None, None, now):
-                yield from self._acted(c, r, now, number)
+            for key, i in self.members(c, r.row.family):
+                if r.row.mode != "urgent" and self.in_states(r, c, i) and r.guard(c, i, None, now):
+                    yield from self._acted(c, r, key, now, number)
         for name, since in c.timers.items():
             if self.law.windows[name][0] <= now - since:
                 yield from self.expire(c, name, now, number)
 
     def expire(self, c: Configuration, name: str, now: int, number: int) -> Iterator[Configuration]:
         """Copies of `c` after the expiry of timer `name`."""
-        rows = [r for r in self.law.timers[name] if self.in_states(r, c, None)]
+        rows = [r for r in self.law.timers[name] if not r.row.family and self.in_states(r, c, None)]
         enabled = [r for r in rows if not r.row.otherwise and r.guard(c, None, None, now)]
         enabled = enabled or [r for r in rows if r.row.otherwise]
         for r in enabled:
-            for d in self._acted(c, r, now, number):
+            for d in self._acted(c, r, None, now, number):
                 if d.timers.get(name) == c.timers[name]:
                     d.timers = {k: v for k, v in d.timers.items() if k != name}
                 self.set_alarm(d)
                 yield d
 
-    def _acted(self, c: Configuration, r: CompiledRow, now: int, number: int) -> Iterator[Configuration]:
+    def _acted(self, c: Configuration, r: CompiledRow, key: Any, now: int, number: int) -> Iterator[Configuration]:
         for outcome in r.outcomes:
-            d = self.act(c.copy(), r, outcome, now, number)
+            d = c.copy()
+            i = dict(self.members(d, r.row.family))[key]
+            self._take(d, i, r, outcome, Event("", None, now, number, d.order))
             for s in self.settle(d, now, number) if self._urgent_autos else [d]:
                 if self.tracks:
                     self.track(s, now)

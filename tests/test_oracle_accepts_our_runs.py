@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from oracle_laws import COUNTER, COUNTER_PROFILE, FLIGHTS, FLIGHTS_PROFILE, Recorder, law, machine, message, profile
-from wirelaw.oracle.judge import Observed, judge_trace
+from wirelaw.oracle.judge import Judge, Observed, judge_trace
 from wirelaw.oracle.verdict import Environment, Grade
 
 LAG = 30_000
@@ -38,7 +38,7 @@ def counter_run(steps: list[tuple[int, int, list[tuple[str, int]], bool]], stric
             r.machine.call("close", now=now)
         r.pump(now)
     r.run_until(now + 1_000_000)
-    return r.observed(), now + 1_000_000
+    return r.observed(), now + 3_000_000
 
 
 @given(counter_steps, st.sampled_from(["loud", "quiet"]))
@@ -80,14 +80,11 @@ def test_the_winning_trail_counts_the_rows_that_were_taken(steps: list[tuple[int
     answers = sum(n for row, n in verdict.coverage.items() if row.startswith("s."))
     refusals = sum(n for row, n in verdict.coverage.items() if row in ("a.gap.l", "a.late"))
     outputs = sum(o.is_output for o in trace)
-    # a reply is counted when its input is consumed and again when it is seen
-    assert outputs == answers + refusals / 2
+    assert outputs == answers + refusals
 
 
 @pytest.mark.parametrize("length", [10, 3_000])
 def test_memory_stays_flat_along_a_trace(length: int) -> None:
-    from wirelaw.oracle.judge import Judge  # noqa: PLC0415
-
     judge = Judge(COUNTER_LAW, environment=ENVIRONMENT)
     for n in range(1, length + 1):
         judge.input("ask", message(n=n), n * 1_000, 2 * n)

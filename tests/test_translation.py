@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 from random import Random
-from types import ModuleType
+from types import ModuleType, SimpleNamespace
 from typing import Any
 
 import pytest
@@ -12,9 +12,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from tables import GeneratedDriver, InterpreterDriver, generated_module, tiny_names, tiny_table
 from wirelaw.spec.language import interpret
-from wirelaw.spec.language.expressions import Expr, Lit, walk
+from wirelaw.spec.language.evaluate import evaluate
+from wirelaw.spec.language.expressions import Binary, Expr, Field, Lit, Member, Name, SetLit, Unary, Window, walk
 from wirelaw.spec.language.load import SPEC, load
-from wirelaw.spec.language.model import Machine
+from wirelaw.spec.language.model import Machine, Row
 from wirelaw.spec.language.profile import Profile
 from wirelaw.spec.language.types import Type
 from wirelaw.tools.generate import generate
@@ -85,8 +86,67 @@ class Values:
         }
         for n, t in base.items():
             if t.kind not in ("opaque", "message", "any"):
-                made[n] = (origin + self.random.choice(((0, 0, 1, 2, 1460, -1)))) % 2**32 if t.kind == "seq" else self.pick(t, {})
+                made[n] = (origin + self.random.choice((0, 0, 1, 2, 1460, -1))) % 2**32 if t.kind == "seq" else self.pick(t, {})
         return made
+
+    def before(self, aimed: Row, message: str) -> list[Row]:
+        """One row that goes on for each table that `message` passes before it comes to the table of `aimed`."""
+        if aimed.event_kind != "message" or aimed.role != "input":
+            return []
+        lineage = self.machine.messages[message].lineage
+        tables = next(p.tables for n, p in self.machine.inputs.items() if n in lineage)
+        found = []
+        for name in tables[: tables.index(aimed.table) if aimed.table in tables else 0]:
+            going = [r for r in self.machine.tables[name].rows if r.event in lineage and "next" in (r.ending.kind, r.ending.continuation)]
+            found += [self.random.choice(going)] if going else []
+        return found
+
+    def aim(self, row: Row, left: InterpreterDriver, fields: dict[str, Any]) -> dict[str, Any]:
+        """Variables and states that let `row` hold, as far as its conjuncts say so plainly; sets `fields` of its message."""
+        wanted: dict[str, Any] = {}
+        if row.states and not self.machine.regions[row.region].family:
+            wanted[row.region] = self.random.choice(sorted(row.states))
+        left.start(wanted)
+        for c in (*row.guard, *row.when):
+            self._satisfy(c, row, left, fields, wanted)
+        return wanted
+
+    def _satisfy(self, c: Expr, row: Row, left: InterpreterDriver, fields: dict[str, Any], wanted: dict[str, Any]) -> None:
+        negated = isinstance(c, Unary) and c.op == "not"
+        target, value = (c.x if isinstance(c, Unary) else c), not negated
+        context = left.it.context(dict.fromkeys(row.binders, SimpleNamespace(**fields)))
+        try:
+            match target:
+                case Binary(op="and", a=a, b=b) if not negated:
+                    self._satisfy(a, row, left, fields, wanted)
+                    self._satisfy(b, row, left, fields, wanted)
+                    return
+                case Binary(op="or", a=a, b=b) if not negated:
+                    self._satisfy(self.random.choice((a, b)), row, left, fields, wanted)
+                    return
+                case Member(x=x, set=SetLit(items=items)) if not negated:
+                    target, value = x, evaluate(self.random.choice(items), context)
+                case Window(x=x, base=base) if not negated:
+                    target, value = x, evaluate(base, context) + self.random.choice((0, 0, 1))
+                case Binary(op="==" | "<=" | ">=", a=a, b=b) if not negated:
+                    target, value = (a, evaluate(b, context)) if self.random.random() < 0.7 else (b, evaluate(a, context))
+                case Binary(op=">" | "!=", a=a, b=b) if not negated:
+                    target, value = a, evaluate(b, context) + 1
+                case Binary(op="<", a=a, b=b) if not negated:
+                    target, value = a, evaluate(b, context) - 1
+        except (AttributeError, TypeError, KeyError):
+            return
+        self._put(target, value, left, fields, wanted)
+
+    def _put(self, target: Expr, value: Any, left: InterpreterDriver, fields: dict[str, Any], wanted: dict[str, Any]) -> None:
+        value = value % 2**32 if target.type.kind in ("seq", "uint") and isinstance(value, int) else value
+        if isinstance(target, Field) and target.name in fields:
+            fields[target.name] = value
+        elif (isinstance(target, Name) and target.kind == "region") or (isinstance(target, Name) and target.kind == "var"):
+            owner = self.machine.variables.get(target.name) or self.machine.regions[target.name]
+            if not owner.family and getattr(owner, "kind", "") != "ghost":
+                wanted[target.name] = value
+                left.start({target.name: value})
 
 
 def agree(machine: Machine, profile: Profile, module: ModuleType, random: Random, events: int) -> int:
@@ -100,16 +160,31 @@ def agree(machine: Machine, profile: Profile, module: ModuleType, random: Random
     kinds = [x.name for x in machine.messages.values() if any(n in machine.inputs for n in x.lineage)]
     calls = [f.name for f in machine.functions.values() if f.kind == "call"]
     choices = [*(("input", k) for k in kinds), *(("call", c) for c in calls), ("advance", ""), ("pump", "")]
+    rows = [r for r in machine.rows() if r.role != "gate"]
+    kinds_of = {k: [x for x in kinds if k in machine.messages[x].lineage] for k in machine.messages}
     for done in range(events):
         seen = left.snapshot()
         for f in machine.functions.values():
             if f.kind == "ask" and f.result is not None:
                 left.host.answers[f.name] = right.host.answers[f.name] = values.pick(f.result, seen)
         what, name = random.choice(choices)
+        aimed = random.choice(rows) if random.random() < 0.5 else None
+        if aimed is not None:
+            what, name = {"message": ("input", aimed.event), "call": ("call", aimed.event)}.get(aimed.event_kind, ("advance", ""))
+            what, name = ("pump", "") if aimed.role == "output" else (what, name)
         now += random.choice((0, 0, 1, 40_000, 10**6, 10**8))
+        fields: dict[str, Any] = {}
+        if what == "input":
+            name = random.choice(kinds_of[name])
+            fields = {n: values.pick(f.type, seen) for n, f in machine.messages[name].fields.items() if n != "kind"}
+        if aimed is not None:
+            for row in (*values.before(aimed, name), aimed):
+                right.start(values.aim(row, left, fields))
+            if aimed.event_kind == "timer":
+                left.it.timers[aimed.event] = now
+                setattr(right.it, f"{aimed.event}_at", now)
         match what:
             case "input":
-                fields = {n: values.pick(f.type, seen) for n, f in machine.messages[name].fields.items() if n != "kind"}
                 args: tuple[Any, ...] = (name, fields, now)
             case "call":
                 args = (name, tuple(values.pick(t, seen) for _, t in machine.functions[name].params), now)

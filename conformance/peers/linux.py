@@ -60,12 +60,12 @@ class _LinuxSession(Session):
         self._listens = False
         self._sent = 0
 
-    def _accepted(self) -> socket.socket | None:
+    def accept(self) -> None:
         if self._connection is None and self._listens:
             with suppress(BlockingIOError, ConnectionError):
                 self._connection, _ = self._first.accept()
                 self._connection.setblocking(False)
-        return self._connection
+                self._first.close()
 
     def call(self, name: str, n: int = 0) -> None:
         if name == "open_passive":
@@ -74,11 +74,9 @@ class _LinuxSession(Session):
         elif name == "open_active":
             self._first.connect_ex((socket.inet_ntoa(self.ends.tester.address), self.ends.tester.port))
             self._connection = self._first
-        else:
-            connection = self._accepted()
-            if connection is not None and connection.fileno() >= 0:
-                with suppress(OSError):
-                    self._act(connection, name, n)
+        elif self._connection is not None and self._connection.fileno() >= 0:
+            with suppress(OSError):
+                self._act(self._connection, name, n)
 
     def _act(self, connection: socket.socket, name: str, n: int) -> None:
         match name:
@@ -98,7 +96,7 @@ class _LinuxSession(Session):
                 connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, int(n > 0))
 
     def close(self) -> None:
-        self._accepted()
+        self.accept()
         for s in {self._connection, self._first}:
             if s is not None and s.fileno() >= 0:
                 with suppress(OSError):

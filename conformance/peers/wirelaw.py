@@ -54,11 +54,11 @@ class _WirelawSession(Session):
         self._listens = False
         self._sent = 0
 
-    def _accepted(self) -> TcpSocket | None:
+    def accept(self) -> None:
         if self._connection is None and self._listens:
             with suppress(OSError):
                 self._connection, _ = self._first.accept()
-        return self._connection
+                self._first.close()
 
     def call(self, name: str, n: int = 0) -> None:
         with _noting_crashes(), suppress(OSError):
@@ -68,8 +68,8 @@ class _WirelawSession(Session):
             elif name == "open_active":
                 self._connection = self._first
                 self._first.connect((str(_TESTER), self.ends.tester.port))
-            elif (connection := self._accepted()) is not None:
-                self._act(connection, name, n)
+            elif self._connection is not None:
+                self._act(self._connection, name, n)
         with _noting_crashes():
             self._host.advance_to(self._host.now)
 

@@ -121,11 +121,12 @@ class TcpSocket:
         """Close; with unread text, or SO_LINGER 0, the connection is reset. What was sent is still delivered. May be called twice."""
         self._closed = True
         listener, self._listener = self._listener, None
-        if listener is not None:
-            self._driver.call(listener.close)
         connection, self._connection = self._connection, None
-        if connection is not None:
-            self._driver.call(lambda: self._leave(connection))
+        with contextlib.suppress(OSError):  # the host is closed, and everything on it
+            if listener is not None:
+                self._driver.call(listener.close)
+            if connection is not None:
+                self._driver.call(lambda: self._leave(connection))
 
     def _leave(self, connection: Connection) -> None:
         with contextlib.suppress(OSError):  # nothing is left to close

@@ -216,9 +216,9 @@ class Typer:
             if " (in `" in first.message:
                 raise
             raise LawError(replace(first, message=f"{first.message} (in `{name}` used at line {e.span.line})")) from None
-        shown = name if not args else f"{name}({', '.join(text(a) for a in args)})"
         finally:
             self.depth -= 1
+        shown = name if not args else f"{name}({', '.join(text(a) for a in args)})"
         # The conjuncts of a macro stay visible: only a body without `and` at its top is shown by the macro's name.
         return replace(made, origin=shown) if not (isinstance(made, Binary) and made.op == "and") else made
 

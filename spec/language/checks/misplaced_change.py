@@ -33,7 +33,7 @@ def _fault(machine: m.Machine, row: m.Row, path: Path, allowed: tuple[str, ...])
     if path.target and not _between_initial(machine, row, path.target, allowed):
         return f"changes the state to {path.target}"
     for s in path.actions:
-        if s.kind == "assign" and machine.variables[s.name].kind not in allowed and "user" not in allowed:
+        if s.kind == "assign" and machine.variables[s.name].kind not in allowed:
             return f"sets `{s.name}`, which is {machine.variables[s.name].kind}"
         if s.kind in ("owe", "send"):
             return f"makes a debt `{s.name}`" if s.kind == "owe" else f"sends `{s.name}`"

@@ -1,4 +1,4 @@
-"""Forbids a profile under which two output rows or two sides of a row are still open: one implementation must follow."""
+"""Forbids freedom that a profile cannot bind: a side of an `either` that it cannot name, a choice that decides nothing."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from wirelaw.spec.language.expressions import Name, walk
 
 
 def check(subject: Subject) -> Iterator[Diagnostic]:
-    """One finding for each side of an `either` that a profile cannot name, and each choice that decides nothing."""
+    """One finding for each such row, each profile that takes a side which is not there, and each idle choice."""
     machine = subject.machine
     for row in machine.rows():
         going = [e for e, _ in row.ending.alternatives if e.kind != "abort"]
@@ -19,6 +19,14 @@ def check(subject: Subject) -> Iterator[Diagnostic]:
                 row.span, f"row [{row.id}] goes on in {len(going)} ways, and no profile can tell them apart",
                 "Keep one way to go on and one `abort`, or split the row by a `choice`.",
             )  # fmt: skip
+        sides = {"abort" if e.kind == "abort" else "go" for e, _ in row.ending.alternatives}
+        for profile in subject.profiles if row.ending.kind == "either" else ():
+            side = profile.takes.get(row.id, "go")
+            if side not in sides:
+                yield finding(
+                    row.span, f"profile `{profile.name}` takes the side `{side}` of row [{row.id}], which has none",
+                    f"Write `take [{row.id}] {next(iter(sides))}` in the profile.",
+                )  # fmt: skip
     spoken = {n.name for r in machine.rows() for c in (*r.guard, *r.when, *r.where) for n in walk(c) if isinstance(n, Name)}
     for name in machine.choices:
         if name not in spoken:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
 
 from wirelaw.spec.language.clauses import Catalogues, Coverage
 from wirelaw.spec.language.diagnostics import Diagnostic
+from wirelaw.spec.language.load import shown
 
 
 def coverage(catalogues: Catalogues, cited: Mapping[str, Sequence[str]]) -> Coverage:
@@ -18,11 +20,11 @@ def check(covered: Coverage) -> Iterator[Diagnostic]:
     """One finding for each clause, at its line in the catalogue."""
     for clause in covered.gaps:
         yield Diagnostic(
-            clause.file, clause.line, 1, f"{clause.level} `{clause.name}` is cited by no row: {clause.text}",
+            shown(Path(clause.file)), clause.line, 1, f"{clause.level} `{clause.name}` is cited by no row: {clause.text}",
             "Cite it on the row that holds it, or give it another disposition with a reason.",
         )  # fmt: skip
     for clause in covered.stale:
         yield Diagnostic(
-            clause.file, clause.line, 1, f"`{clause.name}` is called {clause.disposition}, and a row cites it",
+            shown(Path(clause.file)), clause.line, 1, f"`{clause.name}` is called {clause.disposition}, and a row cites it",
             "Give it the disposition `law`, or remove the citation.",
         )  # fmt: skip
