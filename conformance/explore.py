@@ -64,7 +64,7 @@ def draw_options(random: Random) -> Options:
     """What a tester offers: mostly what stacks offer today, sometimes little, sometimes odd values."""
     return Options(
         random.choice((1460, 1460, 536, 100, None)), random.choice((None, 0, 2, 7, 14)), random.random() < 0.5, random.random() < 0.6,
-        random.choice((65_535, 65_535, 8192, 1000)),
+        random.choice((65_535, 65_535, 8192, 1000, 0)),
     )  # fmt: skip
 
 

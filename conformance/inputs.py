@@ -104,6 +104,8 @@ class Composer:
             draft = self.neutral(c)
             bound = context(self.law, c, None, dict.fromkeys(row.row.binders, draft), now)
             broken = self.random.choice(visible) if illegal else None
+            if attempt % 3 == 2:
+                draft.ack = value(c, "snd_una")
             if attempt > 1 and not illegal:  # what an earlier table does to the variables may be what the row waits for
                 self._steer_all(self.random.choice(self.rows_here(c)), draft, c, now)
             for conjunct in (*visible, *(visible if self.random.random() < 0.5 else ())):

@@ -17,7 +17,8 @@ SAME_DEBT_LIMIT = 64
 class Debt(NamedTuple):
     """An open obligation of the debt declared in place `which`, with frozen `args`.
 
-    `due` is the time of its cause plus `within`, in µs, lag not included; `order` is the place of its cause in the trace: any output captured after that pays.
+    `due` is the time of its cause plus `within`, in µs, lag not included. `order` is the place of its cause in the trace: any
+    output captured after that pays.
     """
 
     which: int

@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from wirelaw.oracle.configuration import Configuration
-from wirelaw.oracle.rows import CompiledLaw, CompiledRow
+from wirelaw.oracle.rows import CompiledLaw, CompiledRow, attribute
 from wirelaw.oracle.search import BudgetError, Search, Silence
-from wirelaw.oracle.steps import Event
+from wirelaw.oracle.steps import NO_ACT, Event
 from wirelaw.oracle.verdict import Finding, Grade, Miss
 from wirelaw.oracle.wording import context, describe, difference, duration, how_much, relative, short, shown, state_names, state_text
 from wirelaw.spec.language.evaluate import Context, evaluate
@@ -23,6 +23,7 @@ NEAREST = 3
 CONFIGURATIONS = 128
 FLAG_WEIGHT, STATE_WEIGHT, KIND_WEIGHT, NUMBER_WEIGHT = 10.0, 4.0, 6.0, 1.0
 GATE_WEIGHT = 0.05  # a row that only a gate refuses is nearer than any other
+ELSEWHERE_ONLY_WEIGHT, ELSEWHERE_WEIGHT = 1.4, 12.0
 FIT_WEIGHT = 0.001  # among equals, the row of which most holds
 SHOWN_CONJUNCTS = 4
 QUESTION = "a missing row, an observer effect, a slack of this stack, or a bug?"
@@ -37,6 +38,7 @@ class _Candidate:
     miss: Miss
     row: CompiledRow
     failed: tuple[Expr, ...]
+    is_elsewhere: bool = False
 
 
 def remarks(law: CompiledLaw, c: Configuration) -> list[Finding]:
@@ -63,6 +65,8 @@ def of_output(search: Search, frontier: list[Configuration], event: Event, grade
     for depth, c in _reachable(search, frontier, event):
         possible += depth == 0
         candidates += _candidates(search, c, event, depth)
+    if any(x.row.row.mode == "urgent" and not x.is_elsewhere for x in candidates):  # it had to come first
+        candidates = [x for x in candidates if not x.is_elsewhere]
     candidates.sort(key=lambda x: (x.weight, x.depth))
     chosen: list[_Candidate] = []
     for x in candidates:
@@ -72,8 +76,8 @@ def of_output(search: Search, frontier: list[Configuration], event: Event, grade
     c = best.configuration if best else frontier[0]
     used = [e for x in chosen[:NEAREST] for e in x.failed]
     row = best.row if best else None
-    about = [*used, *(row.row.guard + row.row.where if row else ())]
-    observed = f"{subject} sent  {describe(law, c, event.kind, event.message, about)}"
+    about = row.row.guard + row.row.where if row else ()
+    observed = f"{subject} sent  {describe(law, c, event.kind, event.message, about, best.failed if best else ())}"
     return Finding(
         grade, best.miss.clause if best else "", best.miss.level if best else "MUST", best.miss.gate or row.id if best and row else "",
         event.number, event.time, observed, tuple(x.miss for x in chosen[:NEAREST]), state_text(law, c, used), possible, QUESTION,
@@ -85,7 +89,7 @@ def _reachable(search: Search, frontier: list[Configuration], event: Event) -> I
     search.steps.count = 0
     for c in frontier:
         try:
-            reached = search.sweep([c.copy()], event, None, False)
+            reached = search.sweep([c.copy()], event, None, NO_ACT)
         except BudgetError:
             reached = [c]
         some = reached if len(reached) <= CONFIGURATIONS else reached[: CONFIGURATIONS // 2] + reached[-CONFIGURATIONS // 2 :]
@@ -98,25 +102,53 @@ def _candidates(search: Search, c: Configuration, event: Event, depth: int) -> I
         yield from _reply_candidates(law, c, event, depth)
         if not all(steps.optional(r) for r in c.replies):
             return
-    rows = steps.rows_for(c, event.kind)
-    for row in rows:
-        i = steps.instance(c, row.row.family, event.message) if row.row.family else None
-        if not steps.in_states(row, c, i):
+    lineage = law.machine.messages[event.kind].lineage
+    for row in law.emissions:
+        if row.row.event not in lineage:
             continue
+        i = steps.instance(c, row.row.family, event.message) if row.row.family else None
         bound = context(law, c, i, {row.row.binders[0]: event.message}, event.time)
         whole = law.machine.visible(row.row.guard + row.row.where)
         failed = tuple(e for e in whole if not evaluate(e, bound))
+        weight = sum(_weight(e, bound) for e in failed) - FIT_WEIGHT * (len(whole) - len(failed))
+        if not steps.in_states(row, c, i):
+            yield _elsewhere(row, c, i, law, failed, bound, weight, depth)
+            continue
+        refusals = list(_refusals(search, c, event, depth, row))
         if failed:
-            weight = sum(_weight(e, bound) for e in failed) - FIT_WEIGHT * (len(whole) - len(failed))
             yield _Candidate(weight, depth, c, _miss(row, c, law, failed, bound), row, failed)
+            about = {n for e in failed for n in _fields(e)}  # what a gate governs is the gate's to blame
+            yield from (replace(x, weight=weight - FIT_WEIGHT) for x in refusals if about <= {n for e in x.failed for n in _fields(e)})
         else:
-            yield from _refusals(search, c, event, depth, row)
-    if not rows:
-        state = state_names(law, c)
-        for row in law.emissions:
-            if steps.in_states(row, c, None) and not row.row.family:
-                miss = Miss(row.id, state, (f"{row.row.event}",), ((row.row.event, f"{event.kind} was sent"),), _clause(row), row.level)
-                yield _Candidate(KIND_WEIGHT * FLAG_WEIGHT, depth, c, miss, row, ())
+            yield from refusals
+    if not any(r.row.event in lineage for r in law.emissions):
+        yield from _other_kinds(search, c, event, depth)
+
+
+def _elsewhere(
+    row: CompiledRow, c: Configuration, i: object, law: CompiledLaw, failed: tuple[Expr, ...], bound: Context, weight: float, depth: int
+) -> _Candidate:  # fmt: skip
+    """A row of another state: a good explanation only when nothing else is wrong with it."""
+    region = law.machine.regions[row.row.region]
+    states = " | ".join(s.name for s in region.states if s.name in row.row.states)
+    miss = _miss(row, c, law, failed, bound)
+    now = getattr(i if region.family else c, attribute(region.name))
+    said = ((f"in {states}", f"the state is {now}"), *miss.failed)
+    weight += ELSEWHERE_WEIGHT if failed else ELSEWHERE_ONLY_WEIGHT
+    return _Candidate(weight, depth, c, replace(miss, state=states, failed=said), row, failed, True)
+
+
+def _other_kinds(search: Search, c: Configuration, event: Event, depth: int) -> Iterator[_Candidate]:
+    steps, law = search.steps, search.steps.law
+    for row in law.emissions:
+        if not row.row.family and steps.in_states(row, c, None):
+            said = ((row.row.event, f"{event.kind} was sent"),)
+            miss = Miss(row.id, state_names(law, c), (row.row.event,), said, _clause(row), row.level)
+            yield _Candidate(KIND_WEIGHT * FLAG_WEIGHT, depth, c, miss, row, ())
+
+
+def _fields(e: Expr) -> set[str]:
+    return {n.name for n in walk(e) if isinstance(n, Field)}
 
 
 def _refusals(search: Search, c: Configuration, event: Event, depth: int, row: CompiledRow) -> Iterator[_Candidate]:
@@ -200,7 +232,7 @@ def of_silence(search: Search, silences: list[Silence], grade: Grade, subject: s
     law = search.steps.law
     s = silences[0]
     row = law.rows[s.row]
-    level, parts = row.level, [f"since {duration(s.due - s.since)}"]
+    level, parts = row.level, [f"not within {duration(s.due - s.since)}"]
     what = f"[{row.id}]"
     if s.debt is not None:
         debt = law.debts[s.debt.which].debt
@@ -237,7 +269,7 @@ def render(finding: Finding, titles: Mapping[str, str] | None = None, witness: s
         if miss.gate:
             allowed = f"if gate [{miss.gate}] agrees: {allowed}"
         why = "; ".join(dict.fromkeys(w for _, w in miss.failed))
-        said = "does not hold" if n == 0 else "nor this"
+        said = "nor this" if n else "owed" if why.startswith("not within") else "does not hold"
         lines.append(f"{head}{row}   {allowed}   <- {said}: {why}")
     if finding.configuration:
         agree = f"all {finding.possible} possible configurations agree" if finding.possible > 1 else "the only possible configuration"

@@ -17,12 +17,11 @@ from wirelaw.oracle import explanation
 from wirelaw.oracle.configuration import Configuration, Trail
 from wirelaw.oracle.rows import CompiledLaw
 from wirelaw.oracle.search import BudgetError, Search, Silence, merge
-from wirelaw.oracle.steps import Event, LawGapError
+from wirelaw.oracle.steps import NO_ACT, Event, LawGapError
 from wirelaw.oracle.verdict import Bounds, Environment, Finding, Grade, Verdict
 
 HISTORY = 64
 FINDINGS = 200
-_CLOCK_EVERY = 0xFF
 _FLUSH_EVERY = 0x3F
 
 
@@ -61,7 +60,6 @@ class Judge:
         self._now: int | None = None
         self._suspended: Event | None = None
         self._seconds = 0.0
-        self._started = clock.monotonic()
 
     def _initial(self) -> list[Configuration]:
         regions = self.law.regions
@@ -136,7 +134,7 @@ class Judge:
         """Whether the implementation may be finished at `time`: in some configuration nothing is left to be done."""
         search, steps = self.search, self.search.steps
         for c in self.frontier:
-            reached = search.sweep([c.copy()], Event("", None, time, 0, self._order), None, False)
+            reached = search.sweep([c.copy()], Event("", None, time, 0, self._order), None, NO_ACT)
             for d in reached:
                 busy = d.replies or d.owed or any(x.level != "MAY" for x in d.debts)
                 if d.next == search.end and not busy and steps.urgent_row(d, time) is None:
@@ -153,14 +151,17 @@ class Judge:
         """Run one step within the budget."""
         if self.ended:
             return None
+        began = clock.perf_counter()
         try:
-            if not (self._order & _CLOCK_EVERY) and clock.monotonic() - self._started > self.bounds.seconds:
+            if self._seconds > self.bounds.seconds:
                 raise BudgetError(f"more than {self.bounds.seconds:g} seconds")
             return handle(event)
         except BudgetError as error:
             self._end(f"budget: {error}")
         except LawGapError as error:
             self._end(f"law: {error} (observation {error.event.number})")
+        finally:
+            self._seconds += clock.perf_counter() - began
         return None
 
     def _end(self, reason: str) -> None:

@@ -58,31 +58,39 @@ def corruptions(law: CompiledLaw, c: Configuration, match: Match, event: Event) 
     """One corruption for each visible conjunct about the message, of the row and of the gates in scope, that has a mutator."""
     if match.is_reply:
         return
-    i = None
-    for row in (match.row, *(g for g, _ in match.gates)):
-        binder = row.row.binders[0]
-        for e in law.machine.visible(row.row.where):
-            if any(isinstance(n, Field) for n in walk(e)):
-                bound = context(law, c, i, {binder: event.message}, event.time)
-                found = _negate(law, e, row, event, bound)
-                if found is not None:
-                    yield found
+    rows = (match.row, *(g for g, _ in match.gates))
+    whole = [(row, e) for row in rows for e in law.machine.visible(row.row.where) if any(isinstance(n, Field) for n in walk(e))]
+    for row, e in whole:
+        found = _negate(law, e, row, [pair for pair in whole if pair[1] is not e], c, event)
+        if found is not None:
+            yield found
 
 
-def _negate(law: CompiledLaw, e: Expr, row: CompiledRow, event: Event, bound: Context) -> Corruption | None:
+def _negate(
+    law: CompiledLaw, e: Expr, row: CompiledRow, others: list[tuple[CompiledRow, Expr]], c: Configuration, event: Event
+) -> Corruption | None:
+    """One edit that makes `e` false, best one that leaves all the `others` true."""
     binder = row.row.binders[0]
+
+    def holds(r: CompiledRow, x: Expr, message: Any) -> bool:
+        return bool(evaluate(x, context(law, c, None, {r.row.binders[0]: message}, event.time)))
+
+    bound = context(law, c, None, {binder: event.message}, event.time)
     fields = law.machine.messages[event.kind].fields
-    named = list(dict.fromkeys(n.name for n in walk(e) if isinstance(n, Field) and isinstance(n.base, Name) and n.base.name == binder))
-    for name in named:
-        if name not in fields:
-            continue
+    named = dict.fromkeys(n.name for n in walk(e) if isinstance(n, Field) and isinstance(n.base, Name) and n.base.name == binder)
+    found: Corruption | None = None
+    for name in (n for n in named if n in fields):
         old = getattr(event.message, name)
         for new in _values(e, name, old, fields[name], bound, law.machine):
             changed = with_fields(event.message, {name: new})
-            if new != old and not evaluate(e, dataclasses.replace(bound, binders={binder: changed})):
-                clause = row.row.clauses[0] if row.row.clauses else ""
-                return Corruption(row.id, clause, row.level, short(e, (binder,)), ((name, old, new),), changed)
-    return None
+            if new == old or holds(row, e, changed):
+                continue
+            clause = row.row.clauses[0] if row.row.clauses else ""
+            made = Corruption(row.id, clause, row.level, short(e, (binder,)), ((name, old, new),), changed)
+            if all(holds(r, x, changed) for r, x in others):
+                return made
+            found = found or made
+    return found
 
 
 def _values(e: Expr, name: str, old: Any, f: m.MessageField, bound: Context, machine: m.Machine) -> Iterator[Any]:

@@ -46,7 +46,8 @@ class Outcome:
 class CompiledRow:
     """A row of the law with its functions.
 
-    `hidden` are the conjuncts of its guard that count as true; `shape` tests what depends on the message alone; `shuts`, of
+    `hidden` are the conjuncts of its guard that count as true, and `at_rest` tells whether they hold while the user does
+    nothing; `loud` rows send a reply, so that taking one shows. `shape` tests what depends on the message alone; `shuts`, of
     a gate, tells whether it refuses whatever the message says; `within` is a deadline in µs.
     """
 
@@ -60,6 +61,7 @@ class CompiledRow:
     owes: bool
     within: int | None
     at_rest: bool
+    loud: bool
     level: str
     shuts: Test | None = None
 
@@ -276,6 +278,7 @@ class _Compiler:
         shuts = self.emit_shut(index, row, hidden) if row.role == "gate" else None
         within = self.constant(row.within) if row.within is not None else None
         owes = any(x.kind == "owe" for _, a in endings for x in a)
+        loud = all(any(x.kind == "send" for x in a) for _, a in endings)
 
         def finish() -> CompiledRow:
             outcomes = tuple(
@@ -283,7 +286,7 @@ class _Compiler:
             )  # fmt: skip
             return CompiledRow(
                 index, row, self.made[g] if g else _ALWAYS, self.made[w] if w else _ALWAYS, self.made[s] if s else _ALWAYS,
-                hidden, outcomes, owes, within, holds_at_rest(self.machine, hidden), row.level,
+                hidden, outcomes, owes, within, holds_at_rest(self.machine, hidden), loud, row.level,
                 self.made[shuts] if shuts else None,
             )  # fmt: skip
 

@@ -15,7 +15,7 @@ from collections.abc import Iterable
 
 from wirelaw.oracle.configuration import NEVER, Configuration, Debt
 from wirelaw.oracle.rows import CompiledLaw
-from wirelaw.oracle.steps import Event, Match, Steps
+from wirelaw.oracle.steps import ANY_ACT, NO_ACT, SILENT_ACT, Event, Match, Steps
 from wirelaw.oracle.verdict import Bounds, Environment
 
 LOSS_DEPTH = 16
@@ -96,13 +96,13 @@ class Search:
         """Whether `c` may consume another input now."""
         return c.next < self.base + len(self.pending) and not ((c.replies or self.steps.tracks) and self.steps.blocked(c, now))
 
-    def consume(self, c: Configuration, everything: bool) -> list[Configuration]:
+    def consume(self, c: Configuration, posit: int) -> list[Configuration]:
         """Let `c` consume its next input; replies that may be left out are."""
         if c.replies:
             for reply in c.replies:
                 c.remark("note", reply.row, 0, c.alarm, "left out")
             c.replies = ()
-        return self.steps.consume(c, self.pending[c.next - self.base], everything)
+        return self.steps.consume(c, self.pending[c.next - self.base], posit)
 
     def pay_late(self, c: Configuration) -> None:
         """Strike out debts of inputs consumed late that an output captured since has paid."""
@@ -157,13 +157,14 @@ class Search:
             after: list[Configuration] = []
             for d in level:
                 if self.consumable(d, event.time):
-                    after += self.consume(d, False)
+                    after += self.consume(d, NO_ACT)
             level = merge(after)
             shadows = self._advance_shadows(shadows, event)
             hits = [(d, match) for d in level for match in steps.matches(d, event)]
             if not hits:
                 continue
-            if not mine and not steps.movers(event.kind, event.message, event.time):
+            is_reply = any(match.is_reply for _, match in hits)
+            if not mine and not is_reply and not steps.movers(event.kind, event.message, event.time):
                 found += self._emit_all(hits, event)
                 return
             known = {self._essence(s) for s in shadows}
@@ -183,7 +184,7 @@ class Search:
         Where both come to the same, input and output commute and the lazier one stands for both; otherwise the order
         matters (a control state changed in between), and both are kept.
         """
-        return merge([n for s in shadows if self.consumable(s, event.time) for n in self.consume(s, False)])
+        return merge([n for s in shadows if self.consumable(s, event.time) for n in self.consume(s, NO_ACT)])
 
     def _essence(self, c: Configuration) -> tuple[object, ...]:
         """The identity of `c` without debts that are void already."""
@@ -191,7 +192,7 @@ class Search:
         c.debts = tuple(d for d in c.debts if not (debts[d.which].has_unless and debts[d.which].lapsed(c, None, d.args, d.due)))
         return c.identity()
 
-    def sweep(self, level: list[Configuration], event: Event, found: list[Configuration] | None, everything: bool) -> list[Configuration]:
+    def sweep(self, level: list[Configuration], event: Event, found: list[Configuration] | None, posit: int) -> list[Configuration]:
         """Everything reachable from `level` by consuming; stops at the first depth that explains `event` (into `found`)."""
         seen: list[Configuration] = []
         while level:
@@ -206,17 +207,17 @@ class Search:
             after: list[Configuration] = []
             for d in level:
                 if self.consumable(d, event.time):
-                    after += self.consume(d.copy(), everything)
+                    after += self.consume(d.copy(), posit)
             level = merge(after)
         return seen
 
     def _with_hidden_acts(self, frontier: list[Configuration], event: Event, found: list[Configuration]) -> None:
-        reached = self.sweep([c.copy() for c in frontier], event, found, True)
+        reached = self.sweep([c.copy() for c in frontier], event, found, ANY_ACT)
         for _ in range(self.environment.hidden):
             if found or not reached:
                 return
             acted = [d for c in reached for d in self.steps.acts(c, event.time, event.number)]
-            reached = self.sweep(merge(acted), event, found, True)
+            reached = self.sweep(merge(acted), event, found, ANY_ACT)
 
     def _with_losses(self, frontier: list[Configuration], event: Event, found: list[Configuration]) -> None:
         level = [(c.copy(), 0) for c in frontier]
@@ -226,7 +227,7 @@ class Search:
             for c, lost in level:
                 options = []
                 if self.consumable(c, event.time):
-                    options = [(d, lost) for d in self.consume(c.copy(), False)]
+                    options = [(d, lost) for d in self.consume(c.copy(), NO_ACT)]
                     if lost < self.environment.losses and c.next - self.base < LOSS_DEPTH:
                         options.append((self._lose(c.copy()), lost + 1))
                 for d, n in options:
@@ -274,12 +275,12 @@ class Search:
         return merge(done)
 
     def _forced(self, c: Configuration, captured: int) -> list[Configuration]:
-        """Consume an input that is too old to wait, with every alternative; a timer may have expired before it."""
+        """Consume an input that is too old to wait, with every alternative that shows nothing; a timer may have expired before."""
         starts = [c]
         for name, since in c.timers.items():
             if self.steps.law.windows[name][0] <= captured - since:
                 starts += self.steps.expire(c, name, captured, 0)
-        done = [d for s in starts for d in self.consume(s, True)]
+        done = [d for s in starts for d in self.consume(s, SILENT_ACT)]
         for d in done:
             if d.debts and self.recent:
                 self.pay_late(d)
@@ -336,7 +337,7 @@ class Search:
                 if d not in s.debts:
                     yield s
             ready = [s for s in level if self.consumable(s, d.due) and self.pending[s.next - self.base].time <= limit]
-            level = merge([n for s in ready for n in self.consume(s, True)])
+            level = merge([n for s in ready for n in self.consume(s, SILENT_ACT)])
             if not level:
                 break
         for name, since in c.timers.items():

@@ -17,6 +17,7 @@ from wirelaw.oracle.verdict import Environment
 from wirelaw.oracle.wording import breach
 
 AUTO_LIMIT = 1_000
+NO_ACT, SILENT_ACT, ANY_ACT = 0, 1, 2
 
 
 class Event(NamedTuple):
@@ -101,15 +102,16 @@ class Steps:
 
     # --- inputs ------------------------------------------------------------------------------------------------
 
-    def consume(self, c: Configuration, event: Event, everything: bool) -> list[Configuration]:
+    def consume(self, c: Configuration, event: Event, posit: int) -> list[Configuration]:
         """Let `c` act on its next input; all it may have become.
 
-        Rows that need an act of the user are left out, where others will do, unless `everything` is asked for.
+        `posit` tells which rows that need an act of the user are thought of where others would do: NO_ACT, SILENT_ACT (those
+        that show nothing at once), ANY_ACT.
         """
         c.next += 1
         c.order = event.order
         done: list[Configuration] = []
-        self._run(c, self.law.pipelines[event.kind], 0, False, event, everything, done)
+        self._run(c, self.law.pipelines[event.kind], 0, False, event, posit, done)
         if self._urgent_autos:
             done = [s for d in done for s in self.settle(d, event.time, event.number)]
         if self.tracks:
@@ -118,7 +120,7 @@ class Steps:
         return done
 
     def _run(
-        self, c: Configuration, stages: tuple[Stage, ...], at: int, met: bool, event: Event, everything: bool, done: list[Configuration]
+        self, c: Configuration, stages: tuple[Stage, ...], at: int, met: bool, event: Event, posit: int, done: list[Configuration]
     ) -> None:
         kind, message, time, _, _ = event
         while at < len(stages):
@@ -129,7 +131,7 @@ class Steps:
             if level is None:
                 continue
             met = True
-            rows = self._enabled(level, c, i, message, time, everything)
+            rows = self._enabled(level, c, i, message, time, posit)
             if len(rows) == 1 and len(rows[0].outcomes) == 1:
                 if self._take(c, i, rows[0], rows[0].outcomes[0], event):
                     continue
@@ -142,7 +144,7 @@ class Steps:
                     branch = c.copy()
                     own = self.instance(branch, stage.table.family, message) if stage.table.family else None
                     if self._take(branch, own, row, outcome, event):
-                        self._run(branch, stages, at, True, event, everything, done)
+                        self._run(branch, stages, at, True, event, posit, done)
                     else:
                         done.append(branch)
             return
@@ -174,7 +176,7 @@ class Steps:
                 )  # fmt: skip
         return None
 
-    def _enabled(self, level: Level, c: Configuration, i: Any, message: Any, now: int, everything: bool) -> list[CompiledRow]:
+    def _enabled(self, level: Level, c: Configuration, i: Any, message: Any, now: int, posit: int) -> list[CompiledRow]:
         self.count += 1
         for r in level.plain:
             if r.guard(c, i, message, now):
@@ -185,8 +187,8 @@ class Steps:
         rows = half
         if level.otherwise is not None and level.escapes(half):
             rows = [*half, level.otherwise]
-        if not everything and len(rows) > 1:
-            rows = [r for r in rows if r.at_rest] or rows
+        if posit != ANY_ACT and len(rows) > 1:
+            rows = [r for r in rows if r.at_rest or (posit == SILENT_ACT and not r.loud)] or rows
         return rows
 
     def _take(self, c: Configuration, i: Any, row: CompiledRow, outcome: Outcome, event: Event) -> bool:
@@ -238,7 +240,9 @@ class Steps:
         while work:
             c = work.pop()
             tries += 1
-            row = next((r for r in self._urgent_autos if not r.row.family and self.in_states(r, c, None) and r.guard(c, None, None, now)), None)
+            row = next(
+                (r for r in self._urgent_autos if not r.row.family and self.in_states(r, c, None) and r.guard(c, None, None, now)), None
+            )
             if row is None or tries > AUTO_LIMIT:
                 done.append(c)
                 continue
@@ -466,7 +470,10 @@ class Steps:
         return done
 
     def pay(self, c: Configuration, kind: str, o: Any, now: int, before: int) -> None:
-        """Strike out debts that `o` pays, and those void by their `unless`; with `before` >= 0 only those made by causes captured before that place."""
+        """Strike out debts that `o` pays, and those void by their `unless`.
+
+        With `before` >= 0 only debts are paid whose cause was captured before that place.
+        """
         lineage = self._lineage[kind]
         kept = []
         for d in c.debts:

@@ -26,7 +26,7 @@ class Bounds:
     """The budget of one judge. Whatever is exceeded, the verdict is `inconclusive`.
 
     `configurations`: size of the frontier; `pending`: inputs not yet consumed; `steps`: rows tried for one observation;
-    `seconds`: time on the processor for the whole trace.
+    `seconds`: time spent judging, in all.
     """
 
     configurations: int = 64

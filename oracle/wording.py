@@ -98,7 +98,7 @@ def relative(law: CompiledLaw, c: Configuration, value: Any, space: str = "", pr
     for n, (name, v) in enumerate(law.machine.variables.items()):
         if v.type.kind == "seq" and not v.family and v.kind in ("var", "ghost") and space in ("", v.type.name):
             distance = abs(value - getattr(c, attribute(name)))
-            rank = (distance if distance > 1 << 16 else 0 if name in wanted else 1 + distance, n, name)
+            rank = (0 if name in wanted and distance < 1 << 16 else 1 + distance, n, name)
             best = min(best, rank) if best is not None else rank
     if best is None or best[0] > FAR_AWAY:
         return str(value)
@@ -106,10 +106,13 @@ def relative(law: CompiledLaw, c: Configuration, value: Any, space: str = "", pr
     return best[2] if not offset else f"{best[2]} {'+' if offset > 0 else '-'} {abs(offset)}"
 
 
-def describe(law: CompiledLaw, c: Configuration, kind: str, message: Any, used: Iterable[Expr]) -> str:
-    """A message in relative terms: its flags, then what is not zero."""
+def describe(law: CompiledLaw, c: Configuration, kind: str, message: Any, used: Iterable[Expr], failed: Iterable[Expr] = ()) -> str:
+    """A message in relative terms: its flags, then what is not zero.
+
+    Numbers are told from the variables that the `failed` conjuncts compare them with, else those of `used`.
+    """
     o, parts, flags = message, [], []
-    compared = {n: names(e, "var") for e in used for n in _fields(e)}
+    compared = {n: names(e, "var") for e in used for n in _fields(e)} | {n: names(e, "var") for e in failed for n in _fields(e)}
     for name, f in law.machine.messages[kind].fields.items():
         value = getattr(o, name, None)
         if isinstance(value, bool):

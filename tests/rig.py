@@ -59,14 +59,14 @@ class Rig:
 
     # --- driving -----------------------------------------------------------------------------------------------------
 
-    def message(self, name: str, **fields: Any) -> SimpleNamespace:
+    def message(self, name: str, /, **fields: Any) -> SimpleNamespace:
         """A message with every field: as given, as the facts say, else its default or zero."""
         known = self.machine.messages[name].fields
         assert set(fields) <= set(known), set(fields) - set(known)
         made = {n: self.facts[n](self) if n in self.facts else _plain(f) for n, f in known.items()}
         return SimpleNamespace(kind=name, **{**made, **fields})
 
-    def receive(self, name: str, **fields: Any) -> list[SimpleNamespace]:
+    def receive(self, name: str, /, **fields: Any) -> list[SimpleNamespace]:
         """One message in; what goes out then."""
         before = len(self.sent)
         m = self.message(name, **fields)

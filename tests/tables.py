@@ -29,7 +29,7 @@ from __future__ import annotations
 
 import re
 import sys
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cache
 from pathlib import Path
 from types import ModuleType, SimpleNamespace
@@ -160,6 +160,13 @@ def tiny_table(name: str) -> TinyTable:
 def tiny_names() -> list[str]:
     """All fixtures."""
     return sorted(p.stem for p in FOLDER.glob("*.law"))
+
+
+def without(machine: Machine, row: str) -> Machine:
+    """`machine` lacking one row."""
+    tables = {n: replace(t, rows=tuple(r for r in t.rows if r.id != row)) for n, t in machine.tables.items()}
+    gates, emissions = (tuple(r for r in rows if r.id != row) for rows in (machine.gates, machine.emissions))
+    return replace(machine, tables=tables, gates=gates, emissions=emissions)
 
 
 # --- driving -------------------------------------------------------------------------------------------------------

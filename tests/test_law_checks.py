@@ -73,7 +73,7 @@ def answers(asked: tuple[Expr, ...], machine: m.Machine, budget: int = 60_000) -
         return exact, None
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=80, deadline=None)
 @given(st.one_of(combined(ATOMS), combined(NUMBERS)))
 def test_solvers_agree_on_random_guards(text: str) -> None:
     asked, machine = guard(text)
@@ -82,7 +82,7 @@ def test_solvers_agree_on_random_guards(text: str) -> None:
         assert shrunk in (exact, None), text
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=40, deadline=None)
 @given(st.one_of(combined(ATOMS), combined(NUMBERS)), st.one_of(combined(ATOMS), combined(NUMBERS)))
 def test_plain_exclusion_is_exclusion(one: str, other: str) -> None:
     a, machine = guard(one)
@@ -91,7 +91,7 @@ def test_plain_exclusion_is_exclusion(one: str, other: str) -> None:
         assert make_solver("z3").satisfiable((*a, *b), machine) is None
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=40, deadline=None)
 @given(combined(NUMBERS.filter(lambda x: "odd" not in x)))
 def test_a_witness_satisfies_its_question(text: str) -> None:
     asked, machine = guard(text)

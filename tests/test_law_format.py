@@ -56,8 +56,8 @@ likely [b.{i}] on seg(s) otherwise => { OPEN: CLOSED, CLOSED: OPEN } next { x = 
 [c.{i}] if s.seq in rcv_nxt ..+ len drop @rfc9293:3.10.7.4/first MUST @rfc1:1 edition 1,2 within 3s
 [d.{i}] OPEN if x in {a, b} either { => S { n = f(1, g(2)) } } or abort(a|b)
 [e.{i}] stay { owe ack(rcv_nxt) pay 40ms SHOULD start rto for 2*msl send seg(rst, seq: s.ack) }
-[f.{i}] A_VERY_LONG_STATE_NAME_INDEED | ANOTHER_VERY_LONG_STATE_NAME if LONG true stop
-# a comment""".replace("LONG", ("a_condition == 12 and " * 12).strip())
+[f.{i}] A_VERY_LONG_STATE_NAME_INDEED | ANOTHER_VERY_LONG_STATE_NAME if CONDITIONS true stop
+# a comment""".replace("CONDITIONS", ("a_condition == 12 and " * 12).strip())
 ROW_PARTS = st.sampled_from([line.split(" ") for line in ROWS.split("\n")])
 
 

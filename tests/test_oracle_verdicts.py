@@ -224,7 +224,9 @@ def test_a_far_capture_never_fails() -> None:
 
 
 @pytest.mark.parametrize(
-    "bounds", [Bounds(configurations=1), Bounds(pending=2), Bounds(steps=3)], ids=["configurations", "pending", "steps"]
+    "bounds",
+    [Bounds(configurations=1), Bounds(pending=2), Bounds(steps=3), Bounds(seconds=0)],
+    ids=["configurations", "pending", "steps", "seconds"],
 )
 def test_a_bound_reached_is_inconclusive_never_a_verdict(bounds: Bounds) -> None:
     trace = [ask(1, 1), ask(5, 2), ask(6, 3), ask(7, 4), ask(2, 5), ask(3, 30), ask(8, 60), answer(9, 61)]

@@ -6,9 +6,8 @@ from collections.abc import Callable
 from dataclasses import replace
 
 import pytest
-from tables import Case, Driver, GeneratedDriver, InterpreterDriver, TinyTable, parse_trace, play, tiny_names, tiny_table
+from tables import Case, Driver, GeneratedDriver, InterpreterDriver, TinyTable, parse_trace, play, tiny_names, tiny_table, without
 from wirelaw.spec.language.diagnostics import LawError
-from wirelaw.spec.language.model import Machine
 
 DRIVERS: list[Callable[..., Driver]] = [InterpreterDriver, GeneratedDriver]
 RUNS = [(name, case) for name in tiny_names() for case in tiny_table(name).cases if case.kind == "run"]
@@ -34,7 +33,7 @@ UNOBSERVED = {"extra", "old", "reset", "epoch"}
 
 
 def _differs(table: TinyTable, row: str) -> bool:
-    machine = _without(table.machine, row)
+    machine = without(table.machine, row)
     profile = replace(table.profile, order=tuple(x for x in table.profile.order if x != row))
     for driver in DRIVERS:
         try:
@@ -44,12 +43,6 @@ def _differs(table: TinyTable, row: str) -> bool:
             continue
         return False
     return True
-
-
-def _without(machine: Machine, row: str) -> Machine:
-    tables = {n: replace(t, rows=tuple(r for r in t.rows if r.id != row)) for n, t in machine.tables.items()}
-    gates, emissions = (tuple(r for r in rows if r.id != row) for rows in (machine.gates, machine.emissions))
-    return replace(machine, tables=tables, gates=gates, emissions=emissions)
 
 
 def test_trace_format() -> None:

@@ -36,7 +36,8 @@ def hello(compatible: bool = True, **changed: Any) -> SimpleNamespace:
     fields = {
         "ok": True, "aligned": True, "raw": raw("client_hello"), "extensions": OFFERED, "legacy_version": 0x0303, "random": "c" * 64,
         "session_id": "5" * 64 if compatible else "", "compression": "00", "suites": (SHA256_AES, SHA384_AES, CHACHA),
-        "versions": (0x0304,), "groups": (X25519, P256, P384), "shares": (X25519, P256), "signatures": (PSS, ECDSA, PKCS1), "share_count": 2,
+        "versions": (0x0304,), "groups": (X25519, P256, P384), "shares": (X25519, P256), "signatures": (PSS, ECDSA, PKCS1),
+        "share_count": 2,
         "cookie": "", "epoch": 0,
     }  # fmt: skip
     return SimpleNamespace(**{**fields, **changed})
@@ -60,7 +61,7 @@ def made(kind: str, **fields: Any) -> SimpleNamespace:
 
 
 def client(reading: str = "interpreted", *, certified: bool = False, edition: int | None = None) -> Rig:
-    answers = {
+    answers: dict[str, Any] = {
         "first_hello": lambda rig, compatible: hello(compatible),
         "second_hello": second_hello,
         "has_certificate": lambda rig, request: certified,
@@ -280,7 +281,9 @@ def test_each_abort_row_has_a_fault_of_its_own() -> None:
     assert aborts - taken == {"sh.other.version"}  # only TLS 1.3 is offered: no other version can follow a retry request
 
 
-@pytest.mark.parametrize(("version", "edition", "refused"), [(0x0300, 8446, True), (0x0300, 9846, True), (0x0304, 8446, False), (0x0304, 9846, True)])
+@pytest.mark.parametrize(
+    ("version", "edition", "refused"), [(0x0300, 8446, True), (0x0300, 9846, True), (0x0304, 8446, False), (0x0304, 9846, True)]
+)
 def test_editions_differ_in_the_legacy_version(version: int, edition: int, refused: bool) -> None:
     rig = client(edition=edition)
     sent = rig.receive("server_hello", **SERVER_HELLO | {"legacy_version": version})
@@ -454,5 +457,7 @@ def test_transcript_is_the_hash_of_what_was_absorbed(messages: list[bytes], at: 
 def test_questions_about_lists(some: list[int], others: list[int]) -> None:
     assert transcript.distinct(some) == (len(set(some)) == len(some))
     assert transcript.subset(some, others) == all(x in others for x in some)
-    assert transcript.in_order(some, others) == (some == sorted(set(some), key=lambda x: others.index(x) if x in others else -1) and set(some) <= set(others))
+    assert transcript.in_order(some, others) == (
+        some == sorted(set(some), key=lambda x: others.index(x) if x in others else -1) and set(some) <= set(others)
+    )
     assert transcript.without(others, 3) == tuple(x for x in others if x != 3)

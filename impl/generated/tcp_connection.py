@@ -283,7 +283,7 @@ class TcpConnection:
             if self.on_step is not None:
                 self.on_step(Step(now, "icmp", "icmp.none", "trouble", e))
             return False
-        # [icmp.soft] rfc9293:MUST-56 MUST, rfc9293:SHLD-25
+        # [icmp.soft] rfc9293:MUST-56 MUST, rfc9293:SHLD-25, rfc9293:MUST-47 MUST, rfc9293:3.9.1.8 MUST
         self.host.tell_unreachable()
         if self.on_step is not None:
             self.on_step(Step(now, "icmp", "icmp.soft", "trouble", e))
@@ -368,7 +368,8 @@ class TcpConnection:
                 if self.on_step is not None:
                     self.on_step(Step(now, "listen", "listen.ack", "seg", s))
                 return False
-            if s.syn:  # [listen.syn] rfc9293:3.10.7.2/third MUST, rfc9293:MUST-11 MUST, rfc9293:MUST-5
+            # [listen.syn] rfc9293:3.10.7.2/third MUST, rfc9293:MUST-11 MUST, rfc9293:MUST-5, rfc7323:2.2/syn-only MUST, rfc7323:2.3/limit MUST, rfc9293:MUST-15 MUST
+            if s.syn:
                 self.passive = True
                 self.irs = s.seq
                 self.rcv_nxt = (s.seq + 1) & 0xFFFFFFFF
@@ -446,11 +447,11 @@ class TcpConnection:
                 if self.on_step is not None:
                     self.on_step(Step(now, "syn_sent", "syn_sent.refused", "seg", s))
                 return False
-            if not s.ackf and s.rst:  # [syn_sent.rst] rfc9293:3.10.7.3/second MUST
+            if not s.ackf and s.rst:  # [syn_sent.rst] rfc9293:3.10.7.3/second MUST, rfc5961:3.2/syn-sent MUST
                 if self.on_step is not None:
                     self.on_step(Step(now, "syn_sent", "syn_sent.rst", "seg", s))
                 return False
-            # [syn_sent.open] rfc9293:3.10.7.3/fourth/ESTABLISHED MUST
+            # [syn_sent.open] rfc9293:3.10.7.3/fourth/ESTABLISHED MUST, rfc5681:3.1/syn-ack MUST, rfc7323:2.2/syn-window MUST, rfc7323:2.3/limit MUST, rfc6298:5.7 MUST
             if (
                 s.ackf
                 and ((s.ack - ((self.iss + 1) & 0xFFFFFFFF)) & 0xFFFFFFFF) < (self.snd_nxt - self.iss) & 0xFFFFFFFF
@@ -476,7 +477,7 @@ class TcpConnection:
                 self.max_wnd = s.wnd
                 self.snd_una = s.ack
                 self.snd_edge = (s.ack + s.wnd) & 0xFFFFFFFF
-                self.cwnd = 2 * max(min(self.peer_mss, self.host.ask_own_mss()) - (12 if self.ts_on else 0), 64) if max(min(self.peer_mss, self.host.ask_own_mss()) - (12 if self.ts_on else 0), 64) > 2190 else (3 * max(min(self.peer_mss, self.host.ask_own_mss()) - (12 if self.ts_on else 0), 64) if max(min(self.peer_mss, self.host.ask_own_mss()) - (12 if self.ts_on else 0), 64) > 1095 else 4 * max(min(self.peer_mss, self.host.ask_own_mss()) - (12 if self.ts_on else 0), 64))
+                self.cwnd = max(min(self.peer_mss, self.host.ask_own_mss()) - (12 if self.ts_on else 0), 64) if self.backoff > 0 else (2 * max(min(self.peer_mss, self.host.ask_own_mss()) - (12 if self.ts_on else 0), 64) if max(min(self.peer_mss, self.host.ask_own_mss()) - (12 if self.ts_on else 0), 64) > 2190 else (3 * max(min(self.peer_mss, self.host.ask_own_mss()) - (12 if self.ts_on else 0), 64) if max(min(self.peer_mss, self.host.ask_own_mss()) - (12 if self.ts_on else 0), 64) > 1095 else 4 * max(min(self.peer_mss, self.host.ask_own_mss()) - (12 if self.ts_on else 0), 64)))
                 self.ssthresh = 1073741824
                 self.recover = self.iss
                 self.again_from = self.snd_una
@@ -484,7 +485,7 @@ class TcpConnection:
                 self.dupacks = 0
                 self.recovering = False
                 self.last_sent = now
-                self.rto = RTO_INITIAL
+                self.rto = 3000000 if self.backoff > 0 else RTO_INITIAL
                 self.rto_at = None
                 self.user_timeout_at = None
                 self.backoff = 0
@@ -524,7 +525,7 @@ class TcpConnection:
                 self.max_wnd = s.wnd
                 self.snd_una = s.ack
                 self.snd_edge = (s.ack + s.wnd) & 0xFFFFFFFF
-                self.cwnd = 2 * max(min(self.peer_mss, self.host.ask_own_mss()) - (12 if self.ts_on else 0), 64) if max(min(self.peer_mss, self.host.ask_own_mss()) - (12 if self.ts_on else 0), 64) > 2190 else (3 * max(min(self.peer_mss, self.host.ask_own_mss()) - (12 if self.ts_on else 0), 64) if max(min(self.peer_mss, self.host.ask_own_mss()) - (12 if self.ts_on else 0), 64) > 1095 else 4 * max(min(self.peer_mss, self.host.ask_own_mss()) - (12 if self.ts_on else 0), 64))
+                self.cwnd = max(min(self.peer_mss, self.host.ask_own_mss()) - (12 if self.ts_on else 0), 64) if self.backoff > 0 else (2 * max(min(self.peer_mss, self.host.ask_own_mss()) - (12 if self.ts_on else 0), 64) if max(min(self.peer_mss, self.host.ask_own_mss()) - (12 if self.ts_on else 0), 64) > 2190 else (3 * max(min(self.peer_mss, self.host.ask_own_mss()) - (12 if self.ts_on else 0), 64) if max(min(self.peer_mss, self.host.ask_own_mss()) - (12 if self.ts_on else 0), 64) > 1095 else 4 * max(min(self.peer_mss, self.host.ask_own_mss()) - (12 if self.ts_on else 0), 64)))
                 self.ssthresh = 1073741824
                 self.recover = self.iss
                 self.again_from = self.snd_una
@@ -532,7 +533,7 @@ class TcpConnection:
                 self.dupacks = 0
                 self.recovering = False
                 self.last_sent = now
-                self.rto = RTO_INITIAL
+                self.rto = 3000000 if self.backoff > 0 else RTO_INITIAL
                 self.rto_at = None
                 self.user_timeout_at = None
                 self.backoff = 0
@@ -602,24 +603,24 @@ class TcpConnection:
                 and ((((s.tsval + 1) & 0xFFFFFFFF) - self.ts_recent) & 0xFFFFFFFF) >= 0x80000000
             ):
                 self.challenge_upto = self.rcv_nxt
-                due = now + (0 if now >= self.last_challenge + CHALLENGE_INTERVAL else self.last_challenge + CHALLENGE_INTERVAL - now)
+                due = now + (self.last_challenge - now if self.last_challenge > now else (0 if now >= self.last_challenge + CHALLENGE_INTERVAL else self.last_challenge + CHALLENGE_INTERVAL - now))
                 if self.challenge_due is None or due < self.challenge_due:
                     self.challenge_due = due
-                self.last_challenge = now + (0 if now >= self.last_challenge + CHALLENGE_INTERVAL else self.last_challenge + CHALLENGE_INTERVAL - now)
+                self.last_challenge = now + (self.last_challenge - now if self.last_challenge > now else (0 if now >= self.last_challenge + CHALLENGE_INTERVAL else self.last_challenge + CHALLENGE_INTERVAL - now))
                 if self.on_step is not None:
                     self.on_step(Step(now, "paws", "paws.old", "seg", s))
                 return False
             # [paws.tick.old] rfc7323:5.3/R1 MUST
             if not s.rst and self.ts_on and s.tson and (s.tsval + 1) & 0xFFFFFFFF == self.ts_recent:
                 self.challenge_upto = self.rcv_nxt
-                due = now + (0 if now >= self.last_challenge + CHALLENGE_INTERVAL else self.last_challenge + CHALLENGE_INTERVAL - now)
+                due = now + (self.last_challenge - now if self.last_challenge > now else (0 if now >= self.last_challenge + CHALLENGE_INTERVAL else self.last_challenge + CHALLENGE_INTERVAL - now))
                 if self.challenge_due is None or due < self.challenge_due:
                     self.challenge_due = due
-                self.last_challenge = now + (0 if now >= self.last_challenge + CHALLENGE_INTERVAL else self.last_challenge + CHALLENGE_INTERVAL - now)
+                self.last_challenge = now + (self.last_challenge - now if self.last_challenge > now else (0 if now >= self.last_challenge + CHALLENGE_INTERVAL else self.last_challenge + CHALLENGE_INTERVAL - now))
                 if self.on_step is not None:
                     self.on_step(Step(now, "paws", "paws.tick.old", "seg", s))
                 return False
-            if not s.rst and self.ts_on and not s.tson:  # [paws.bare] rfc7323:3.2 MAY
+            if not s.rst and self.ts_on and not s.tson:  # [paws.bare] rfc7323:3.2 MAY, rfc7323:3.2/no-abort MUST
                 if self.on_step is not None:
                     self.on_step(Step(now, "paws", "paws.bare", "seg", s))
                 return True
@@ -631,60 +632,143 @@ class TcpConnection:
         st = self.conn
         if st in _SYNCED:
             # [seq.ok] rfc9293:3.10.7.4/first MUST, rfc9293:MUST-66
-            if (((s.seq - self.rcv_nxt) & 0xFFFFFFFF) < (self.rcv_edge - self.rcv_nxt) & 0xFFFFFFFF or s.len + s.syn + s.fin > 0 and ((((((s.seq + (s.len + s.syn + s.fin)) & 0xFFFFFFFF) - 1) & 0xFFFFFFFF) - self.rcv_nxt) & 0xFFFFFFFF) < (self.rcv_edge - self.rcv_nxt) & 0xFFFFFFFF or s.len + s.syn + s.fin == 0 and s.seq == self.rcv_nxt):
+            if (
+                (((s.seq - self.rcv_nxt) & 0xFFFFFFFF) < (self.rcv_edge - self.rcv_nxt) & 0xFFFFFFFF or s.len + s.syn + s.fin > 0 and ((((((s.seq + (s.len + s.syn + s.fin)) & 0xFFFFFFFF) - 1) & 0xFFFFFFFF) - self.rcv_nxt) & 0xFFFFFFFF) < (self.rcv_edge - self.rcv_nxt) & 0xFFFFFFFF or s.len + s.syn + s.fin == 0 and s.seq == self.rcv_nxt)
+                and not (not s.rst and s.len + s.syn + s.fin > 0 and ((self.rcv_edge - ((s.seq + (s.len + s.syn + s.fin)) & 0xFFFFFFFF)) & 0xFFFFFFFF) >= 0x80000000)
+            ):
                 if self.on_step is not None:
                     self.on_step(Step(now, "sequence", "seq.ok", "seg", s))
                 return True
-            if s.rst and (s.seq + 1) & 0xFFFFFFFF != self.rcv_nxt:  # [seq.rst] rfc9293:3.10.7.4/second/1 MUST
+            # [seq.over] rfc9293:3.10.7.4/first MUST
+            if (
+                (((s.seq - self.rcv_nxt) & 0xFFFFFFFF) < (self.rcv_edge - self.rcv_nxt) & 0xFFFFFFFF or s.len + s.syn + s.fin > 0 and ((((((s.seq + (s.len + s.syn + s.fin)) & 0xFFFFFFFF) - 1) & 0xFFFFFFFF) - self.rcv_nxt) & 0xFFFFFFFF) < (self.rcv_edge - self.rcv_nxt) & 0xFFFFFFFF or s.len + s.syn + s.fin == 0 and s.seq == self.rcv_nxt)
+                and not s.rst
+                and s.len + s.syn + s.fin > 0
+                and ((self.rcv_edge - ((s.seq + (s.len + s.syn + s.fin)) & 0xFFFFFFFF)) & 0xFFFFFFFF) >= 0x80000000
+            ):
+                if self.on_step is not None:
+                    self.on_step(Step(now, "sequence", "seq.over", "seg", s))
+                return True
+            # [seq.rst] rfc9293:3.10.7.4/second/1 MUST
+            if (
+                (not (((s.seq - self.rcv_nxt) & 0xFFFFFFFF) < (self.rcv_edge - self.rcv_nxt) & 0xFFFFFFFF or s.len + s.syn + s.fin > 0 and ((((((s.seq + (s.len + s.syn + s.fin)) & 0xFFFFFFFF) - 1) & 0xFFFFFFFF) - self.rcv_nxt) & 0xFFFFFFFF) < (self.rcv_edge - self.rcv_nxt) & 0xFFFFFFFF or s.len + s.syn + s.fin == 0 and s.seq == self.rcv_nxt))
+                and s.rst
+                and (s.seq + 1) & 0xFFFFFFFF != self.rcv_nxt
+            ):
                 if self.on_step is not None:
                     self.on_step(Step(now, "sequence", "seq.rst", "seg", s))
                 return False
             # [seq.rst.left] rfc9293:3.10.7.4/second/1 MUST
-            if st in _SYN_RECEIVED_AND_4_MORE and s.rst and (s.seq + 1) & 0xFFFFFFFF == self.rcv_nxt:
+            if (
+                st in _SYN_RECEIVED_AND_4_MORE
+                and (not (((s.seq - self.rcv_nxt) & 0xFFFFFFFF) < (self.rcv_edge - self.rcv_nxt) & 0xFFFFFFFF or s.len + s.syn + s.fin > 0 and ((((((s.seq + (s.len + s.syn + s.fin)) & 0xFFFFFFFF) - 1) & 0xFFFFFFFF) - self.rcv_nxt) & 0xFFFFFFFF) < (self.rcv_edge - self.rcv_nxt) & 0xFFFFFFFF or s.len + s.syn + s.fin == 0 and s.seq == self.rcv_nxt))
+                and s.rst
+                and (s.seq + 1) & 0xFFFFFFFF == self.rcv_nxt
+            ):
                 if self.on_step is not None:
                     self.on_step(Step(now, "sequence", "seq.rst.left", "seg", s))
                 return False
             # [seq.rst.late] rfc9293:3.10.7.4/second/1 MUST
-            if st in _CLOSE_WAIT_OR_CLOSING_OR_LAST_ACK and s.rst and (s.seq + 1) & 0xFFFFFFFF == self.rcv_nxt:
+            if (
+                st in _CLOSE_WAIT_OR_CLOSING_OR_LAST_ACK
+                and (not (((s.seq - self.rcv_nxt) & 0xFFFFFFFF) < (self.rcv_edge - self.rcv_nxt) & 0xFFFFFFFF or s.len + s.syn + s.fin > 0 and ((((((s.seq + (s.len + s.syn + s.fin)) & 0xFFFFFFFF) - 1) & 0xFFFFFFFF) - self.rcv_nxt) & 0xFFFFFFFF) < (self.rcv_edge - self.rcv_nxt) & 0xFFFFFFFF or s.len + s.syn + s.fin == 0 and s.seq == self.rcv_nxt))
+                and s.rst
+                and (s.seq + 1) & 0xFFFFFFFF == self.rcv_nxt
+            ):
                 if self.on_step is not None:
                     self.on_step(Step(now, "sequence", "seq.rst.late", "seg", s))
                 return False
             # [seq.zero] rfc9293:3.10.7.4/first/zero-window SHOULD
-            if not s.rst and (self.rcv_edge - self.rcv_nxt) & 0xFFFFFFFF == 0 and s.seq == self.rcv_nxt:
+            if (
+                (not (((s.seq - self.rcv_nxt) & 0xFFFFFFFF) < (self.rcv_edge - self.rcv_nxt) & 0xFFFFFFFF or s.len + s.syn + s.fin > 0 and ((((((s.seq + (s.len + s.syn + s.fin)) & 0xFFFFFFFF) - 1) & 0xFFFFFFFF) - self.rcv_nxt) & 0xFFFFFFFF) < (self.rcv_edge - self.rcv_nxt) & 0xFFFFFFFF or s.len + s.syn + s.fin == 0 and s.seq == self.rcv_nxt))
+                and not s.rst
+                and (self.rcv_edge - self.rcv_nxt) & 0xFFFFFFFF == 0
+                and s.seq == self.rcv_nxt
+            ):
                 self.challenge_upto = self.rcv_nxt
-                due = now + (0 if now >= self.last_challenge + CHALLENGE_INTERVAL else self.last_challenge + CHALLENGE_INTERVAL - now)
+                due = now + (self.last_challenge - now if self.last_challenge > now else (0 if now >= self.last_challenge + CHALLENGE_INTERVAL else self.last_challenge + CHALLENGE_INTERVAL - now))
                 if self.challenge_due is None or due < self.challenge_due:
                     self.challenge_due = due
-                self.last_challenge = now + (0 if now >= self.last_challenge + CHALLENGE_INTERVAL else self.last_challenge + CHALLENGE_INTERVAL - now)
+                self.last_challenge = now + (self.last_challenge - now if self.last_challenge > now else (0 if now >= self.last_challenge + CHALLENGE_INTERVAL else self.last_challenge + CHALLENGE_INTERVAL - now))
                 if self.on_step is not None:
                     self.on_step(Step(now, "sequence", "seq.zero", "seg", s))
                 return True
             # [seq.edge] rfc9293:3.10.7.4/first MAY
-            if not s.rst and (self.rcv_edge - self.rcv_nxt) & 0xFFFFFFFF > 0 and s.seq == self.rcv_edge:
+            if (
+                (not (((s.seq - self.rcv_nxt) & 0xFFFFFFFF) < (self.rcv_edge - self.rcv_nxt) & 0xFFFFFFFF or s.len + s.syn + s.fin > 0 and ((((((s.seq + (s.len + s.syn + s.fin)) & 0xFFFFFFFF) - 1) & 0xFFFFFFFF) - self.rcv_nxt) & 0xFFFFFFFF) < (self.rcv_edge - self.rcv_nxt) & 0xFFFFFFFF or s.len + s.syn + s.fin == 0 and s.seq == self.rcv_nxt))
+                and not s.rst
+                and (self.rcv_edge - self.rcv_nxt) & 0xFFFFFFFF > 0
+                and s.seq == self.rcv_edge
+            ):
                 self.challenge_upto = self.rcv_nxt
-                due = now + (0 if now >= self.last_challenge + CHALLENGE_INTERVAL else self.last_challenge + CHALLENGE_INTERVAL - now)
+                due = now + (self.last_challenge - now if self.last_challenge > now else (0 if now >= self.last_challenge + CHALLENGE_INTERVAL else self.last_challenge + CHALLENGE_INTERVAL - now))
                 if self.challenge_due is None or due < self.challenge_due:
                     self.challenge_due = due
-                self.last_challenge = now + (0 if now >= self.last_challenge + CHALLENGE_INTERVAL else self.last_challenge + CHALLENGE_INTERVAL - now)
+                self.last_challenge = now + (self.last_challenge - now if self.last_challenge > now else (0 if now >= self.last_challenge + CHALLENGE_INTERVAL else self.last_challenge + CHALLENGE_INTERVAL - now))
                 if self.on_step is not None:
                     self.on_step(Step(now, "sequence", "seq.edge", "seg", s))
                 return True
             # [seq.syn.again] rfc9293:3.10.7.4/first SHOULD
             if (
                 st == SYN_RECEIVED
+                and (not (((s.seq - self.rcv_nxt) & 0xFFFFFFFF) < (self.rcv_edge - self.rcv_nxt) & 0xFFFFFFFF or s.len + s.syn + s.fin > 0 and ((((((s.seq + (s.len + s.syn + s.fin)) & 0xFFFFFFFF) - 1) & 0xFFFFFFFF) - self.rcv_nxt) & 0xFFFFFFFF) < (self.rcv_edge - self.rcv_nxt) & 0xFFFFFFFF or s.len + s.syn + s.fin == 0 and s.seq == self.rcv_nxt))
                 and s.syn
                 and not s.rst
                 and (s.seq + 1) & 0xFFFFFFFF == self.rcv_nxt
                 and s.seq != self.rcv_edge
+                and not (not self.passive and s.ackf and ((s.ack - ((self.snd_una + 1) & 0xFFFFFFFF)) & 0xFFFFFFFF) < (self.snd_nxt - self.snd_una) & 0xFFFFFFFF and s.len == 0 and not s.fin)
             ):
                 if self.synack_due is None or now < self.synack_due:
                     self.synack_due = now
                 if self.on_step is not None:
                     self.on_step(Step(now, "sequence", "seq.syn.again", "seg", s))
                 return False
+            # [seq.syn.crossed] rfc9293:MUST-10 MUST, rfc9293:3.5
+            if (
+                st == SYN_RECEIVED
+                and (not (((s.seq - self.rcv_nxt) & 0xFFFFFFFF) < (self.rcv_edge - self.rcv_nxt) & 0xFFFFFFFF or s.len + s.syn + s.fin > 0 and ((((((s.seq + (s.len + s.syn + s.fin)) & 0xFFFFFFFF) - 1) & 0xFFFFFFFF) - self.rcv_nxt) & 0xFFFFFFFF) < (self.rcv_edge - self.rcv_nxt) & 0xFFFFFFFF or s.len + s.syn + s.fin == 0 and s.seq == self.rcv_nxt))
+                and s.syn
+                and not s.rst
+                and (s.seq + 1) & 0xFFFFFFFF == self.rcv_nxt
+                and s.seq != self.rcv_edge
+                and not self.passive
+                and s.ackf
+                and ((s.ack - ((self.snd_una + 1) & 0xFFFFFFFF)) & 0xFFFFFFFF) < (self.snd_nxt - self.snd_una) & 0xFFFFFFFF
+                and s.len == 0
+                and not s.fin
+            ):
+                self.ts_recent = s.tsval if self.ts_on and s.tson and ((s.tsval - self.ts_recent) & 0xFFFFFFFF) < 0x80000000 else self.ts_recent
+                self.snd_edge = s.ack
+                self.snd_una = s.ack
+                self.max_seen = max(self.max_seen, s.wnd << self.snd_shift)
+                self.snd_edge = (s.ack + (s.wnd << self.snd_shift)) & 0xFFFFFFFF if ((self.snd_edge - ((s.ack + (s.wnd << self.snd_shift)) & 0xFFFFFFFF)) & 0xFFFFFFFF) >= 0x80000000 else self.snd_edge
+                self.backoff = 0
+                self.host.tell_acknowledged(s.ack)
+                self.rto_at = None
+                self.user_timeout_at = None
+                self.cwnd = max(min(self.peer_mss, self.host.ask_own_mss()) - (12 if self.ts_on else 0), 64) if self.backoff > 0 else (2 * max(min(self.peer_mss, self.host.ask_own_mss()) - (12 if self.ts_on else 0), 64) if max(min(self.peer_mss, self.host.ask_own_mss()) - (12 if self.ts_on else 0), 64) > 2190 else (3 * max(min(self.peer_mss, self.host.ask_own_mss()) - (12 if self.ts_on else 0), 64) if max(min(self.peer_mss, self.host.ask_own_mss()) - (12 if self.ts_on else 0), 64) > 1095 else 4 * max(min(self.peer_mss, self.host.ask_own_mss()) - (12 if self.ts_on else 0), 64)))
+                self.ssthresh = 1073741824
+                self.recover = self.iss
+                self.again_from = self.snd_una
+                self.again_upto = self.snd_una
+                self.dupacks = 0
+                self.recovering = False
+                self.last_sent = now
+                self.rto = 3000000 if self.backoff > 0 else RTO_INITIAL
+                self.snd_edge = (s.ack + s.wnd) & 0xFFFFFFFF
+                self.snd_wnd = s.wnd
+                self.snd_wl1 = s.seq
+                self.snd_wl2 = s.ack
+                self.host.tell_connected()
+                self.conn = ESTABLISHED
+                self.synack_due = None
+                if self.on_step is not None:
+                    self.on_step(Step(now, "sequence", "seq.syn.crossed", "seg", s))
+                return False
             # [seq.fin.again] rfc9293:3.10.7.4/eighth/TIME-WAIT MUST
             if (
                 st == TIME_WAIT
+                and (not (((s.seq - self.rcv_nxt) & 0xFFFFFFFF) < (self.rcv_edge - self.rcv_nxt) & 0xFFFFFFFF or s.len + s.syn + s.fin > 0 and ((((((s.seq + (s.len + s.syn + s.fin)) & 0xFFFFFFFF) - 1) & 0xFFFFFFFF) - self.rcv_nxt) & 0xFFFFFFFF) < (self.rcv_edge - self.rcv_nxt) & 0xFFFFFFFF or s.len + s.syn + s.fin == 0 and s.seq == self.rcv_nxt))
                 and s.fin
                 and not s.syn
                 and not s.rst
@@ -701,6 +785,7 @@ class TcpConnection:
             # [seq.late] rfc9293:3.10.7.4/first SHOULD
             if (
                 st in _OPEN
+                and (not (((s.seq - self.rcv_nxt) & 0xFFFFFFFF) < (self.rcv_edge - self.rcv_nxt) & 0xFFFFFFFF or s.len + s.syn + s.fin > 0 and ((((((s.seq + (s.len + s.syn + s.fin)) & 0xFFFFFFFF) - 1) & 0xFFFFFFFF) - self.rcv_nxt) & 0xFFFFFFFF) < (self.rcv_edge - self.rcv_nxt) & 0xFFFFFFFF or s.len + s.syn + s.fin == 0 and s.seq == self.rcv_nxt))
                 and not s.rst
                 and not s.syn
                 and s.ackf
@@ -708,22 +793,23 @@ class TcpConnection:
                 and s.seq != self.rcv_edge
                 and s.seq != self.rcv_nxt
                 and ((self.rcv_nxt - ((s.seq + (s.len + s.syn + s.fin)) & 0xFFFFFFFF)) & 0xFFFFFFFF) < 0x80000000
-                and (not s.fin or ((((s.seq + (s.len + s.syn + s.fin)) & 0xFFFFFFFF) - self.rcv_nxt) & 0xFFFFFFFF) >= 0x80000000)
+                and (not s.fin or self.conn != TIME_WAIT or ((((s.seq + (s.len + s.syn + s.fin)) & 0xFFFFFFFF) - self.rcv_nxt) & 0xFFFFFFFF) >= 0x80000000)
             ):
                 self.challenge_upto = self.rcv_nxt
-                due = now + (0 if now >= self.last_challenge + CHALLENGE_INTERVAL else self.last_challenge + CHALLENGE_INTERVAL - now)
+                due = now + (self.last_challenge - now if self.last_challenge > now else (0 if now >= self.last_challenge + CHALLENGE_INTERVAL else self.last_challenge + CHALLENGE_INTERVAL - now))
                 if self.challenge_due is None or due < self.challenge_due:
                     self.challenge_due = due
-                self.last_challenge = now + (0 if now >= self.last_challenge + CHALLENGE_INTERVAL else self.last_challenge + CHALLENGE_INTERVAL - now)
+                self.last_challenge = now + (self.last_challenge - now if self.last_challenge > now else (0 if now >= self.last_challenge + CHALLENGE_INTERVAL else self.last_challenge + CHALLENGE_INTERVAL - now))
                 if self.on_step is not None:
                     self.on_step(Step(now, "sequence", "seq.late", "seg", s))
                 return False
             # [seq.text] rfc9293:3.10.7.4/first SHOULD
             if (
                 st in _TRANSFER
+                and (not (((s.seq - self.rcv_nxt) & 0xFFFFFFFF) < (self.rcv_edge - self.rcv_nxt) & 0xFFFFFFFF or s.len + s.syn + s.fin > 0 and ((((((s.seq + (s.len + s.syn + s.fin)) & 0xFFFFFFFF) - 1) & 0xFFFFFFFF) - self.rcv_nxt) & 0xFFFFFFFF) < (self.rcv_edge - self.rcv_nxt) & 0xFFFFFFFF or s.len + s.syn + s.fin == 0 and s.seq == self.rcv_nxt))
                 and not s.rst
                 and s.len > 0
-                and not (not s.rst and not s.syn and s.ackf and ((s.ack - ((self.snd_una + 1) & 0xFFFFFFFF)) & 0xFFFFFFFF) < (self.snd_nxt - self.snd_una) & 0xFFFFFFFF and s.seq != self.rcv_edge and s.seq != self.rcv_nxt and ((self.rcv_nxt - ((s.seq + (s.len + s.syn + s.fin)) & 0xFFFFFFFF)) & 0xFFFFFFFF) < 0x80000000 and (not s.fin or ((((s.seq + (s.len + s.syn + s.fin)) & 0xFFFFFFFF) - self.rcv_nxt) & 0xFFFFFFFF) >= 0x80000000))
+                and not (not s.rst and not s.syn and s.ackf and ((s.ack - ((self.snd_una + 1) & 0xFFFFFFFF)) & 0xFFFFFFFF) < (self.snd_nxt - self.snd_una) & 0xFFFFFFFF and s.seq != self.rcv_edge and s.seq != self.rcv_nxt and ((self.rcv_nxt - ((s.seq + (s.len + s.syn + s.fin)) & 0xFFFFFFFF)) & 0xFFFFFFFF) < 0x80000000 and (not s.fin or self.conn != TIME_WAIT or ((((s.seq + (s.len + s.syn + s.fin)) & 0xFFFFFFFF) - self.rcv_nxt) & 0xFFFFFFFF) >= 0x80000000))
                 and s.seq != self.rcv_edge
                 and s.seq != self.rcv_nxt
             ):
@@ -735,10 +821,10 @@ class TcpConnection:
                 return False
             # [seq.bad] rfc9293:3.10.7.4/first SHOULD
             self.challenge_upto = self.rcv_nxt
-            due = now + (0 if now >= self.last_challenge + CHALLENGE_INTERVAL else self.last_challenge + CHALLENGE_INTERVAL - now)
+            due = now + (self.last_challenge - now if self.last_challenge > now else (0 if now >= self.last_challenge + CHALLENGE_INTERVAL else self.last_challenge + CHALLENGE_INTERVAL - now))
             if self.challenge_due is None or due < self.challenge_due:
                 self.challenge_due = due
-            self.last_challenge = now + (0 if now >= self.last_challenge + CHALLENGE_INTERVAL else self.last_challenge + CHALLENGE_INTERVAL - now)
+            self.last_challenge = now + (self.last_challenge - now if self.last_challenge > now else (0 if now >= self.last_challenge + CHALLENGE_INTERVAL else self.last_challenge + CHALLENGE_INTERVAL - now))
             if self.on_step is not None:
                 self.on_step(Step(now, "sequence", "seq.bad", "seg", s))
             return False
@@ -748,7 +834,7 @@ class TcpConnection:
         """Table `recent` (rfc7323:4.3)."""
         st = self.conn
         if st in _SYNCED:
-            # [recent.new] rfc7323:4.3 MUST
+            # [recent.new] rfc7323:4.3 MUST, rfc7323:3.2/tsecr MUST
             if (
                 self.ts_on
                 and s.tson
@@ -759,7 +845,7 @@ class TcpConnection:
                 if self.on_step is not None:
                     self.on_step(Step(now, "recent", "recent.new", "seg", s))
                 return True
-            # [recent.none]
+            # [recent.none] rfc7323:3.2/unasked MUST
             if self.on_step is not None:
                 self.on_step(Step(now, "recent", "recent.none", "seg", s))
             return True
@@ -817,10 +903,10 @@ class TcpConnection:
                 return False
             if s.seq != self.rcv_nxt:  # [rst.near] rfc9293:3.10.7.4/second/3 MUST
                 self.challenge_upto = self.rcv_nxt
-                due = now + (0 if now >= self.last_challenge + CHALLENGE_INTERVAL else self.last_challenge + CHALLENGE_INTERVAL - now)
+                due = now + (self.last_challenge - now if self.last_challenge > now else (0 if now >= self.last_challenge + CHALLENGE_INTERVAL else self.last_challenge + CHALLENGE_INTERVAL - now))
                 if self.challenge_due is None or due < self.challenge_due:
                     self.challenge_due = due
-                self.last_challenge = now + (0 if now >= self.last_challenge + CHALLENGE_INTERVAL else self.last_challenge + CHALLENGE_INTERVAL - now)
+                self.last_challenge = now + (self.last_challenge - now if self.last_challenge > now else (0 if now >= self.last_challenge + CHALLENGE_INTERVAL else self.last_challenge + CHALLENGE_INTERVAL - now))
                 if self.on_step is not None:
                     self.on_step(Step(now, "reset", "rst.near", "seg", s))
                 return False
@@ -837,10 +923,10 @@ class TcpConnection:
                 return True
             # [syn.challenge] rfc9293:3.10.7.4/fourth/challenge MUST, rfc5961:4.2
             self.challenge_upto = self.rcv_nxt
-            due = now + (0 if now >= self.last_challenge + CHALLENGE_INTERVAL else self.last_challenge + CHALLENGE_INTERVAL - now)
+            due = now + (self.last_challenge - now if self.last_challenge > now else (0 if now >= self.last_challenge + CHALLENGE_INTERVAL else self.last_challenge + CHALLENGE_INTERVAL - now))
             if self.challenge_due is None or due < self.challenge_due:
                 self.challenge_due = due
-            self.last_challenge = now + (0 if now >= self.last_challenge + CHALLENGE_INTERVAL else self.last_challenge + CHALLENGE_INTERVAL - now)
+            self.last_challenge = now + (self.last_challenge - now if self.last_challenge > now else (0 if now >= self.last_challenge + CHALLENGE_INTERVAL else self.last_challenge + CHALLENGE_INTERVAL - now))
             if self.on_step is not None:
                 self.on_step(Step(now, "syn", "syn.challenge", "seg", s))
             return False
@@ -850,7 +936,7 @@ class TcpConnection:
         """Table `measure` (rfc6298:2.2)."""
         st = self.conn
         if st in _FLIGHT:
-            # [rtt.first] rfc6298:2.2 MUST
+            # [rtt.first] rfc6298:2.2 MUST, rfc6298:3/karn MUST
             if (
                 s.ackf
                 and ((s.ack - ((self.snd_una + 1) & 0xFFFFFFFF)) & 0xFFFFFFFF) < (self.snd_nxt - self.snd_una) & 0xFFFFFFFF
@@ -890,7 +976,7 @@ class TcpConnection:
         """Table `peer_window` (rfc9293:3.10.7.4/fifth/ESTABLISHED/window)."""
         st = self.conn
         if st in _OPEN:
-            # [wnd.moves] rfc9293:3.10.7.4/fifth/ESTABLISHED/window MUST
+            # [wnd.moves] rfc9293:3.10.7.4/fifth/ESTABLISHED/window MUST, rfc7323:2.4 MUST
             if (
                 s.ackf
                 and (((s.ack - ((self.snd_una + 1) & 0xFFFFFFFF)) & 0xFFFFFFFF) < (self.snd_nxt - self.snd_una) & 0xFFFFFFFF or s.ack == self.snd_una)
@@ -962,7 +1048,7 @@ class TcpConnection:
                 if self.on_step is not None:
                     self.on_step(Step(now, "congestion", "cc.slow", "seg", s))
                 return True
-            # [cc.avoid] rfc5681:3.1 MUST
+            # [cc.avoid] rfc5681:3.1 MUST, rfc5681:3.1/avoidance MUST
             if (
                 s.ackf
                 and ((s.ack - ((self.snd_una + 1) & 0xFFFFFFFF)) & 0xFFFFFFFF) < (self.snd_nxt - self.snd_una) & 0xFFFFFFFF
@@ -974,7 +1060,7 @@ class TcpConnection:
                 if self.on_step is not None:
                     self.on_step(Step(now, "congestion", "cc.avoid", "seg", s))
                 return True
-            # [cc.full] rfc6582:3.2/3 SHOULD
+            # [cc.full] rfc6582:3.2/3/full SHOULD, rfc5681:3.2/6 MUST
             if (
                 s.ackf
                 and ((s.ack - ((self.snd_una + 1) & 0xFFFFFFFF)) & 0xFFFFFFFF) < (self.snd_nxt - self.snd_una) & 0xFFFFFFFF
@@ -987,7 +1073,7 @@ class TcpConnection:
                 if self.on_step is not None:
                     self.on_step(Step(now, "congestion", "cc.full", "seg", s))
                 return True
-            # [cc.partial] rfc6582:3.2/3 SHOULD
+            # [cc.partial] rfc6582:3.2/3/partial SHOULD
             if (
                 s.ackf
                 and ((s.ack - ((self.snd_una + 1) & 0xFFFFFFFF)) & 0xFFFFFFFF) < (self.snd_nxt - self.snd_una) & 0xFFFFFFFF
@@ -1000,7 +1086,7 @@ class TcpConnection:
                 if self.on_step is not None:
                     self.on_step(Step(now, "congestion", "cc.partial", "seg", s))
                 return True
-            # [cc.third] rfc5681:3.2/2 MUST
+            # [cc.third] rfc5681:3.2/2 MUST, rfc5681:3.2/3 MUST
             if (
                 s.ackf
                 and s.ack == self.snd_una
@@ -1200,10 +1286,10 @@ class TcpConnection:
                 and (self.snd_una - s.ack) & 0xFFFFFFFF > self.max_seen
             ):
                 self.challenge_upto = self.rcv_nxt
-                due = now + (0 if now >= self.last_challenge + CHALLENGE_INTERVAL else self.last_challenge + CHALLENGE_INTERVAL - now)
+                due = now + (self.last_challenge - now if self.last_challenge > now else (0 if now >= self.last_challenge + CHALLENGE_INTERVAL else self.last_challenge + CHALLENGE_INTERVAL - now))
                 if self.challenge_due is None or due < self.challenge_due:
                     self.challenge_due = due
-                self.last_challenge = now + (0 if now >= self.last_challenge + CHALLENGE_INTERVAL else self.last_challenge + CHALLENGE_INTERVAL - now)
+                self.last_challenge = now + (self.last_challenge - now if self.last_challenge > now else (0 if now >= self.last_challenge + CHALLENGE_INTERVAL else self.last_challenge + CHALLENGE_INTERVAL - now))
                 if self.on_step is not None:
                     self.on_step(Step(now, "ack", "ack.old", "seg", s))
                 return False
@@ -1213,10 +1299,10 @@ class TcpConnection:
                 and not ((s.ack - ((self.snd_una + 1) & 0xFFFFFFFF)) & 0xFFFFFFFF) < (self.snd_nxt - self.snd_una) & 0xFFFFFFFF
             ):
                 self.challenge_upto = self.rcv_nxt
-                due = now + (0 if now >= self.last_challenge + CHALLENGE_INTERVAL else self.last_challenge + CHALLENGE_INTERVAL - now)
+                due = now + (self.last_challenge - now if self.last_challenge > now else (0 if now >= self.last_challenge + CHALLENGE_INTERVAL else self.last_challenge + CHALLENGE_INTERVAL - now))
                 if self.challenge_due is None or due < self.challenge_due:
                     self.challenge_due = due
-                self.last_challenge = now + (0 if now >= self.last_challenge + CHALLENGE_INTERVAL else self.last_challenge + CHALLENGE_INTERVAL - now)
+                self.last_challenge = now + (self.last_challenge - now if self.last_challenge > now else (0 if now >= self.last_challenge + CHALLENGE_INTERVAL else self.last_challenge + CHALLENGE_INTERVAL - now))
                 if self.on_step is not None:
                     self.on_step(Step(now, "ack", "ack.unsent", "seg", s))
                 return False
@@ -1226,17 +1312,10 @@ class TcpConnection:
                 if self.on_step is not None:
                     self.on_step(Step(now, "ack", "ack.none", "seg", s))
                 return False
-            # [ack.open] rfc9293:3.10.7.4/fifth/SYN-RECEIVED MUST
+            # [ack.open] rfc9293:3.10.7.4/fifth/SYN-RECEIVED MUST, rfc5681:3.1/syn-ack MUST, rfc5681:3.1/syn-lost MUST, rfc5681:3.1/initial MUST, rfc6298:5.7 MUST
             if ((s.ack - ((self.snd_una + 1) & 0xFFFFFFFF)) & 0xFFFFFFFF) < (self.snd_nxt - self.snd_una) & 0xFFFFFFFF:
                 self.snd_edge = s.ack
-                self.snd_una = s.ack
-                self.max_seen = max(self.max_seen, s.wnd << self.snd_shift)
-                self.snd_edge = (s.ack + (s.wnd << self.snd_shift)) & 0xFFFFFFFF if ((self.snd_edge - ((s.ack + (s.wnd << self.snd_shift)) & 0xFFFFFFFF)) & 0xFFFFFFFF) >= 0x80000000 else self.snd_edge
-                self.backoff = 0
-                self.host.tell_acknowledged(s.ack)
-                self.rto_at = None
-                self.user_timeout_at = None
-                self.cwnd = 2 * max(min(self.peer_mss, self.host.ask_own_mss()) - (12 if self.ts_on else 0), 64) if max(min(self.peer_mss, self.host.ask_own_mss()) - (12 if self.ts_on else 0), 64) > 2190 else (3 * max(min(self.peer_mss, self.host.ask_own_mss()) - (12 if self.ts_on else 0), 64) if max(min(self.peer_mss, self.host.ask_own_mss()) - (12 if self.ts_on else 0), 64) > 1095 else 4 * max(min(self.peer_mss, self.host.ask_own_mss()) - (12 if self.ts_on else 0), 64))
+                self.cwnd = max(min(self.peer_mss, self.host.ask_own_mss()) - (12 if self.ts_on else 0), 64) if self.backoff > 0 else (2 * max(min(self.peer_mss, self.host.ask_own_mss()) - (12 if self.ts_on else 0), 64) if max(min(self.peer_mss, self.host.ask_own_mss()) - (12 if self.ts_on else 0), 64) > 2190 else (3 * max(min(self.peer_mss, self.host.ask_own_mss()) - (12 if self.ts_on else 0), 64) if max(min(self.peer_mss, self.host.ask_own_mss()) - (12 if self.ts_on else 0), 64) > 1095 else 4 * max(min(self.peer_mss, self.host.ask_own_mss()) - (12 if self.ts_on else 0), 64)))
                 self.ssthresh = 1073741824
                 self.recover = self.iss
                 self.again_from = self.snd_una
@@ -1244,7 +1323,14 @@ class TcpConnection:
                 self.dupacks = 0
                 self.recovering = False
                 self.last_sent = now
-                self.rto = RTO_INITIAL
+                self.rto = 3000000 if self.backoff > 0 else RTO_INITIAL
+                self.snd_una = s.ack
+                self.max_seen = max(self.max_seen, s.wnd << self.snd_shift)
+                self.snd_edge = (s.ack + (s.wnd << self.snd_shift)) & 0xFFFFFFFF if ((self.snd_edge - ((s.ack + (s.wnd << self.snd_shift)) & 0xFFFFFFFF)) & 0xFFFFFFFF) >= 0x80000000 else self.snd_edge
+                self.backoff = 0
+                self.host.tell_acknowledged(s.ack)
+                self.rto_at = None
+                self.user_timeout_at = None
                 self.snd_wnd = s.wnd << self.snd_shift
                 self.snd_wl1 = s.seq
                 self.snd_wl2 = s.ack
@@ -1370,10 +1456,10 @@ class TcpConnection:
                 and (self.rcv_edge - self.rcv_nxt) & 0xFFFFFFFF == 0
             ):
                 self.challenge_upto = self.rcv_nxt
-                due = now + (0 if now >= self.last_challenge + CHALLENGE_INTERVAL else self.last_challenge + CHALLENGE_INTERVAL - now)
+                due = now + (self.last_challenge - now if self.last_challenge > now else (0 if now >= self.last_challenge + CHALLENGE_INTERVAL else self.last_challenge + CHALLENGE_INTERVAL - now))
                 if self.challenge_due is None or due < self.challenge_due:
                     self.challenge_due = due
-                self.last_challenge = now + (0 if now >= self.last_challenge + CHALLENGE_INTERVAL else self.last_challenge + CHALLENGE_INTERVAL - now)
+                self.last_challenge = now + (self.last_challenge - now if self.last_challenge > now else (0 if now >= self.last_challenge + CHALLENGE_INTERVAL else self.last_challenge + CHALLENGE_INTERVAL - now))
                 if self.on_step is not None:
                     self.on_step(Step(now, "text", "text.shut", "seg", s))
                 return True
@@ -1498,10 +1584,10 @@ class TcpConnection:
                 and (self.rcv_edge - self.rcv_nxt) & 0xFFFFFFFF == 0
             ):
                 self.challenge_upto = self.rcv_nxt
-                due = now + (0 if now >= self.last_challenge + CHALLENGE_INTERVAL else self.last_challenge + CHALLENGE_INTERVAL - now)
+                due = now + (self.last_challenge - now if self.last_challenge > now else (0 if now >= self.last_challenge + CHALLENGE_INTERVAL else self.last_challenge + CHALLENGE_INTERVAL - now))
                 if self.challenge_due is None or due < self.challenge_due:
                     self.challenge_due = due
-                self.last_challenge = now + (0 if now >= self.last_challenge + CHALLENGE_INTERVAL else self.last_challenge + CHALLENGE_INTERVAL - now)
+                self.last_challenge = now + (self.last_challenge - now if self.last_challenge > now else (0 if now >= self.last_challenge + CHALLENGE_INTERVAL else self.last_challenge + CHALLENGE_INTERVAL - now))
                 if self.on_step is not None:
                     self.on_step(Step(now, "fin", "fin.edge.wait", "seg", s))
                 return False
@@ -1845,7 +1931,7 @@ class TcpConnection:
             if self.on_step is not None:
                 self.on_step(Step(now, "retransmission", "rto.idle", "rto", None))
             return
-        # [rto.data] rfc9293:3.10.8/retransmission MUST, rfc6298:5.4 MUST, rfc5681:3.1
+        # [rto.data] rfc9293:3.10.8/retransmission MUST, rfc6298:5.4 MUST, rfc5681:3.1, rfc5681:3.1/timeout-ssthresh MUST, rfc5681:3.1/timeout-cwnd MUST, rfc6298:5 MUST
         if (self.snd_nxt - self.snd_una) & 0xFFFFFFFF > 0 and self.snd_wnd > 0:
             self.ssthresh = max(((self.snd_nxt - self.snd_una) & 0xFFFFFFFF) // 2, 2 * max(min(self.peer_mss, self.host.ask_own_mss()) - (12 if self.ts_on else 0), 64)) if self.backoff == 0 else self.ssthresh
             self.cwnd = max(min(self.peer_mss, self.host.ask_own_mss()) - (12 if self.ts_on else 0), 64)
@@ -2043,7 +2129,7 @@ class TcpConnection:
                 # [tx.ack]
                 if (
                     not self.syn_pending
-                    and ((self.ack_due is not None and self.ack_due <= now) or (self.challenge_due is not None and self.challenge_due <= now) or (self.conn == ESTABLISHED or self.conn == FIN_WAIT_1 or self.conn == FIN_WAIT_2) and self.host.ask_room() >= ((self.rcv_edge - self.rcv_nxt) & 0xFFFFFFFF) + (min(self.host.ask_receive_buffer() // 2, self.host.ask_own_mss()) if (self.rcv_edge - self.rcv_nxt) & 0xFFFFFFFF < 2 * self.host.ask_own_mss() else self.host.ask_receive_buffer() // 4) and (self.rcv_edge - self.rcv_nxt) & 0xFFFFFFFF < 65535 << self.rcv_shift)
+                    and ((self.ack_due is not None and self.ack_due <= now) or (self.challenge_due is not None and self.challenge_due <= now) or (self.conn == ESTABLISHED or self.conn == FIN_WAIT_1 or self.conn == FIN_WAIT_2) and self.host.ask_room() >= ((self.rcv_edge - self.rcv_nxt) & 0xFFFFFFFF) + (max(min(self.host.ask_receive_buffer() // 2, self.host.ask_own_mss()), 1) if (self.rcv_edge - self.rcv_nxt) & 0xFFFFFFFF < 2 * self.host.ask_own_mss() else max(max(min(self.host.ask_receive_buffer() // 2, self.host.ask_own_mss()), 1), self.host.ask_receive_buffer() // 4)) and (self.rcv_edge - self.rcv_nxt) & 0xFFFFFFFF < 65535 << self.rcv_shift)
                     and self._out_tx_ack(now)
                 ):
                     continue
@@ -2063,7 +2149,7 @@ class TcpConnection:
                 # [tx.ack]
                 if (
                     not self.syn_pending
-                    and ((self.ack_due is not None and self.ack_due <= now) or (self.challenge_due is not None and self.challenge_due <= now) or (self.conn == ESTABLISHED or self.conn == FIN_WAIT_1 or self.conn == FIN_WAIT_2) and self.host.ask_room() >= ((self.rcv_edge - self.rcv_nxt) & 0xFFFFFFFF) + (min(self.host.ask_receive_buffer() // 2, self.host.ask_own_mss()) if (self.rcv_edge - self.rcv_nxt) & 0xFFFFFFFF < 2 * self.host.ask_own_mss() else self.host.ask_receive_buffer() // 4) and (self.rcv_edge - self.rcv_nxt) & 0xFFFFFFFF < 65535 << self.rcv_shift)
+                    and ((self.ack_due is not None and self.ack_due <= now) or (self.challenge_due is not None and self.challenge_due <= now) or (self.conn == ESTABLISHED or self.conn == FIN_WAIT_1 or self.conn == FIN_WAIT_2) and self.host.ask_room() >= ((self.rcv_edge - self.rcv_nxt) & 0xFFFFFFFF) + (max(min(self.host.ask_receive_buffer() // 2, self.host.ask_own_mss()), 1) if (self.rcv_edge - self.rcv_nxt) & 0xFFFFFFFF < 2 * self.host.ask_own_mss() else max(max(min(self.host.ask_receive_buffer() // 2, self.host.ask_own_mss()), 1), self.host.ask_receive_buffer() // 4)) and (self.rcv_edge - self.rcv_nxt) & 0xFFFFFFFF < 65535 << self.rcv_shift)
                     and self._out_tx_ack(now)
                 ):
                     continue
@@ -2074,7 +2160,7 @@ class TcpConnection:
                 # [tx.ack]
                 if (
                     not self.syn_pending
-                    and ((self.ack_due is not None and self.ack_due <= now) or (self.challenge_due is not None and self.challenge_due <= now) or (self.conn == ESTABLISHED or self.conn == FIN_WAIT_1 or self.conn == FIN_WAIT_2) and self.host.ask_room() >= ((self.rcv_edge - self.rcv_nxt) & 0xFFFFFFFF) + (min(self.host.ask_receive_buffer() // 2, self.host.ask_own_mss()) if (self.rcv_edge - self.rcv_nxt) & 0xFFFFFFFF < 2 * self.host.ask_own_mss() else self.host.ask_receive_buffer() // 4) and (self.rcv_edge - self.rcv_nxt) & 0xFFFFFFFF < 65535 << self.rcv_shift)
+                    and ((self.ack_due is not None and self.ack_due <= now) or (self.challenge_due is not None and self.challenge_due <= now) or (self.conn == ESTABLISHED or self.conn == FIN_WAIT_1 or self.conn == FIN_WAIT_2) and self.host.ask_room() >= ((self.rcv_edge - self.rcv_nxt) & 0xFFFFFFFF) + (max(min(self.host.ask_receive_buffer() // 2, self.host.ask_own_mss()), 1) if (self.rcv_edge - self.rcv_nxt) & 0xFFFFFFFF < 2 * self.host.ask_own_mss() else max(max(min(self.host.ask_receive_buffer() // 2, self.host.ask_own_mss()), 1), self.host.ask_receive_buffer() // 4)) and (self.rcv_edge - self.rcv_nxt) & 0xFFFFFFFF < 65535 << self.rcv_shift)
                     and self._out_tx_ack(now)
                 ):
                     continue
@@ -2085,7 +2171,7 @@ class TcpConnection:
                 # [tx.ack]
                 if (
                     not self.syn_pending
-                    and ((self.ack_due is not None and self.ack_due <= now) or (self.challenge_due is not None and self.challenge_due <= now) or (self.conn == ESTABLISHED or self.conn == FIN_WAIT_1 or self.conn == FIN_WAIT_2) and self.host.ask_room() >= ((self.rcv_edge - self.rcv_nxt) & 0xFFFFFFFF) + (min(self.host.ask_receive_buffer() // 2, self.host.ask_own_mss()) if (self.rcv_edge - self.rcv_nxt) & 0xFFFFFFFF < 2 * self.host.ask_own_mss() else self.host.ask_receive_buffer() // 4) and (self.rcv_edge - self.rcv_nxt) & 0xFFFFFFFF < 65535 << self.rcv_shift)
+                    and ((self.ack_due is not None and self.ack_due <= now) or (self.challenge_due is not None and self.challenge_due <= now) or (self.conn == ESTABLISHED or self.conn == FIN_WAIT_1 or self.conn == FIN_WAIT_2) and self.host.ask_room() >= ((self.rcv_edge - self.rcv_nxt) & 0xFFFFFFFF) + (max(min(self.host.ask_receive_buffer() // 2, self.host.ask_own_mss()), 1) if (self.rcv_edge - self.rcv_nxt) & 0xFFFFFFFF < 2 * self.host.ask_own_mss() else max(max(min(self.host.ask_receive_buffer() // 2, self.host.ask_own_mss()), 1), self.host.ask_receive_buffer() // 4)) and (self.rcv_edge - self.rcv_nxt) & 0xFFFFFFFF < 65535 << self.rcv_shift)
                     and self._out_tx_ack(now)
                 ):
                     continue
@@ -2134,7 +2220,7 @@ class TcpConnection:
                 # [tx.ack]
                 if (
                     not self.syn_pending
-                    and ((self.ack_due is not None and self.ack_due <= now) or (self.challenge_due is not None and self.challenge_due <= now) or (self.conn == ESTABLISHED or self.conn == FIN_WAIT_1 or self.conn == FIN_WAIT_2) and self.host.ask_room() >= ((self.rcv_edge - self.rcv_nxt) & 0xFFFFFFFF) + (min(self.host.ask_receive_buffer() // 2, self.host.ask_own_mss()) if (self.rcv_edge - self.rcv_nxt) & 0xFFFFFFFF < 2 * self.host.ask_own_mss() else self.host.ask_receive_buffer() // 4) and (self.rcv_edge - self.rcv_nxt) & 0xFFFFFFFF < 65535 << self.rcv_shift)
+                    and ((self.ack_due is not None and self.ack_due <= now) or (self.challenge_due is not None and self.challenge_due <= now) or (self.conn == ESTABLISHED or self.conn == FIN_WAIT_1 or self.conn == FIN_WAIT_2) and self.host.ask_room() >= ((self.rcv_edge - self.rcv_nxt) & 0xFFFFFFFF) + (max(min(self.host.ask_receive_buffer() // 2, self.host.ask_own_mss()), 1) if (self.rcv_edge - self.rcv_nxt) & 0xFFFFFFFF < 2 * self.host.ask_own_mss() else max(max(min(self.host.ask_receive_buffer() // 2, self.host.ask_own_mss()), 1), self.host.ask_receive_buffer() // 4)) and (self.rcv_edge - self.rcv_nxt) & 0xFFFFFFFF < 65535 << self.rcv_shift)
                     and self._out_tx_ack(now)
                 ):
                     continue
@@ -2153,7 +2239,7 @@ class TcpConnection:
             # [tx.ack]
             if (
                 not self.syn_pending
-                and ((self.ack_due is not None and self.ack_due <= now) or (self.challenge_due is not None and self.challenge_due <= now) or (self.conn == ESTABLISHED or self.conn == FIN_WAIT_1 or self.conn == FIN_WAIT_2) and self.host.ask_room() >= ((self.rcv_edge - self.rcv_nxt) & 0xFFFFFFFF) + (min(self.host.ask_receive_buffer() // 2, self.host.ask_own_mss()) if (self.rcv_edge - self.rcv_nxt) & 0xFFFFFFFF < 2 * self.host.ask_own_mss() else self.host.ask_receive_buffer() // 4) and (self.rcv_edge - self.rcv_nxt) & 0xFFFFFFFF < 65535 << self.rcv_shift)
+                and ((self.ack_due is not None and self.ack_due <= now) or (self.challenge_due is not None and self.challenge_due <= now) or (self.conn == ESTABLISHED or self.conn == FIN_WAIT_1 or self.conn == FIN_WAIT_2) and self.host.ask_room() >= ((self.rcv_edge - self.rcv_nxt) & 0xFFFFFFFF) + (max(min(self.host.ask_receive_buffer() // 2, self.host.ask_own_mss()), 1) if (self.rcv_edge - self.rcv_nxt) & 0xFFFFFFFF < 2 * self.host.ask_own_mss() else max(max(min(self.host.ask_receive_buffer() // 2, self.host.ask_own_mss()), 1), self.host.ask_receive_buffer() // 4)) and (self.rcv_edge - self.rcv_nxt) & 0xFFFFFFFF < 65535 << self.rcv_shift)
                 and self._out_tx_ack(now)
             ):
                 continue
@@ -2221,7 +2307,7 @@ class TcpConnection:
         return True
 
     def _out_tx_syn(self, now: int) -> bool:
-        """[tx.syn] rfc9293:3.10.1/CLOSED MUST, rfc9293:MUST-8, rfc9293:MUST-14 MUST, rfc6528:3."""
+        """[tx.syn] rfc9293:3.10.1/CLOSED MUST, rfc9293:MUST-8, rfc9293:MUST-14 MUST, rfc6528:3, rfc9293:MUST-67 MUST."""
         o = Seg(
             seq=self.host.ask_isn(),
             wnd=min(self.host.ask_room(), 65535),
@@ -2375,7 +2461,7 @@ class TcpConnection:
         o = Seg(
             seq=self.again_from,
             ack=self.rcv_nxt,
-            wnd=min((self.host.ask_room() if self.host.ask_room() >= ((self.rcv_edge - self.rcv_nxt) & 0xFFFFFFFF) + min(self.host.ask_receive_buffer() // 2, self.host.ask_own_mss()) else (self.rcv_edge - self.rcv_nxt) & 0xFFFFFFFF) + (1 << self.rcv_shift) - 1 >> self.rcv_shift, 65535),
+            wnd=min((self.host.ask_room() if self.host.ask_room() >= ((self.rcv_edge - self.rcv_nxt) & 0xFFFFFFFF) + max(min(self.host.ask_receive_buffer() // 2, self.host.ask_own_mss()), 1) else (self.rcv_edge - self.rcv_nxt) & 0xFFFFFFFF) + (1 << self.rcv_shift) - 1 >> self.rcv_shift, 65535),
             ackf=True,
             len=min(min((self.again_upto - self.again_from) & 0xFFFFFFFF, ((self.snd_nxt - self.again_from) & 0xFFFFFFFF) - self.fin_sent), max(self.host.ask_chunk(), max(min(self.peer_mss, self.host.ask_own_mss()) - (12 if self.ts_on else 0), 64))),
             tson=self.ts_on,
@@ -2393,7 +2479,7 @@ class TcpConnection:
             and ((((self.rcv_nxt + (o.wnd << self.rcv_shift)) & 0xFFFFFFFF) - self.rcv_edge) & 0xFFFFFFFF) >= 0x80000000
         ):
             return False
-        if self.ts_on and not o.tson:  # [g.ts] rfc7323:3.2 MUST
+        if self.ts_on and not o.tson:  # [g.ts] rfc7323:3.2 MUST, rfc7323:3.2/always MUST
             return False
         gate_g_ts_clock = self.ts_on and o.tson
         if gate_g_ts_clock and ((o.tsval - self.ts_sent) & 0xFFFFFFFF) >= 0x80000000:  # [g.ts.clock] rfc7323:4.1 SHOULD
@@ -2417,11 +2503,11 @@ class TcpConnection:
         return True
 
     def _out_tx_data(self, now: int) -> bool:
-        """[tx.data] rfc9293:3.10.2/ESTABLISHED MUST, rfc9293:3.8.6 MUST, rfc9293:MUST-38, rfc9293:MUST-61, rfc9293:MUST-16, rfc9293:SHLD-7."""
+        """[tx.data] rfc9293:3.10.2/ESTABLISHED MUST, rfc9293:3.8.6 MUST, rfc9293:MUST-38, rfc9293:MUST-61, rfc9293:MUST-16, rfc9293:SHLD-7, rfc6298:3/rate MUST, rfc5681:2 MUST_NOT."""
         o = Seg(
             seq=self.snd_nxt,
             ack=self.rcv_nxt,
-            wnd=min((self.host.ask_room() if self.host.ask_room() >= ((self.rcv_edge - self.rcv_nxt) & 0xFFFFFFFF) + min(self.host.ask_receive_buffer() // 2, self.host.ask_own_mss()) else (self.rcv_edge - self.rcv_nxt) & 0xFFFFFFFF) + (1 << self.rcv_shift) - 1 >> self.rcv_shift, 65535),
+            wnd=min((self.host.ask_room() if self.host.ask_room() >= ((self.rcv_edge - self.rcv_nxt) & 0xFFFFFFFF) + max(min(self.host.ask_receive_buffer() // 2, self.host.ask_own_mss()), 1) else (self.rcv_edge - self.rcv_nxt) & 0xFFFFFFFF) + (1 << self.rcv_shift) - 1 >> self.rcv_shift, 65535),
             ackf=True,
             len=self.unsent if self.unsent <= min(min(((((self.snd_una + self.snd_wnd) & 0xFFFFFFFF) - self.snd_nxt) & 0xFFFFFFFF if ((self.snd_nxt - ((self.snd_una + self.snd_wnd) & 0xFFFFFFFF)) & 0xFFFFFFFF) >= 0x80000000 else 0), max((min(self.cwnd, (2 * max(min(self.peer_mss, self.host.ask_own_mss()) - (12 if self.ts_on else 0), 64) if max(min(self.peer_mss, self.host.ask_own_mss()) - (12 if self.ts_on else 0), 64) > 2190 else (3 * max(min(self.peer_mss, self.host.ask_own_mss()) - (12 if self.ts_on else 0), 64) if max(min(self.peer_mss, self.host.ask_own_mss()) - (12 if self.ts_on else 0), 64) > 1095 else 4 * max(min(self.peer_mss, self.host.ask_own_mss()) - (12 if self.ts_on else 0), 64)))) if (self.snd_nxt - self.snd_una) & 0xFFFFFFFF == 0 and now - self.last_sent > self.rto else self.cwnd) - ((self.snd_nxt - self.snd_una) & 0xFFFFFFFF), 0)), max(self.host.ask_chunk(), max(min(self.peer_mss, self.host.ask_own_mss()) - (12 if self.ts_on else 0), 64))) and (self.nodelay or self.closing) else ((min(min(min(((((self.snd_una + self.snd_wnd) & 0xFFFFFFFF) - self.snd_nxt) & 0xFFFFFFFF if ((self.snd_nxt - ((self.snd_una + self.snd_wnd) & 0xFFFFFFFF)) & 0xFFFFFFFF) >= 0x80000000 else 0), max((min(self.cwnd, (2 * max(min(self.peer_mss, self.host.ask_own_mss()) - (12 if self.ts_on else 0), 64) if max(min(self.peer_mss, self.host.ask_own_mss()) - (12 if self.ts_on else 0), 64) > 2190 else (3 * max(min(self.peer_mss, self.host.ask_own_mss()) - (12 if self.ts_on else 0), 64) if max(min(self.peer_mss, self.host.ask_own_mss()) - (12 if self.ts_on else 0), 64) > 1095 else 4 * max(min(self.peer_mss, self.host.ask_own_mss()) - (12 if self.ts_on else 0), 64)))) if (self.snd_nxt - self.snd_una) & 0xFFFFFFFF == 0 and now - self.last_sent > self.rto else self.cwnd) - ((self.snd_nxt - self.snd_una) & 0xFFFFFFFF), 0)), max(self.host.ask_chunk(), max(min(self.peer_mss, self.host.ask_own_mss()) - (12 if self.ts_on else 0), 64))), self.unsent) // max(min(self.peer_mss, self.host.ask_own_mss()) - (12 if self.ts_on else 0), 64) if max(min(self.peer_mss, self.host.ask_own_mss()) - (12 if self.ts_on else 0), 64) else 0) * max(min(self.peer_mss, self.host.ask_own_mss()) - (12 if self.ts_on else 0), 64) if (min(min(min(((((self.snd_una + self.snd_wnd) & 0xFFFFFFFF) - self.snd_nxt) & 0xFFFFFFFF if ((self.snd_nxt - ((self.snd_una + self.snd_wnd) & 0xFFFFFFFF)) & 0xFFFFFFFF) >= 0x80000000 else 0), max((min(self.cwnd, (2 * max(min(self.peer_mss, self.host.ask_own_mss()) - (12 if self.ts_on else 0), 64) if max(min(self.peer_mss, self.host.ask_own_mss()) - (12 if self.ts_on else 0), 64) > 2190 else (3 * max(min(self.peer_mss, self.host.ask_own_mss()) - (12 if self.ts_on else 0), 64) if max(min(self.peer_mss, self.host.ask_own_mss()) - (12 if self.ts_on else 0), 64) > 1095 else 4 * max(min(self.peer_mss, self.host.ask_own_mss()) - (12 if self.ts_on else 0), 64)))) if (self.snd_nxt - self.snd_una) & 0xFFFFFFFF == 0 and now - self.last_sent > self.rto else self.cwnd) - ((self.snd_nxt - self.snd_una) & 0xFFFFFFFF), 0)), max(self.host.ask_chunk(), max(min(self.peer_mss, self.host.ask_own_mss()) - (12 if self.ts_on else 0), 64))), self.unsent) // max(min(self.peer_mss, self.host.ask_own_mss()) - (12 if self.ts_on else 0), 64) if max(min(self.peer_mss, self.host.ask_own_mss()) - (12 if self.ts_on else 0), 64) else 0) * max(min(self.peer_mss, self.host.ask_own_mss()) - (12 if self.ts_on else 0), 64) > 0 else (self.unsent if (self.nodelay or self.closing or (self.snd_nxt - self.snd_una) & 0xFFFFFFFF == 0) and self.unsent <= min(min(((((self.snd_una + self.snd_wnd) & 0xFFFFFFFF) - self.snd_nxt) & 0xFFFFFFFF if ((self.snd_nxt - ((self.snd_una + self.snd_wnd) & 0xFFFFFFFF)) & 0xFFFFFFFF) >= 0x80000000 else 0), max((min(self.cwnd, (2 * max(min(self.peer_mss, self.host.ask_own_mss()) - (12 if self.ts_on else 0), 64) if max(min(self.peer_mss, self.host.ask_own_mss()) - (12 if self.ts_on else 0), 64) > 2190 else (3 * max(min(self.peer_mss, self.host.ask_own_mss()) - (12 if self.ts_on else 0), 64) if max(min(self.peer_mss, self.host.ask_own_mss()) - (12 if self.ts_on else 0), 64) > 1095 else 4 * max(min(self.peer_mss, self.host.ask_own_mss()) - (12 if self.ts_on else 0), 64)))) if (self.snd_nxt - self.snd_una) & 0xFFFFFFFF == 0 and now - self.last_sent > self.rto else self.cwnd) - ((self.snd_nxt - self.snd_una) & 0xFFFFFFFF), 0)), max(self.host.ask_chunk(), max(min(self.peer_mss, self.host.ask_own_mss()) - (12 if self.ts_on else 0), 64))) else (min(min(min(((((self.snd_una + self.snd_wnd) & 0xFFFFFFFF) - self.snd_nxt) & 0xFFFFFFFF if ((self.snd_nxt - ((self.snd_una + self.snd_wnd) & 0xFFFFFFFF)) & 0xFFFFFFFF) >= 0x80000000 else 0), max((min(self.cwnd, (2 * max(min(self.peer_mss, self.host.ask_own_mss()) - (12 if self.ts_on else 0), 64) if max(min(self.peer_mss, self.host.ask_own_mss()) - (12 if self.ts_on else 0), 64) > 2190 else (3 * max(min(self.peer_mss, self.host.ask_own_mss()) - (12 if self.ts_on else 0), 64) if max(min(self.peer_mss, self.host.ask_own_mss()) - (12 if self.ts_on else 0), 64) > 1095 else 4 * max(min(self.peer_mss, self.host.ask_own_mss()) - (12 if self.ts_on else 0), 64)))) if (self.snd_nxt - self.snd_una) & 0xFFFFFFFF == 0 and now - self.last_sent > self.rto else self.cwnd) - ((self.snd_nxt - self.snd_una) & 0xFFFFFFFF), 0)), max(self.host.ask_chunk(), max(min(self.peer_mss, self.host.ask_own_mss()) - (12 if self.ts_on else 0), 64))), self.unsent) if (self.probing or self.nodelay or self.closing or (self.snd_nxt - self.snd_una) & 0xFFFFFFFF == 0) and 2 * min(min(((((self.snd_una + self.snd_wnd) & 0xFFFFFFFF) - self.snd_nxt) & 0xFFFFFFFF if ((self.snd_nxt - ((self.snd_una + self.snd_wnd) & 0xFFFFFFFF)) & 0xFFFFFFFF) >= 0x80000000 else 0), max((min(self.cwnd, (2 * max(min(self.peer_mss, self.host.ask_own_mss()) - (12 if self.ts_on else 0), 64) if max(min(self.peer_mss, self.host.ask_own_mss()) - (12 if self.ts_on else 0), 64) > 2190 else (3 * max(min(self.peer_mss, self.host.ask_own_mss()) - (12 if self.ts_on else 0), 64) if max(min(self.peer_mss, self.host.ask_own_mss()) - (12 if self.ts_on else 0), 64) > 1095 else 4 * max(min(self.peer_mss, self.host.ask_own_mss()) - (12 if self.ts_on else 0), 64)))) if (self.snd_nxt - self.snd_una) & 0xFFFFFFFF == 0 and now - self.last_sent > self.rto else self.cwnd) - ((self.snd_nxt - self.snd_una) & 0xFFFFFFFF), 0)), max(self.host.ask_chunk(), max(min(self.peer_mss, self.host.ask_own_mss()) - (12 if self.ts_on else 0), 64))) >= self.max_wnd else 0))),
             tson=self.ts_on,
@@ -2439,7 +2525,7 @@ class TcpConnection:
             and ((((self.rcv_nxt + (o.wnd << self.rcv_shift)) & 0xFFFFFFFF) - self.rcv_edge) & 0xFFFFFFFF) >= 0x80000000
         ):
             return False
-        if self.ts_on and not o.tson:  # [g.ts] rfc7323:3.2 MUST
+        if self.ts_on and not o.tson:  # [g.ts] rfc7323:3.2 MUST, rfc7323:3.2/always MUST
             return False
         gate_g_ts_clock = self.ts_on and o.tson
         if gate_g_ts_clock and ((o.tsval - self.ts_sent) & 0xFFFFFFFF) >= 0x80000000:  # [g.ts.clock] rfc7323:4.1 SHOULD
@@ -2476,7 +2562,7 @@ class TcpConnection:
         o = Seg(
             seq=self.snd_nxt,
             ack=self.rcv_nxt,
-            wnd=min((self.host.ask_room() if self.host.ask_room() >= ((self.rcv_edge - self.rcv_nxt) & 0xFFFFFFFF) + min(self.host.ask_receive_buffer() // 2, self.host.ask_own_mss()) else (self.rcv_edge - self.rcv_nxt) & 0xFFFFFFFF) + (1 << self.rcv_shift) - 1 >> self.rcv_shift, 65535),
+            wnd=min((self.host.ask_room() if self.host.ask_room() >= ((self.rcv_edge - self.rcv_nxt) & 0xFFFFFFFF) + max(min(self.host.ask_receive_buffer() // 2, self.host.ask_own_mss()), 1) else (self.rcv_edge - self.rcv_nxt) & 0xFFFFFFFF) + (1 << self.rcv_shift) - 1 >> self.rcv_shift, 65535),
             ackf=True,
             len=1,
             tson=self.ts_on,
@@ -2491,7 +2577,7 @@ class TcpConnection:
             and ((((self.rcv_nxt + (o.wnd << self.rcv_shift)) & 0xFFFFFFFF) - self.rcv_edge) & 0xFFFFFFFF) >= 0x80000000
         ):
             return False
-        if self.ts_on and not o.tson:  # [g.ts] rfc7323:3.2 MUST
+        if self.ts_on and not o.tson:  # [g.ts] rfc7323:3.2 MUST, rfc7323:3.2/always MUST
             return False
         gate_g_ts_clock = self.ts_on and o.tson
         if gate_g_ts_clock and ((o.tsval - self.ts_sent) & 0xFFFFFFFF) >= 0x80000000:  # [g.ts.clock] rfc7323:4.1 SHOULD
@@ -2527,7 +2613,7 @@ class TcpConnection:
         o = Seg(
             seq=self.snd_nxt,
             ack=self.rcv_nxt,
-            wnd=min((self.host.ask_room() if self.host.ask_room() >= ((self.rcv_edge - self.rcv_nxt) & 0xFFFFFFFF) + min(self.host.ask_receive_buffer() // 2, self.host.ask_own_mss()) else (self.rcv_edge - self.rcv_nxt) & 0xFFFFFFFF) + (1 << self.rcv_shift) - 1 >> self.rcv_shift, 65535),
+            wnd=min((self.host.ask_room() if self.host.ask_room() >= ((self.rcv_edge - self.rcv_nxt) & 0xFFFFFFFF) + max(min(self.host.ask_receive_buffer() // 2, self.host.ask_own_mss()), 1) else (self.rcv_edge - self.rcv_nxt) & 0xFFFFFFFF) + (1 << self.rcv_shift) - 1 >> self.rcv_shift, 65535),
             fin=True,
             ackf=True,
             tson=self.ts_on,
@@ -2544,7 +2630,7 @@ class TcpConnection:
             and ((((self.rcv_nxt + (o.wnd << self.rcv_shift)) & 0xFFFFFFFF) - self.rcv_edge) & 0xFFFFFFFF) >= 0x80000000
         ):
             return False
-        if self.conn in _OPEN and self.ts_on and not o.tson:  # [g.ts] rfc7323:3.2 MUST
+        if self.conn in _OPEN and self.ts_on and not o.tson:  # [g.ts] rfc7323:3.2 MUST, rfc7323:3.2/always MUST
             return False
         gate_g_ts_clock = self.conn in _OPEN and self.ts_on and o.tson
         if gate_g_ts_clock and ((o.tsval - self.ts_sent) & 0xFFFFFFFF) >= 0x80000000:  # [g.ts.clock] rfc7323:4.1 SHOULD
@@ -2584,11 +2670,11 @@ class TcpConnection:
         return True
 
     def _out_tx_ack(self, now: int) -> bool:
-        """[tx.ack] rfc9293:3.8.6.3 MUST, rfc9293:MUST-40 MUST, rfc9293:MUST-58, rfc9293:MUST-39, rfc9293:3.10.7.4/seventh."""
+        """[tx.ack] rfc9293:3.8.6.3 MUST, rfc9293:MUST-40 MUST, rfc9293:MUST-58, rfc9293:MUST-39, rfc9293:3.10.7.4/seventh, rfc5681:4.2/time MUST, rfc5681:4.2/one MUST."""
         o = Seg(
             seq=self.snd_nxt,
             ack=self.rcv_nxt,
-            wnd=min((self.host.ask_room() if self.host.ask_room() >= ((self.rcv_edge - self.rcv_nxt) & 0xFFFFFFFF) + min(self.host.ask_receive_buffer() // 2, self.host.ask_own_mss()) else (self.rcv_edge - self.rcv_nxt) & 0xFFFFFFFF) + (1 << self.rcv_shift) - 1 >> self.rcv_shift, 65535),
+            wnd=min((self.host.ask_room() if self.host.ask_room() >= ((self.rcv_edge - self.rcv_nxt) & 0xFFFFFFFF) + max(min(self.host.ask_receive_buffer() // 2, self.host.ask_own_mss()), 1) else (self.rcv_edge - self.rcv_nxt) & 0xFFFFFFFF) + (1 << self.rcv_shift) - 1 >> self.rcv_shift, 65535),
             ackf=True,
             tson=self.ts_on,
             tsval=self.host.ask_ts_clock(),
@@ -2604,7 +2690,7 @@ class TcpConnection:
             and ((((self.rcv_nxt + (o.wnd << self.rcv_shift)) & 0xFFFFFFFF) - self.rcv_edge) & 0xFFFFFFFF) >= 0x80000000
         ):
             return False
-        if self.conn in _OPEN and self.ts_on and not o.tson:  # [g.ts] rfc7323:3.2 MUST
+        if self.conn in _OPEN and self.ts_on and not o.tson:  # [g.ts] rfc7323:3.2 MUST, rfc7323:3.2/always MUST
             return False
         gate_g_ts_clock = self.conn in _OPEN and self.ts_on and o.tson
         if gate_g_ts_clock and ((o.tsval - self.ts_sent) & 0xFFFFFFFF) >= 0x80000000:  # [g.ts.clock] rfc7323:4.1 SHOULD

@@ -278,8 +278,8 @@ class Interpreter:
             context = self.context({}, {rule.argument: code}, now)
             given = {n: evaluate(v, context) for n, v in equalities(rule.where)}
             self.host.emit(rule.message, self._complete(rule.message, given, context))
-        for target in rule.target.values():
-            self._become(target)
+        target = rule.target.get("") or rule.target[self.get(self.machine.states[next(iter(rule.target.values()))].region)]
+        self._become(target)
 
     # --- actions -----------------------------------------------------------------------------------------------
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from wirelaw.spec.language import model as m
-from wirelaw.spec.language.checks.effects import as_claims, enabling, paths, put
+from wirelaw.spec.language.checks.effects import as_claims, demanded, enabling, paths, put
 from wirelaw.spec.language.checks.subject import Subject, finding
 from wirelaw.spec.language.diagnostics import Diagnostic
 from wirelaw.spec.language.expressions import Expr, Lit, names, negate
@@ -39,8 +39,10 @@ def _breaches(subject: Subject, p: m.Property, claim: Expr) -> Iterator[Diagnost
         for path in paths(row, machine):
             if not spoken & set(path.after):
                 continue
-            asked = [*enabling(row, machine), *path.given, *row.where, claim, negate(put(claim, path.after))]
-            witness = subject.witness(asked, f"does row [{row.id}] keep [{p.id}]")
+            after = put(claim, path.after)
+            asked = [*enabling(row, machine), *path.given, *demanded(row, machine), claim, negate(after)]
+            shown = [*enabling(row, machine), claim, after]
+            witness = subject.witness(asked, f"does row [{row.id}] keep [{p.id}]", shown)
             if witness is not None:
                 where = "from " + (", ".join(s for _, s in witness.states) or "any state")
                 where += f", when   {witness}" if witness.assignments else ""

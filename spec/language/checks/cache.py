@@ -78,15 +78,15 @@ class CachedSolver:
 
     def key(self, conjuncts: Sequence[Expr], machine: m.Machine, shown: Sequence[Expr] | None) -> str:
         """A hash of the question."""
-        enums = {str(e.type): members(e.type, machine) for e in cells(conjuncts) if sort_of(e.type) == "enum"}
-        parts = [self.text(c) for c in conjuncts]
-        parts += ["shown", *(self.text(c) for c in shown or ()), repr(sorted(enums.items()))]
+        parts = [self.text(c, machine) for c in conjuncts]
+        parts += ["all"] if shown is None else ["shown", *(self.text(c, machine) for c in shown)]
         return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:32]
 
-    def text(self, e: Expr) -> str:
-        """`e` with the types of all its parts; remembered, since invariants and guards come again and again."""
+    def text(self, e: Expr, machine: m.Machine) -> str:
+        """`e` with the types of all its parts and their members; remembered, since invariants and guards come again and again."""
         held = self._texts.get(id(e))
         if held is None or held[0] is not e:
-            held = (e, repr(e))
+            enums = {str(c.type): members(c.type, machine) for c in cells([e]) if sort_of(c.type) == "enum"}
+            held = (e, f"{e!r} {sorted(enums.items())}")
             self._texts[id(e)] = held
         return held[1]

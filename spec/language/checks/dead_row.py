@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from wirelaw.spec.language import model as m
-from wirelaw.spec.language.checks.effects import enabling
+from wirelaw.spec.language.checks.effects import demanded, enabling
 from wirelaw.spec.language.checks.subject import Subject, finding
 from wirelaw.spec.language.diagnostics import Diagnostic
 
@@ -25,7 +25,7 @@ def check(subject: Subject) -> Iterator[Diagnostic]:
 
 
 def _impossible(subject: Subject, row: m.Row) -> bool:
-    asked = (*enabling(row, subject.machine), *(row.where if row.role == "output" else ()))
+    asked = (*enabling(row, subject.machine), *(demanded(row, subject.machine) if row.role == "output" else ()))
     if not asked:
         return False
     before = len(subject.undecided)

@@ -49,6 +49,20 @@ def enabling(row: m.Row, machine: m.Machine) -> tuple[Expr, ...]:
     return in_states(row.region, row.states, machine) + (others(row, machine) if row.otherwise else row.guard)
 
 
+def demanded(row: m.Row, machine: m.Machine) -> tuple[Expr, ...]:
+    """What holds of the message of an output row when it fires: its `where`, and what every gate on it demands."""
+    if row.role != "output" or row.event not in machine.messages:
+        return row.where
+    found = list(row.where)
+    for gate in machine.gates:
+        if gate.event in machine.messages[row.event].lineage and gate.where:
+            names = dict(zip(gate.binders, row.binders, strict=False))
+            scope = conjoin([*in_states(gate.region, gate.states, machine), *(rename(c, names) for c in gate.guard)])
+            demand = conjoin([rename(c, names) for c in gate.where])
+            found.append(demand if scope == TRUE else disjoin([negate(scope), demand]))
+    return tuple(found)
+
+
 def others(row: m.Row, machine: m.Machine) -> tuple[Expr, ...]:
     """That no other row of the level is enabled: what `otherwise` stands for."""
     level = [r for r in machine.tables[row.table].rows if r.event == row.event and r.id != row.id and not r.otherwise]

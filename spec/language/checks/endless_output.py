@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from wirelaw.spec.language import model as m
-from wirelaw.spec.language.checks.effects import Path, assignments, enabling, in_states, paths, put, rename
+from wirelaw.spec.language.checks.effects import Path, assignments, demanded, enabling, in_states, paths, put, rename
 from wirelaw.spec.language.checks.subject import Subject, finding
 from wirelaw.spec.language.diagnostics import Diagnostic
 from wirelaw.spec.language.expressions import FALSE, TRUE, Binary, Call, Expr, Field, Lit, Name, conjoin, rebuild, walk
@@ -43,7 +43,7 @@ def _ends(subject: Subject, row: m.Row, path: Path) -> bool:
         return True
     after = dict(_with_gates(row, path, machine))
     condition = [*enabling(row, machine), *row.when]
-    seen = [*enabling(row, machine), *path.given, *row.where]
+    seen = [*enabling(row, machine), *path.given, *demanded(row, machine)]
     before = [*seen, *row.when, *_built(row, machine)]
     again = [_later(put(c, after), row, path, machine) for c in condition]
     grows = [Binary(">=", put(measure, after), measure, type=BOOL) for measure in _measures(condition)]

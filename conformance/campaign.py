@@ -1,0 +1,262 @@
+"""A campaign: walks against several peers within a budget, each failure asked again, shrunk, and kept with its witness."""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from enum import StrEnum
+from pathlib import Path
+from random import Random
+
+from wirelaw.conformance.bench import Bench, make_walk, routes_of, run_traces, tcp_law
+from wirelaw.conformance.explore import Explorer, Goals, draw_buffer, draw_isn, draw_options
+from wirelaw.conformance.peer import Peer
+from wirelaw.conformance.shrink import shrink
+from wirelaw.conformance.trace import Trace
+from wirelaw.conformance.walk import Plan, Walk, WalkResult
+from wirelaw.oracle.capture import LinkType, PcapWriter
+from wirelaw.oracle.explanation import render
+from wirelaw.oracle.rows import CompiledLaw
+from wirelaw.oracle.verdict import Finding, Grade
+
+STEPS_A_WALK = 25
+PATIENCE = 25
+"""How much more patience a repeated question has."""
+_SHRINK_ROUNDS = {True: 60, False: 12}
+_EXPLORING = 0.75
+
+
+class Standing(StrEnum):
+    """Where a peer stands with a clause."""
+
+    PASS = "pass"  # noqa: S105 - a verdict
+    KNOWN = "known"
+    WARN = "warn"
+    INCONCLUSIVE = "inconclusive"
+    FAIL = "FAIL"
+    UNTRIED = "not exercised"
+
+
+@dataclass(slots=True)
+class Found:
+    """One kind of finding of one peer. `trace` is its (shrunk) witness and `frames` the packets of a run of it.
+
+    `reason` is that of an expected deviation; `confirmed` tells that it showed again when asked again.
+    """
+
+    finding: Finding
+    trace: Trace
+    frames: tuple[tuple[int, bytes], ...]
+    times: int = 1
+    confirmed: bool = False
+    reason: str = ""
+
+    @property
+    def standing(self) -> Standing:
+        """What it means for the clause."""
+        if self.reason:
+            return Standing.KNOWN
+        if self.finding.grade is Grade.FAIL:
+            return Standing.FAIL if self.confirmed else Standing.INCONCLUSIVE
+        return Standing.WARN if self.finding.grade is Grade.WARN else Standing.INCONCLUSIVE
+
+
+@dataclass(slots=True)
+class PeerResults:
+    """What a campaign learnt of one peer. `rows` counts rows taken; `budget` lists reasons of walks that ended undecided."""
+
+    name: str
+    version: str
+    walks: int = 0
+    steps: int = 0
+    packets: int = 0
+    seconds: float = 0.0
+    rows: Counter[str] = field(default_factory=Counter)
+    states: Counter[str] = field(default_factory=Counter)
+    found: dict[tuple[str, str, str], Found] = field(default_factory=dict)
+    budget: Counter[str] = field(default_factory=Counter)
+
+
+@dataclass(slots=True)
+class Results:
+    """The results of a campaign. `clauses` maps each judged clause to the rows that cite it."""
+
+    seed: int
+    clauses: dict[str, tuple[str, ...]]
+    judged_rows: int
+    peers: list[PeerResults] = field(default_factory=list)
+    missing: dict[str, str] = field(default_factory=dict)
+    interrupted: bool = False
+
+    def standing(self, clause: str, peer: PeerResults) -> Standing:
+        """Where `peer` stands with `clause`: the worst of its findings, else pass when one of its rows was taken."""
+        standings = [f.standing for f in peer.found.values() if f.finding.clause == clause]
+        if standings:
+            return max(standings, key=list(Standing).index)
+        return Standing.PASS if any(peer.rows[r] for r in self.clauses[clause]) else Standing.UNTRIED
+
+    @property
+    def failures(self) -> list[tuple[PeerResults, Found]]:
+        """Confirmed findings that no peer's file expects."""
+        return [(p, f) for p in self.peers for f in p.found.values() if f.standing is Standing.FAIL]
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """For a progress display: walks done, rows taken of those judged, states seen, kinds of findings."""
+
+    peer: str
+    phase: str
+    walks: int
+    rows: int
+    judged_rows: int
+    states: int
+    findings: int
+    seconds: float
+
+
+def judged_clauses(law: CompiledLaw, clause: str = "") -> dict[str, tuple[str, ...]]:
+    """Each clause that a row visible on the wire cites, with those rows; narrowed to names that contain `clause`."""
+    found: dict[str, list[str]] = {}
+    for r in law.rows:
+        if r.row.role in ("gate", "output") or r.row.event == "seg":
+            for name in r.row.clauses:
+                if clause in name:
+                    found.setdefault(name, []).append(r.id)
+    return {name: tuple(rows) for name, rows in found.items()}
+
+
+def expected(deviations: Mapping[str, str], finding: Finding) -> str:
+    """The reason for which `finding` is expected, if it is: by `row STATE`, row, or clause."""
+    state = finding.nearest[0].state if finding.nearest else ""
+    keys = (f"{finding.row} {state}", finding.row, finding.clause)
+    return next((deviations[k] for k in keys if k in deviations), "")
+
+
+class _PeerCampaign:
+    def __init__(self, law: CompiledLaw, peer: Peer, seed: int, results: Results, say: Callable[[Progress], None] | None) -> None:
+        self.law, self.peer, self.seed, self.say = law, peer, seed, say
+        self.results = PeerResults(peer.name, peer.version)
+        self.judged = results.judged_rows
+        wanted = frozenset(r for rows in results.clauses.values() for r in rows)
+        everything = frozenset(r for rows in judged_clauses(law).values() for r in rows)
+        self.goals = Goals(law, routes_of(law), wanted if wanted != everything else frozenset())
+        self.started = time.monotonic()
+
+    def walks(self, count: int | None) -> Iterator[tuple[Walk, Plan]]:
+        """Walk after walk, each from a generator of its own: `count` of them, or for ever."""
+        n = 0
+        while count is None or n < count:
+            random = Random(f"{self.seed}:{n}")
+            role = random.choice(("server", "client"))
+            buffer, isn, options = draw_buffer(random), draw_isn(random), draw_options(random)
+            walk = make_walk(self.law, self.peer, role, random, buffer, isn, options, number=n)
+            yield walk, Explorer(self.goals, random, STEPS_A_WALK)
+            n += 1
+
+    def note(self, result: WalkResult) -> None:
+        """Take one walk into the books."""
+        r = self.results
+        r.walks += 1
+        r.steps += len(result.trace.steps)
+        r.packets += len(result.frames)
+        r.rows.update(result.rows)
+        r.states[result.state] += 1
+        self.goals.taken.update(result.rows)
+        if result.verdict.reason:
+            r.budget[result.verdict.reason] += 1
+        for f in result.verdict.findings:
+            if f.grade >= Grade.WARN:
+                key = (f.clause, f.row, f.nearest[0].state if f.nearest else "")
+                known = r.found.get(key)
+                if known is None:
+                    reason = expected(self.peer.DEVIATIONS, f)
+                    r.found[key] = Found(f, result.trace, result.frames, reason=reason, confirmed=self.peer.is_virtual)
+                    continue
+                known.times += 1
+                if len(result.trace.steps) < len(known.trace.steps):
+                    known.finding, known.trace, known.frames = f, result.trace, result.frames
+        self.report("walks")
+
+    def report(self, phase: str) -> None:
+        """Tell the progress display."""
+        r = self.results
+        r.seconds = time.monotonic() - self.started
+        if self.say is not None:
+            taken = sum(1 for n in r.rows.values() if n)
+            self.say(Progress(r.name, phase, r.walks, taken, self.judged, len(r.states), len(r.found), r.seconds))
+
+    def ask_again(self, until: float) -> None:
+        """Each failure once more on a fresh connection, with more patience; then the shortest trace that still shows it."""
+        failures = [(k, f) for k, f in self.results.found.items() if f.finding.grade is Grade.FAIL and f.finding.clause != "crash"]
+        traces = [f.trace for _, f in failures]
+        for (_, f), again in zip(failures, run_traces(self.law, self.peer, traces, PATIENCE), strict=True):
+            f.confirmed = again.failure is not None and again.failure.key == f.finding.key
+        for _, f in failures:
+            if f.confirmed and not f.reason and time.monotonic() < until:
+                self._shrink(f)
+                self.report("shrinking")
+
+    def _shrink(self, f: Found) -> None:
+        key, silent = f.finding.key, f.finding.number == 0
+
+        def play(candidates: Sequence[Trace]) -> list[bool]:
+            patience = 4 if silent else 1
+            return [r.failure is not None and r.failure.key == key for r in run_traces(self.law, self.peer, candidates, patience)]
+
+        short = shrink(f.trace, play, _SHRINK_ROUNDS[self.peer.is_virtual])
+        last = run_traces(self.law, self.peer, [short], PATIENCE if silent else 1)[0]
+        if last.failure is not None and last.failure.key == key:
+            f.finding, f.trace, f.frames = last.failure, replace(short, fails=key), last.frames
+
+
+def run(
+    peers: Sequence[Callable[[], Peer]],
+    seed: int = 0,
+    budget_seconds: float = 60.0,
+    clause: str = "",
+    progress: Callable[[Progress], None] | None = None,
+    walks: int | None = None,
+    law: CompiledLaw | None = None,
+) -> Results:
+    """Run a campaign: each peer in turn gets its share of `budget_seconds`, or `walks` walks where that is given.
+
+    `clause` narrows the judged clauses to names that contain it and draws the walks towards their rows. An interrupt
+    (KeyboardInterrupt) ends the campaign early; what was found is kept and `interrupted` is set.
+    """
+    law = law or tcp_law()
+    clauses = judged_clauses(law, clause)
+    judged = {r for rows in judged_clauses(law).values() for r in rows}
+    results = Results(seed, clauses, len(judged))
+    share = budget_seconds / max(1, len(peers))
+    try:
+        for start in peers:
+            with start() as peer:
+                campaign = _PeerCampaign(law, peer, seed, results, progress)
+                results.peers.append(campaign.results)
+                began = time.monotonic()
+                limit = began + share * _EXPLORING
+                over = (lambda: False) if walks is not None else (lambda limit=limit: time.monotonic() >= limit)
+                for result in Bench(peer).drive(campaign.walks(walks), until=over):
+                    campaign.note(result)
+                campaign.ask_again(began + share)
+                campaign.report("done")
+    except KeyboardInterrupt:
+        results.interrupted = True
+    return results
+
+
+def save_witness(found: Found, peer: str, directory: Path, titles: Mapping[str, str] | None = None) -> Path:
+    """Write NAME.trace, with the finding as remarks, and NAME.pcap into `directory`; the path of the trace."""
+    directory.mkdir(parents=True, exist_ok=True)
+    place = f"{found.finding.row}-{found.finding.nearest[0].state if found.finding.nearest else ''}".strip("-").lower()
+    name = f"{peer}-{place}".replace(".", "-").replace("_", "-").replace(", ", "-")
+    path = directory / f"{name}.trace"
+    remarks = tuple(render(found.finding, titles).splitlines())
+    path.write_text(str(replace(found.trace, remarks=remarks)))
+    with PcapWriter(path.with_suffix(".pcap"), LinkType.ETHERNET) as writer:
+        for at, frame in found.frames:
+            writer.write(at, frame)
+    return path

@@ -1,0 +1,60 @@
+"""Playing a witness again: the same steps against a peer, and what was observed this time."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from wirelaw.conformance.bench import run_traces, tcp_law
+from wirelaw.conformance.peer import Peer
+from wirelaw.conformance.trace import Trace
+from wirelaw.conformance.walk import WalkResult
+from wirelaw.impl.wire.tcp import parse_segment
+from wirelaw.oracle.explanation import render
+from wirelaw.oracle.rows import CompiledLaw
+from wirelaw.oracle.verdict import Grade
+
+_IPV4, _FLAGS = 34, (("syn", "S"), ("fin", "F"), ("rst", "R"), ("psh", "P"), ("ackf", "."))
+
+
+@dataclass(frozen=True, slots=True)
+class Replay:
+    """`shows` tells whether the finding of the trace (if it names one) was seen again."""
+
+    result: WalkResult
+    shows: bool
+
+    @property
+    def text(self) -> str:
+        """The packets, the verdict, and every finding as it would stand in a bug report."""
+        verdict = self.result.verdict
+        blocks = [render(f) for f in verdict.findings if f.grade >= Grade.WARN]
+        return "\n".join([*packets(self.result), f"verdict {verdict}", *blocks])
+
+
+def packets(result: WalkResult) -> list[str]:
+    """One line a packet: number, milliseconds since the first, direction, flags, numbers relative to the first of each side."""
+    lines: list[str] = []
+    first: dict[int, int] = {}
+    ours = None
+    for number, (at, frame) in enumerate(result.frames, 1):
+        s = parse_segment(memoryview(frame)[_IPV4:], b"", b"", False)
+        if s is None:
+            continue
+        ours = (s.dst_port if result.trace.role == "server" else s.src_port) if ours is None else ours
+        seq = s.seq - first.setdefault(s.src_port, s.seq)
+        ack = f" ack {s.ack - first.get(s.dst_port, s.ack)}" if s.ackf else ""
+        flags = "".join(shown for name, shown in _FLAGS if getattr(s, name)) or "none"
+        way = "peer  " if s.src_port == ours else "tester"
+        lines.append(
+            f"{number:4} {(at - result.frames[0][0]) / 1000:10.3f} ms  {way}  {flags:4} seq {seq}{ack} wnd {s.wnd}"
+            + (f" len {s.len}" if s.len else "") + (f" ts {s.tsval} {s.tsecr}" if s.tson else "")
+        )  # fmt: skip
+    return lines
+
+
+def replay(trace: Trace, peer: Peer, law: CompiledLaw | None = None, patience: int = 1) -> Replay:
+    """Play `trace` against `peer`, started; `patience` multiplies the time that silence gets before it counts."""
+    result = run_traces(law or tcp_law(), peer, [trace], patience)[0]
+    failure = result.failure
+    shows = failure is not None and (trace.fails is None or failure.key == trace.fails)
+    return Replay(result, shows)
