@@ -128,10 +128,14 @@ def judged_clauses(law: CompiledLaw, clause: str = "") -> dict[str, tuple[str, .
     return {name: tuple(rows) for name, rows in found.items()}
 
 
+def state_of(finding: Finding) -> str:
+    """The control state in which the finding was made; empty for remarks."""
+    return finding.configuration.partition(",")[0]
+
+
 def expected(deviations: Mapping[str, str], finding: Finding) -> str:
     """The reason for which `finding` is expected, if it is: by `row STATE`, row, or clause."""
-    state = finding.nearest[0].state if finding.nearest else ""
-    keys = (f"{finding.row} {state}", finding.row, finding.clause)
+    keys = (f"{finding.row} {state_of(finding)}", finding.row, finding.clause)
     return next((deviations[k] for k in keys if k in deviations), "")
 
 
@@ -169,7 +173,7 @@ class _PeerCampaign:
             r.budget[result.verdict.reason] += 1
         for f in result.verdict.findings:
             if f.grade >= Grade.WARN:
-                key = (f.clause, f.row, f.nearest[0].state if f.nearest else "")
+                key = (f.clause, f.row, state_of(f))
                 known = r.found.get(key)
                 if known is None:
                     reason = expected(self.peer.DEVIATIONS, f)
@@ -251,7 +255,7 @@ def run(
 def save_witness(found: Found, peer: str, directory: Path, titles: Mapping[str, str] | None = None) -> Path:
     """Write NAME.trace, with the finding as remarks, and NAME.pcap into `directory`; the path of the trace."""
     directory.mkdir(parents=True, exist_ok=True)
-    place = f"{found.finding.row}-{found.finding.nearest[0].state if found.finding.nearest else ''}".strip("-").lower()
+    place = f"{found.finding.row}-{state_of(found.finding)}".strip("-").lower()
     name = f"{peer}-{place}".replace(".", "-").replace("_", "-").replace(", ", "-")
     path = directory / f"{name}.trace"
     remarks = tuple(render(found.finding, titles).splitlines())

@@ -83,6 +83,8 @@ class Session(ABC):
     """One connection of the peer: its two ends, and its user."""
 
     ends: Ends
+    listening: bool = False
+    """A passive open has been made and no connection has come of it yet."""
 
     @abstractmethod
     def call(self, name: str, n: int = 0) -> None:
@@ -105,7 +107,7 @@ class Peer(ABC):
 
     name: ClassVar[str]
     DEVIATIONS: ClassVar[Mapping[str, str]] = {}
-    """Expected deviations: row id or clause -> the reason. Reports mark them instead of counting them as findings."""
+    """Expected deviations: `row STATE`, row id or clause -> the reason. Reports mark them instead of counting them as findings."""
     is_virtual: ClassVar[bool] = False
     """Its clock is virtual: waiting costs nothing and the same walk gives the same answers."""
     at_once: ClassVar[int] = 64

@@ -200,6 +200,7 @@ class Walk:
                 self.peer.transmit(frame)
                 self.session.accept()
         yield from self._settle(PAUSE_US * min(self.patience, 4), False)
+        self._listen_again()
 
     def _posit(self, call: str) -> None:
         """What the call may do at once without a packet: the judge need not guess the moment."""
@@ -209,6 +210,15 @@ class Walk:
                 row = self.law.rows[d.trail[1]].row if d.trail is not None else None
                 if row is not None and (row.event == call or call in self.routes.calls_for(row, str(steps.control(c)))):
                     self.judge.frontier.append(d)
+
+    def _listen_again(self) -> None:
+        """While the user's passive open stands, a connection that came to nothing leaves the port in LISTEN."""
+        if self.session.listening and self.frames:
+            self.judge.advance(self.peer.now())
+            steps, frontier = self.search.steps, self.judge.frontier
+            if any(steps.control(c) == "CLOSED" for c in frontier):
+                self._posit("open_passive")
+                self.judge.frontier = [c for c in self.judge.frontier if steps.control(c) != "CLOSED"] or frontier
 
     def _settle(self, limit: int, at_end: bool) -> Iterator[int]:
         """Wait until nothing is left to be done, at most `limit`; at the end, debts due later than that do not count."""

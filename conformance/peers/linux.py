@@ -34,8 +34,14 @@ _SYSCTLS = {
     "net.ipv4.tcp_ecn": 0,
 }
 
-# Found by campaigns and weighed against the text of the RFCs; row id or clause -> reason.
-DEVIATIONS: dict[str, str] = {}
+# Found by campaigns and weighed against the text of the RFCs; `row STATE`, row id or clause -> reason.
+DEVIATIONS: dict[str, str] = {
+    "g.scale.reply": "simultaneous open: the SYN,ACK repeats the window scale of its own SYN though the other SYN had none (RFC 7323 2.2)",
+    "g.ts.reply": "simultaneous open: the SYN,ACK repeats the timestamps of its own SYN though the other SYN had none (RFC 7323 3.2)",
+    "tx.abort SYN_RECEIVED": "SYN-RECEIVED checks the acknowledgment before the sequence number: a reset (3.5.2 group 2), not an ACK",
+    "paws.rst.old": "SYN-RECEIVED, FIN-WAIT-2 and TIME-WAIT drop a reset with an old timestamp; RFC 7323 5.3 R1 exempts resets",
+    "ack.bad SYN_RECEIVED": "simultaneous open: an acknowledgment equal to SND.UNA is taken, not refused by a reset",
+}
 
 
 def missing() -> Missing | None:
@@ -57,20 +63,20 @@ class _LinuxSession(Session):
             self._first.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, buffer)
         self._first.bind((_PEER, ends.peer.port))
         self._connection: socket.socket | None = None
-        self._listens = False
         self._sent = 0
 
     def accept(self) -> None:
-        if self._connection is None and self._listens:
+        if self.listening:
             with suppress(BlockingIOError, ConnectionError):
                 self._connection, _ = self._first.accept()
                 self._connection.setblocking(False)
                 self._first.close()
+                self.listening = False
 
     def call(self, name: str, n: int = 0) -> None:
         if name == "open_passive":
             self._first.listen(16)
-            self._listens = True
+            self.listening = True
         elif name == "open_active":
             self._first.connect_ex((socket.inet_ntoa(self.ends.tester.address), self.ends.tester.port))
             self._connection = self._first

@@ -51,20 +51,20 @@ class _WirelawSession(Session):
         self._first = host.socket()
         self._first.bind(("0.0.0.0", ends.peer.port))  # noqa: S104 - a virtual host has one interface
         self._connection: TcpSocket | None = None
-        self._listens = False
         self._sent = 0
 
     def accept(self) -> None:
-        if self._connection is None and self._listens:
+        if self.listening:
             with suppress(OSError):
                 self._connection, _ = self._first.accept()
                 self._first.close()
+                self.listening = False
 
     def call(self, name: str, n: int = 0) -> None:
         with _noting_crashes(), suppress(OSError):
             if name == "open_passive":
                 self._first.listen(16)
-                self._listens = True
+                self.listening = True
             elif name == "open_active":
                 self._connection = self._first
                 self._first.connect((str(_TESTER), self.ends.tester.port))

@@ -14,8 +14,8 @@ import struct
 import sys
 import time
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from random import Random
 from typing import Any, Final, NamedTuple
@@ -201,7 +201,9 @@ class Receiver(End):
 
     def tell_take(self) -> None:
         self.content += self._at_hand.block
-        self.complete = self._at_hand.kind == LAST
+
+    def tell_complete(self) -> None:
+        self.complete = True
 
 
 @dataclass(slots=True)
@@ -212,11 +214,12 @@ class Loss:
     seed: int
     offered: int = 0
     lost: int = 0
+    _random: Random = field(init=False)
 
     def __post_init__(self) -> None:
+        if not 0 <= self.rate <= 1:
+            raise UserError(f"a share of lost datagrams is 0 to 1, not {self.rate}")
         self._random = Random(self.seed)
-
-    _random: Random = Random(0)
 
     def passes(self) -> bool:
         """Whether the next datagram gets through."""
@@ -261,7 +264,7 @@ class Station:
         self.address: Address = self.socket.getsockname()
 
     def read(self) -> None:
-        """Take every datagram that waits; one a round, so that each is answered at its own time."""
+        """Take one datagram; one a round, so that each is answered at its own time."""
         try:
             octets, source = self.socket.recvfrom(LONGEST)
         except OSError:  # nothing there, or the peer's port is closed: the retry limit is the law's answer to that
@@ -314,9 +317,9 @@ def _now() -> int:
     return time.time_ns() // 1000
 
 
-def run(stations: Sequence[Station], relays: Sequence[Relay], is_over: Any) -> None:
+def run(stations: Sequence[Station], relays: Sequence[Relay], is_over: Callable[[], bool]) -> None:
     """Drive everything in one thread until `is_over()`, then close the sockets."""
-    parts = [*stations, *relays]
+    parts: list[Station | Relay] = [*stations, *relays]
     with selectors.DefaultSelector() as selector:
         try:
             for part in parts:
@@ -347,8 +350,7 @@ def transfer(content: bytes, loss: Loss, machines: Machines | None = None) -> tu
 
 def write_capture(path: Path, station: Station) -> None:
     """What a station sent and took as a pcap file of raw IPv4 packets."""
-    assert station.peer is not None
-    ends = [(socket.inet_aton(host), port) for host, port in (station.address, station.peer)]
+    ends = [(socket.inet_aton(host), port) for host, port in (station.address, station.peer or station.address)]
     with path.open("wb") as file:
         file.write(_FILE_HEADER)
         for number, (at, is_output, octets) in enumerate(station.end.seen):

@@ -51,6 +51,9 @@ class StopAndWaitReceiverHost(Protocol):
     def tell_take(self, /) -> None:
         """Take news from the machine."""
 
+    def tell_complete(self, /) -> None:
+        """Take news from the machine."""
+
 
 class StopAndWaitReceiver:
     """One stop_and_wait.receiver: feed it messages, calls and the time (microseconds), then `pump`."""
@@ -89,6 +92,7 @@ class StopAndWaitReceiver:
         if st == OPEN and d.number == self.got + 1 and d.last:  # [last] stopwait:2.2 MUST, stopwait:4.2 MUST
             self.got += 1
             self.host.tell_take()
+            self.host.tell_complete()
             self.receipt_upto = self.got
             due = now + PROMPT
             if self.receipt_due is None or due < self.receipt_due:
@@ -98,7 +102,7 @@ class StopAndWaitReceiver:
             if self.on_step is not None:
                 self.on_step(Step(now, "blocks", "last", "data", d))
             return False
-        if d.number <= self.got:  # [copy] stopwait:2.2 MUST
+        if d.number >= 1 and d.number <= self.got:  # [copy] stopwait:2.2 MUST
             self.receipt_upto = self.got
             due = now + PROMPT
             if self.receipt_due is None or due < self.receipt_due:

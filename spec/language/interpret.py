@@ -266,9 +266,8 @@ class Interpreter:
 
     def _become(self, target: str) -> None:
         self.put(self.machine.states[target].region, target)
-        for name, owed in self.debts.items():
-            states = self.machine.debts[name].states
-            if owed is not None and states and target not in states:
+        for name, debt in self.machine.debts.items():
+            if self.machine.voids(target, debt):
                 self.debts[name] = None
 
     def _abort(self, code: str | int, now: int) -> None:

@@ -272,6 +272,10 @@ class Machine:
                 return row
         raise KeyError(row_id)
 
+    def voids(self, target: str, debt: Debt) -> bool:
+        """True when entering state `target` leaves the states in which `debt` is owed (of the same region)."""
+        return bool(debt.states) and target not in debt.states and self.states[next(iter(debt.states))].region == self.states[target].region
+
     def is_hidden(self, e: Expr) -> bool:
         """True when a judge cannot evaluate `e`: it depends on the user, on policy, on a free choice or on the host.
 

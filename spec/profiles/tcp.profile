@@ -10,6 +10,9 @@ profile wirelaw for tcp.connection {
   choose late_ack   = ignore
   choose paws_slack = drop
   choose ts_missing = accept
+  choose paws_rst   = exempt
+  choose ts_odd     = note
+  choose ts_left    = skip
   choose beyond     = trim
   choose reassembly = keep
   choose fin_edge   = refuse

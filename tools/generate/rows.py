@@ -197,7 +197,7 @@ class RowWriter:
         """Enter a state: debts whose `while` it leaves are void."""
         lines = [f"{self.compiler.region(self.machine.states[target].region)} = {target}"]
         for debt in self.debts:
-            if debt.states and target not in debt.states:
+            if self.machine.voids(target, debt):
                 lines.append(f"self.{debt.name}_due = None")
         return lines
 
