@@ -133,10 +133,13 @@ def state_of(finding: Finding) -> str:
     return finding.configuration.partition(",")[0]
 
 
-def expected(deviations: Mapping[str, str], finding: Finding) -> str:
-    """The reason for which `finding` is expected, if it is: by `row STATE`, row, or clause."""
-    keys = (f"{finding.row} {state_of(finding)}", finding.row, finding.clause)
-    return next((deviations[k] for k in keys if k in deviations), "")
+def expected(deviations: Mapping[str, str], finding: Finding, rows: Mapping[str, int]) -> str:
+    """The reason for which `finding`, of a walk that took `rows`, is expected; empty when it is not. See `Peer.DEVIATIONS`."""
+    for key, reason in deviations.items():
+        where, _, after = key.partition(" after ")
+        if where in (f"{finding.row} {state_of(finding)}", finding.row, finding.clause) and (not after or rows.get(after)):
+            return reason
+    return ""
 
 
 class _PeerCampaign:
@@ -173,10 +176,10 @@ class _PeerCampaign:
             r.budget[result.verdict.reason] += 1
         for f in result.verdict.findings:
             if f.grade >= Grade.WARN:
-                key = (f.clause, f.row, state_of(f))
+                reason = expected(self.peer.DEVIATIONS, f, result.rows)
+                key = (f.clause, f.row, f"{state_of(f)} (known)" if reason else state_of(f))
                 known = r.found.get(key)
                 if known is None:
-                    reason = expected(self.peer.DEVIATIONS, f)
                     r.found[key] = Found(f, result.trace, result.frames, reason=reason, confirmed=self.peer.is_virtual)
                     continue
                 known.times += 1

@@ -18,7 +18,7 @@ from wirelaw.oracle.configuration import Configuration
 from wirelaw.oracle.explanation import context
 from wirelaw.oracle.rows import CompiledLaw, CompiledRow, attribute
 from wirelaw.oracle.search import merge
-from wirelaw.oracle.steps import Event, LawGapError, Steps
+from wirelaw.oracle.steps import ANY_ACT, Event, LawGapError, Steps
 from wirelaw.spec.language.evaluate import Context, evaluate
 from wirelaw.spec.language.expressions import Binary, Call, Expr, Field, Lit, Unary, Window, text
 
@@ -77,7 +77,7 @@ class Composer:
         """The rows that `draft` may take in `c`, by running the table on a copy."""
         before = c.trail
         try:
-            after = merge(self.steps.consume(c.copy(), Event(MESSAGE, draft, now, 0, 0), True))
+            after = merge(self.steps.consume(c.copy(), Event(MESSAGE, draft, now, 0, 0), ANY_ACT))
         except LawGapError:
             return frozenset()
         found: set[str] = set()

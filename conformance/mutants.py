@@ -16,7 +16,7 @@ from types import ModuleType
 
 from wirelaw.conformance.bench import MACHINE, Bench, make_walk, routes_of, tcp_law
 from wirelaw.conformance.explore import Explorer, Goals, draw_buffer, draw_isn, draw_options
-from wirelaw.conformance.peers.wirelaw import Wirelaw
+from wirelaw.conformance.peers.wirelaw import WirelawPeer
 from wirelaw.conformance.walk import Plan, Walk
 from wirelaw.impl.net import tcp as stack
 from wirelaw.spec.language import model as m
@@ -125,7 +125,7 @@ def _judge(name: str, seed: int, walks: int, aim: frozenset[str]) -> Outcome:
     """Walk the running stack until a walk fails."""
     law = tcp_law()
     goals = Goals(law, routes_of(law), aim)
-    with Wirelaw() as peer:
+    with WirelawPeer() as peer:
 
         def each() -> Iterator[tuple[Walk, Plan]]:
             for n in range(walks):

@@ -107,7 +107,8 @@ class Peer(ABC):
 
     name: ClassVar[str]
     DEVIATIONS: ClassVar[Mapping[str, str]] = {}
-    """Expected deviations: `row STATE`, row id or clause -> the reason. Reports mark them instead of counting them as findings."""
+    """Expected deviations: `row STATE`, row or clause -> the reason; ` after ROW` narrows one to walks that took that row.
+   Reports mark them instead of counting them as findings."""
     is_virtual: ClassVar[bool] = False
     """Its clock is virtual: waiting costs nothing and the same walk gives the same answers."""
     at_once: ClassVar[int] = 64

@@ -38,6 +38,12 @@ class Routes:
                     for state in (r.row.states or frozenset(self._edges)) - final:
                         self._add(state, outcome.target.get("") or outcome.target.get(state, ""), r)
 
+        wished = {n for r in law.rows if r.row.role == "input" and r.row.event == MESSAGE for n in self.wishes(r.row)}
+        self.telling = frozenset(
+            r.event for r in law.machine.rows() if r.event_kind == "call" and wished & {s.name for s in r.actions if s.kind == "assign"}
+        )
+        """Calls after which inputs may meet other rows."""
+
     def _add(self, state: str, target: str, r: CompiledRow) -> None:
         if not target or target == state:
             return

@@ -23,7 +23,7 @@ from wirelaw.oracle.configuration import NEVER, Configuration
 from wirelaw.oracle.judge import Judge
 from wirelaw.oracle.rows import CompiledLaw
 from wirelaw.oracle.search import BudgetError, Search, merge
-from wirelaw.oracle.steps import Event, Match
+from wirelaw.oracle.steps import ANY_ACT, NO_ACT, SILENT_ACT, Event, Match
 from wirelaw.oracle.verdict import Bounds, Environment, Finding, Grade, Verdict
 
 PAUSE_US = 4_000
@@ -59,10 +59,14 @@ class _BenchSearch(Search):
     def __init__(self, law: CompiledLaw, bounds: Bounds, environment: Environment) -> None:
         super().__init__(law, bounds, environment)
         self.gates: Counter[str] = Counter()
+        self.acted = False  # the user has done what some input row waits for
 
     def emit(self, c: Configuration, match: Match, event: Event) -> list[Configuration]:
         self.gates.update(g.id for g, _ in match.gates)
         return super().emit(c, match, event)
+
+    def consume(self, c: Configuration, posit: int) -> list[Configuration]:
+        return super().consume(c, ANY_ACT if self.acted and posit == SILENT_ACT else posit)
 
     def is_due(self, c: Configuration, now: int) -> bool:
         at = c.next - self.base
@@ -154,7 +158,7 @@ class Walk:
         steps.count = 0
         start = self.judge.frontier
         try:
-            reached = search.sweep([c.copy() for c in start], Event("", None, self.peer.now(), 0, 0), None, False)
+            reached = search.sweep([c.copy() for c in start], Event("", None, self.peer.now(), 0, 0), None, NO_ACT)
         except BudgetError:
             return None
         done = [c for c in reached if c.next == search.end] or reached
@@ -205,6 +209,7 @@ class Walk:
     def _posit(self, call: str) -> None:
         """What the call may do at once without a packet: the judge need not guess the moment."""
         steps, now = self.search.steps, self.peer.now()
+        self.search.acted |= call in self.routes.telling
         for c in list(self.judge.frontier):
             for d in steps.acts(c, now, len(self.frames)):
                 row = self.law.rows[d.trail[1]].row if d.trail is not None else None

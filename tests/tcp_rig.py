@@ -53,7 +53,8 @@ class Station(VirtualHost):
 
     def receive(self, frame: bytes) -> None:
         self._note()
-        if frame[:6] == self.config.mac:  # what is not for it, or no longer, an interface does not show
+        # Frames damaged in their addresses or IP header are nobody's: no interface shows them as part of a connection.
+        if frame[:6] == self.config.mac and int.from_bytes(frame[14:34], "big") % 65535 == 0:
             self._record(frame)
         super().receive(frame)
         self._note()

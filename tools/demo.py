@@ -13,7 +13,6 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from rich.console import Console
-
 from wirelaw.tools.cli import main as wirelaw
 
 REPORT = Path("report")
@@ -71,7 +70,16 @@ def main() -> int:
         step("2. The implementation is what the law says", lambda: run("generate", "--check")),
     ]
     with web_server() as port:
-        fetch = ["get", "--device", device, f"http://10.0.2.2:{port}/", "-o", str(REPORT / "page.html"), "--json", str(REPORT / "page.json")]
+        fetch = [
+            "get",
+            "--device",
+            device,
+            f"http://10.0.2.2:{port}/",
+            "-o",
+            str(REPORT / "page.html"),
+            "--json",
+            str(REPORT / "page.json"),
+        ]
         record = ["--capture", str(capture)] if device == "qemu" else []
         good.append(step(f"3. A page from a web server, through our TCP on a virtio device ({device})", lambda: run(*fetch, *record)))
     if capture.exists():

@@ -94,7 +94,7 @@ class _WirelawSession(Session):
         """The host is thrown away with everything in it."""
 
 
-class Wirelaw(Peer):
+class WirelawPeer(Peer):
     """The stack of this package."""
 
     name = "wirelaw"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+from collections import Counter
 from dataclasses import asdict
 from pathlib import Path
 
@@ -138,8 +139,10 @@ def _read(path: Path) -> str:
 
 def _read_coverage(path: Path) -> dict[str, int]:
     try:
-        rows = json.loads(_read(path))["rows"]
-        return {str(k): int(v) for k, v in rows.items()}
+        taken: Counter[str] = Counter()
+        for peer in json.loads(_read(path))["peers"]:
+            taken.update({str(row): int(count) for row, count in peer["rows"].items()})
+        return dict(taken)
     except (ValueError, KeyError, TypeError, AttributeError):
         raise UserError(f"{path} holds no coverage: give the results.json of `wirelaw conform`") from None
 
