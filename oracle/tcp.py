@@ -57,6 +57,38 @@ class Judged:
         return str(self.connection.client if self.direction is Direction.CLIENT else self.connection.server)
 
 
+HANDSHAKE = 8
+"""Observations of a connection after which it is settled which ends the capture is near to."""
+
+
+class _Subject:
+    """One connection under judgement: its first segments are kept until it is known which readings to follow."""
+
+    def __init__(self, connection: Connection, begin: Callable[[Connection], list[tuple[ConnectionJudge, bool]]]) -> None:
+        self.connection = connection
+        self._begin = begin
+        self._early: list[Observation] = []
+        self._judges: list[tuple[ConnectionJudge, bool]] | None = None
+
+    def observe(self, seen: Observation) -> None:
+        if self._judges is None:
+            self._early.append(seen)
+            if len(self._early) >= HANDSHAKE:
+                self.judges()
+            return
+        for judge, _ in self._judges:
+            judge.observe(seen)
+
+    def judges(self) -> list[tuple[ConnectionJudge, bool]]:
+        if self._judges is None:
+            self._judges = self._begin(self.connection)
+            for judge, _ in self._judges:
+                for seen in self._early:
+                    judge.observe(seen)
+            self._early.clear()
+        return self._judges
+
+
 def judge_capture(
     law: CompiledLaw,
     packets: Iterable[Packet],
@@ -66,25 +98,24 @@ def judge_capture(
 ) -> Iterator[Judged]:
     """Judge every connection in `packets`, both ends unless `sides` chooses; verdicts come as connections end.
 
-    `sides` maps a connection to pairs of (end, whether the capture is near to it). Without it, nearness is told from the
-    capture itself once the connection has ended, so both readings are followed meanwhile.
+    `sides` maps a connection to pairs of (end, whether the capture is near to it). Without it, that is told from the
+    connection's first segments.
     """
     retired: list[Connection] = []
     demultiplexer = Demultiplexer(on_retire=retired.append)
-    judges: dict[int, list[tuple[ConnectionJudge, bool]]] = {}
+    subjects: dict[int, _Subject] = {}
 
     def begin(connection: Connection) -> list[tuple[ConnectionJudge, bool]]:
-        chosen = tuple(sides(connection)) if sides is not None else tuple((d, n) for d in Direction for n in (True, False))
+        nearer = near(connection).roles
+        chosen = tuple(sides(connection)) if sides is not None else tuple((d, d in nearer) for d in Direction)
         ends = {Direction.CLIENT: connection.client, Direction.SERVER: connection.server}
         return [(ConnectionJudge(law, d, n, bounds, subject=ends[d].address), n) for d, n in chosen]
 
     def conclude() -> Iterator[Judged]:
         while retired:
             connection = retired.pop(0)
-            nearer = near(connection).roles
-            for judge, is_near in judges.pop(connection.number, ()):
-                if sides is None and is_near != (judge.direction in nearer):
-                    continue
+            subject = subjects.pop(connection.number, None)
+            for judge, is_near in subject.judges() if subject is not None else ():
                 verdict = judge.finish(known_until)
                 if connection.doubts or connection.starts_midway:
                     reason = "; ".join(connection.doubts) or "the opening was not captured"
@@ -92,9 +123,8 @@ def judge_capture(
                 yield Judged(connection, judge.direction, is_near, verdict)
 
     for connection, seen in observe(packets, demultiplexer):
-        if connection.number not in judges:
-            judges[connection.number] = begin(connection)
+        if connection.number not in subjects:
+            subjects[connection.number] = _Subject(connection, begin)
         yield from conclude()
-        for judge, _ in judges[connection.number]:
-            judge.observe(seen)
+        subjects[connection.number].observe(seen)
     yield from conclude()

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable, Iterator
 from dataclasses import replace
-from functools import cache
+from functools import cache, partial
 from ipaddress import IPv4Address
 from typing import TypeVar
 
@@ -78,14 +79,15 @@ class Station(VirtualHost):
         if self.recording:
             self.packets.append(Packet(len(self.packets) + 1, self.now, frame, LinkType.ETHERNET, len(frame)))
 
-    def segments(self, sent: bool = True) -> list[tuple[int, Segment]]:
-        """The recorded TCP segments of one direction, with their times."""
-        return [(p.time_us, s) for p in self.packets if (s := segment_of(p.data, None, self.config.mac if sent else None, sent)) is not None]
+    def segments(self) -> list[tuple[int, Segment]]:
+        """The TCP segments it has sent, with their times."""
+        own = (p for p in self.packets if p.data[6:12] == self.config.mac)
+        return [(p.time_us, s) for p in own if (s := segment_of(p.data)) is not None]
 
 
-def segment_of(frame: bytes, to: bytes | None = None, mac: bytes | None = None, sent: bool = True) -> Segment | None:
-    """The TCP segment in a frame, if there is one (and it was sent by `mac`)."""
-    if frame[12:14] != b"\x08\x00" or len(frame) < 34 or frame[23] != PROTOCOL or (mac is not None and frame[6:12] != mac):
+def segment_of(frame: bytes) -> Segment | None:
+    """The TCP segment in a frame, if there is one."""
+    if frame[12:14] != b"\x08\x00" or len(frame) < 34 or frame[23] != PROTOCOL:
         return None
     header = (frame[14] & 15) * 4
     return parse_segment(memoryview(frame)[14 + header : 14 + int.from_bytes(frame[16:18], "big")], frame[26:30], frame[30:34], True)
@@ -188,7 +190,7 @@ def transfer(pair: Pair, source: TcpSocket, target: TcpSocket, data: bytes, step
     view, received, shut = memoryview(data), bytearray(), False
     end = pair.lan.now + patience * 1e6
     while pair.lan.now < end:
-        while view and (count := would(lambda: source.send(view[: 1 << 17]))):
+        while view and (count := would(partial(source.send, view[: 1 << 17]))):
             view = view[count:]
         if not view and not shut:
             source.shutdown(1)
@@ -240,16 +242,17 @@ class Script:
         self.host = VirtualHost(HostConfig(CLIENT_MAC, CLIENT, gateway=None, limits=limits or sized()), seed)
         self.sent: list[tuple[int, Segment]] = []
         self._arp(REQUEST, BROADCAST)
+        self.host.frames()
 
     def _arp(self, operation: int, to: bytes) -> None:
         own = self.host.config
         packet = ArpPacket(operation, self.PEER_MAC, self.PEER, own.mac if operation == REPLY else bytes(6), own.ip.packed)
         self.host.receive(build_frame(to, self.PEER_MAC, ETHERTYPE_ARP, build_arp(packet)))
-        self.host.frames()
 
     def run(self, seconds: float = 0.0) -> list[Segment]:
         """Let time pass; the segments sent meanwhile."""
         before, end = len(self.sent), self.host.now + round(seconds * 1e6)
+        self._take()
         while True:
             deadline = self.host.next_deadline()
             self.host.advance_to(end if deadline is None else min(end, max(deadline, self.host.now)))
@@ -258,11 +261,14 @@ class Script:
                 return [s for _, s in self.sent[before:]]
 
     def _take(self) -> None:
-        for frame in self.host.frames():
+        waiting = deque(self.host.frames())
+        while waiting:
+            frame = waiting.popleft()
             if frame[12:14] == b"\x08\x06":
                 asked = parse_arp(frame[14:])
                 if asked is not None and asked.operation == REQUEST:
                     self._arp(REPLY, self.host.config.mac)
+                    waiting += self.host.frames()
             elif (segment := segment_of(frame)) is not None:
                 self.sent.append((self.host.now, replace(segment, payload=bytes(segment.payload))))
 

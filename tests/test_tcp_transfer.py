@@ -234,5 +234,5 @@ def test_a_thousand_short_connections_leave_nothing_behind() -> None:
     for host in pair.hosts:
         assert not host.stack.tcp._connections
         assert not host.stack.tcp._local_ports
-        assert host.next_deadline() is None or len(host.stack.timers._heap) < 10
+        assert len(host.stack.timers) < 5
     assert listener.getsockname()[1] == PORT

@@ -9,7 +9,7 @@ from typing import Final
 from wirelaw.impl.device.memory import DeviceModel, cable
 from wirelaw.impl.device.qtest import Forward, QemuMachine, TapNet, UserNet
 from wirelaw.impl.device.tap import TapLink
-from wirelaw.impl.device.virtio_net import VirtioNet
+from wirelaw.impl.device.virtio_net import DEFAULT_FEATURES, PLAIN_FEATURES, VirtioNet
 from wirelaw.impl.net.config import HostConfig
 from wirelaw.impl.net.loop import Means
 from wirelaw.impl.runtime.errors import UserError
@@ -17,7 +17,9 @@ from wirelaw.impl.runtime.errors import UserError
 PEER_MAC: Final = bytes.fromhex("525400123402")
 
 
-def open_qemu(config: HostConfig, tap: str | None = None, forwards: tuple[int, ...] = (), capture: Path | None = None) -> Means:
+def open_qemu(
+    config: HostConfig, tap: str | None = None, forwards: tuple[int, ...] = (), capture: Path | None = None, offload: bool = True
+) -> Means:
     """QEMU's virtio-net device, on its user network or on the TAP interface `tap`.
 
     On the user network the TCP `forwards` (our ports) are reachable from this machine on ports that QEMU chooses.
@@ -25,7 +27,7 @@ def open_qemu(config: HostConfig, tap: str | None = None, forwards: tuple[int, .
     backend = TapNet(tap) if tap else UserNet(tuple(Forward(port) for port in forwards))
     machine = QemuMachine((backend,), mac=config.mac, capture=capture)
     try:
-        link = VirtioNet(machine.find_device())
+        link = VirtioNet(machine.find_device(), DEFAULT_FEATURES if offload else PLAIN_FEATURES)
     except BaseException:
         machine.close()
         raise

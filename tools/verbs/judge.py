@@ -107,7 +107,8 @@ def _lines(judged: Judged) -> str:
     connection, verdict = judged.connection, judged.verdict
     role = "opener" if judged.direction is Direction.CLIENT else "listener"
     where = "near" if judged.near else "far"
-    head = f"{connection.client} > {connection.server}   {judged.subject} as {role}, {where} capture   {connection.packets:,} packets   {verdict.grade}"
+    ends = f"{connection.client} > {connection.server}   {judged.subject} as {role}, {where} capture"
+    head = f"{ends}   {connection.packets:,} packets   {verdict.grade}"
     if verdict.reason:
         head += f" ({verdict.reason})"
     return "\n".join([head, *(render(finding) for finding in verdict.findings if finding.grade >= Grade.WARN)])
