@@ -54,7 +54,9 @@ class Bench:
         self._pending: dict[tuple[int, int], int] = {}
         self.ignored: Counter[str] = Counter()
 
-    def drive(self, walks: Iterable[tuple[Walk, Plan]], at_once: int | None = None, until: Callable[[], bool] | None = None) -> Iterator[WalkResult]:
+    def drive(
+        self, walks: Iterable[tuple[Walk, Plan]], at_once: int | None = None, until: Callable[[], bool] | None = None
+    ) -> Iterator[WalkResult]:
         """The results, in the order in which walks end. No further walk is begun once `until` says so."""
         source = iter(walks)
         limit = at_once or self.peer.at_once

@@ -15,10 +15,10 @@ from wirelaw.conformance.peer import octets
 from wirelaw.conformance.trace import FLAGS, Relative, Send
 from wirelaw.impl.wire.tcp import Segment
 from wirelaw.oracle.configuration import Configuration
-from wirelaw.oracle.explanation import context
 from wirelaw.oracle.rows import CompiledLaw, CompiledRow, attribute
 from wirelaw.oracle.search import merge
 from wirelaw.oracle.steps import ANY_ACT, Event, LawGapError, Steps
+from wirelaw.oracle.wording import context
 from wirelaw.spec.language.evaluate import Context, evaluate
 from wirelaw.spec.language.expressions import Binary, Call, Expr, Field, Lit, Unary, Window, text
 

@@ -1,7 +1,7 @@
 """How much the suite notices: mutants of our own table, generated, run as a peer in virtual time, and judged by the true table.
 
 A mutant differs from the law in one row: the row deleted, one conjunct of its guard negated or dropped, or its target
-state changed. It is killed when a walk fails (or its stack crashes). The unmutated stack must pass first.
+state changed. It is killed when a walk fails or warns, or its stack crashes. The unmutated stack must pass first.
 """
 
 from __future__ import annotations
@@ -19,14 +19,16 @@ from wirelaw.conformance.explore import Explorer, Goals, draw_buffer, draw_isn, 
 from wirelaw.conformance.peers.wirelaw import WirelawPeer
 from wirelaw.conformance.walk import Plan, Walk
 from wirelaw.impl.net import tcp as stack
+from wirelaw.oracle.verdict import Grade
 from wirelaw.spec.language import model as m
 from wirelaw.spec.language.diagnostics import LawError
-from wirelaw.spec.language.expressions import BOOL, Unary, text
+from wirelaw.spec.language.expressions import Unary, text
 from wirelaw.spec.language.load import SPEC, load
-from wirelaw.spec.language.profile import Profile
+from wirelaw.spec.language.types import BOOL
 from wirelaw.tools.generate.module import generate
 
 PROFILE = "wirelaw"
+_CLASS = "TcpConnection"
 _serial = itertools.count()
 
 
@@ -64,7 +66,7 @@ class Power:
         return sum(o.killed for o in self.outcomes) / max(1, len(self.outcomes))
 
 
-class EquivalentMutantError(Exception):
+class UnsoundStackError(Exception):
     """The unmutated stack fails, so that nothing can be said of mutants."""
 
 
@@ -106,23 +108,23 @@ def _of_row(machine: m.Machine, row: m.Row) -> Iterator[Mutant]:
 
 
 @contextmanager
-def running(machine: m.Machine, profile: Profile) -> Iterator[None]:
-    """Within the block, stacks run the code generated from `machine`. LawError when none can be generated."""
+def running(code: str) -> Iterator[None]:
+    """Within the block, stacks run `code`, which was generated from a machine."""
     name = f"wirelaw_mutant_{next(_serial)}"
     module = ModuleType(name)
     sys.modules[name] = module  # dataclasses look their module up
-    true = stack.TcpConnection
+    true = vars(stack)[_CLASS]
     try:
-        exec(compile(generate(machine, profile), f"<{name}>", "exec"), module.__dict__)  # noqa: S102 - our own generator wrote it
-        stack.TcpConnection = module.TcpConnection  # type: ignore[misc]
+        exec(compile(code, f"<{name}>", "exec"), module.__dict__)  # noqa: S102 - our own generator wrote it
+        setattr(stack, _CLASS, vars(module)[_CLASS])
         yield
     finally:
-        stack.TcpConnection = true  # type: ignore[misc]
+        setattr(stack, _CLASS, true)
         del sys.modules[name]
 
 
 def _judge(name: str, seed: int, walks: int, aim: frozenset[str]) -> Outcome:
-    """Walk the running stack until a walk fails."""
+    """Walk the running stack until a walk fails or warns."""
     law = tcp_law()
     goals = Goals(law, routes_of(law), aim)
     with WirelawPeer() as peer:
@@ -136,34 +138,36 @@ def _judge(name: str, seed: int, walks: int, aim: frozenset[str]) -> Outcome:
 
         for count, result in enumerate(Bench(peer).drive(each()), 1):
             goals.taken.update(result.rows)
-            if result.failure is not None:
-                return Outcome(name, True, count, f"{result.failure.clause} [{result.failure.row}]")
+            for f in result.verdict.findings:
+                if f.grade in (Grade.WARN, Grade.FAIL):
+                    return Outcome(name, True, count, f"{f.grade} {f.clause} [{f.row}]")
     return Outcome(name, False, walks, "")
 
 
 def measure(sample: int = 40, seed: int = 0, walks: int = 60) -> Power:
     """Judge a sample of mutants, each with up to `walks` walks drawn towards its row.
 
-    Raises EquivalentMutantError when the unmutated stack does not pass the same walks.
+    Raises UnsoundStackError when the unmutated stack does not pass the same walks.
     """
     law = load([SPEC / "tcp", SPEC / "profiles" / "tcp.profile"])
     machine, profile = law.machine(MACHINE), law.profile(PROFILE, MACHINE)
-    with running(machine, profile):
+    code = generate(machine, profile)
+    with running(code):
         base = _judge("the law itself", seed, walks, frozenset())
     if base.killed:
-        raise EquivalentMutantError(f"the unmutated stack fails: {base.finding}")
+        raise UnsoundStackError(f"the unmutated stack does not pass: {base.finding}")
     everything = list(mutants(machine))
     Random(seed).shuffle(everything)
-    code = generate(machine, profile)
     outcomes: list[Outcome] = []
     for mutant in everything:
         if len(outcomes) >= sample:
             break
         try:
-            if generate(mutant.machine, profile) == code:  # the profile's choices exclude the row
-                continue
-            with running(mutant.machine, profile):
-                outcomes.append(_judge(str(mutant), seed, walks, frozenset({mutant.row})))
+            changed = generate(mutant.machine, profile)
         except LawError as error:
             outcomes.append(Outcome(str(mutant), True, 0, f"cannot be generated: {str(error).splitlines()[0]}"))
+            continue
+        if changed != code:  # else the profile's choices exclude the row
+            with running(changed):
+                outcomes.append(_judge(str(mutant), seed, walks, frozenset({mutant.row})))
     return Power(tuple(outcomes))

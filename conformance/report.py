@@ -9,10 +9,9 @@ from html import escape
 from pathlib import Path
 from typing import Any
 
-from rich.console import Group
+from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
-
 from wirelaw.conformance.campaign import Found, PeerResults, Results, Standing, save_witness, state_of
 from wirelaw.oracle.explanation import render
 from wirelaw.spec.language.clauses import load_catalogues
@@ -71,7 +70,7 @@ def table(results: Results, everything: bool = False) -> Group:
             continue
         cells = [Text(_SHORT.get(s, str(s)), style=_STYLES[s]) for s in standings]
         grid.add_row(clause.replace("rfc", "RFC ").replace(":", " "), clause_texts().get(clause, ""), *cells)
-    lines = [Text("  ".join(f"{p.name} {p.version}" for p in results.peers), style="bold"), grid]
+    lines: list[RenderableType] = [Text("  ".join(f"{p.name} {p.version}" for p in results.peers), style="bold"), grid]
     if plain:
         lines.append(Text(f"... and {plain} clauses that every peer passes or none of its walks met", style="dim"))
     lines += [Text(f"* known: {k}", style="yellow") for k in _known(results)]

@@ -119,7 +119,7 @@ class Walk:
         self.session = peer.open(buffer)
         environment = peer.environment
         environment = Environment(environment.lag * patience, environment.swap, environment.losses, environment.hidden)
-        self.judge = Judge(law, Bounds(seconds=60.0), environment, peer.name)
+        self.judge = Judge(law, Bounds(configurations=512, seconds=60.0), environment, peer.name)
         self.search = self.judge.search = _BenchSearch(law, self.judge.bounds, environment)
         self.steps: list[Step] = []
         self.frames: list[tuple[int, bytes]] = []

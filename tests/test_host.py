@@ -9,6 +9,7 @@ import tracemalloc
 from collections.abc import Iterator
 from contextlib import contextmanager
 from ipaddress import IPv4Address
+from socket import SOCK_DGRAM
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -57,7 +58,7 @@ def test_fragmented_datagrams_cross_a_faulty_cable_whole_or_not_at_all(
     seed: int, loss: float, duplication: float, reordering: float
 ) -> None:
     one, other, lan = pair(Faults(loss=loss, duplication=duplication, reordering=reordering), seed)
-    sender, receiver = one.socket(), other.socket()
+    sender, receiver = one.socket(SOCK_DGRAM), other.socket(SOCK_DGRAM)
     receiver.bind(("", 7))
     sent = [random.Random(index).randbytes(20_000) for index in range(20)]
     for data in sent:
@@ -79,7 +80,7 @@ def test_fragmented_datagrams_cross_a_faulty_cable_whole_or_not_at_all(
 
 def test_corrupted_frames_never_deliver_altered_data() -> None:
     one, other, lan = pair(Faults(corruption=0.3), seed=4)
-    sender, receiver = one.socket(), other.socket()
+    sender, receiver = one.socket(SOCK_DGRAM), other.socket(SOCK_DGRAM)
     receiver.bind(("", 7))
     for _ in range(300):
         sender.sendto(b"the quick brown fox" * 20, (B, 7))
@@ -103,7 +104,7 @@ def run_of(seed: int) -> list[tuple[int, bytes]]:
     lan.tap = lambda now, frame: frames.append((now, frame))
     for _ in range(20):
         host.ping(B, size=2000)
-        host.socket().sendto(b"x", (B, 9))
+        host.socket(SOCK_DGRAM).sendto(b"x", (B, 9))
         lan.run(0.3)
     return frames
 
@@ -297,7 +298,7 @@ def test_live_hosts_ping_each_other_and_themselves() -> None:
 
 
 def test_blocking_sockets_wait_for_their_datagram_or_their_timeout() -> None:
-    with memory_hosts() as (host, peer), host.socket() as client, peer.socket() as server:
+    with memory_hosts() as (host, peer), host.socket(SOCK_DGRAM) as client, peer.socket(SOCK_DGRAM) as server:
         server.bind(("", 7))
         thread = threading.Thread(target=lambda: server.sendto(*server.recvfrom(65535)))
         thread.start()
@@ -333,7 +334,7 @@ def test_asyncio_sockets_and_ping() -> None:
 
 def test_closing_a_host_wakes_those_who_wait() -> None:
     host = Host.on("memory")
-    sock = host.socket()
+    sock = host.socket(SOCK_DGRAM)
     sock.bind(("", 7))
     failures: list[OSError] = []
 
@@ -368,7 +369,7 @@ def test_lookups_use_the_configured_server() -> None:
     config = HostConfig(dns=(IPv4Address("10.0.2.2"),))
     with Host.on("memory", config) as host:
         with pytest.raises(socket.gaierror):
-            host.socket().sendto(b"x", ("bad..name", 7))
+            host.socket(SOCK_DGRAM).sendto(b"x", ("bad..name", 7))
         assert host.resolve("192.0.2.1") == [IPv4Address("192.0.2.1")]
 
 
@@ -379,7 +380,7 @@ def test_ping_and_udp_through_qemu_to_this_machine() -> None:
         host = Host.on("qemu")
     except MissingMeans as missing:
         pytest.skip(str(missing))
-    with host, socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as server, host.socket() as client:
+    with host, socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as server, host.socket(SOCK_DGRAM) as client:
         server.bind(("127.0.0.1", 0))
         server.settimeout(10)
         client.settimeout(10)
@@ -399,7 +400,7 @@ def test_syn_through_qemu_is_answered() -> None:
         host = Host.on("qemu")
     except MissingMeans as missing:
         pytest.skip(str(missing))
-    with host, socket.socket() as server:
+    with host, socket.socket(SOCK_DGRAM) as server:
         server.bind(("127.0.0.1", 0))
         server.listen()
         port = server.getsockname()[1]

@@ -16,7 +16,7 @@ with Host.on("tap", HostConfig.of("10.9.0.2/24"), name="wl0") as host:
     kernel = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
     kernel.bind(("10.9.0.1", 0))
     kernel.settimeout(10)
-    with host.socket() as ours, kernel:
+    with host.socket(socket.SOCK_DGRAM) as ours, kernel:
         ours.settimeout(10)
         for size in (0, 1000, 1472, 20000, 65507):
             data = bytes(octet % 251 for octet in range(size))
@@ -33,7 +33,7 @@ with Host.on("tap", HostConfig.of("10.9.0.2/24"), name="wl0") as host:
             pass
         else:
             raise AssertionError("the kernel did not understand our port unreachable")
-    with host.socket() as ours:
+    with host.socket(socket.SOCK_DGRAM) as ours:
         ours.settimeout(10)
         ours.connect(("10.9.0.1", 9))
         ours.send(b"anybody?")

@@ -1,6 +1,7 @@
 """Where a datagram goes first (RFC 1122 3.3.1), and which addresses are broadcasts."""
 
 from ipaddress import IPv4Address
+from socket import SOCK_DGRAM
 
 import pytest
 from hypothesis import given
@@ -26,7 +27,7 @@ def test_without_a_gateway_only_the_network_is_reached() -> None:
     with pytest.raises(OSError, match="no route"):
         host.ping("10.0.3.9").result(0)
     with pytest.raises(OSError, match="no route"):
-        host.socket().sendto(b"x", ("10.0.3.9", 9))
+        host.socket(SOCK_DGRAM).sendto(b"x", ("10.0.3.9", 9))
     assert not host.stack.ip.send(bytes((10, 0, 3, 9)), 17, b"12345678")
     assert host.statistics.drops["ipv4.no_route"] == 1
     assert host.frames() == []

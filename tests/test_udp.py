@@ -2,6 +2,7 @@
 
 import socket
 from ipaddress import IPv4Address
+from socket import SOCK_DGRAM
 
 import pytest
 from hypothesis import given
@@ -65,7 +66,7 @@ def test_a_sum_of_zero_is_sent_as_all_ones() -> None:
 @pytest.mark.parametrize("size", [0, 1, 1472, 1473, 20_000, 65507])
 def test_datagrams_cross_in_one_piece_or_many(size: int) -> None:
     one, other, lan = two_hosts()
-    sender, receiver = one.socket(), other.socket()
+    sender, receiver = one.socket(SOCK_DGRAM), other.socket(SOCK_DGRAM)
     receiver.bind(("", 7000))
     data = bytes(index % 251 for index in range(size))
     assert sender.sendto(data, (B, 7000)) == size
@@ -77,12 +78,12 @@ def test_datagrams_cross_in_one_piece_or_many(size: int) -> None:
 
 def test_longer_datagrams_are_refused() -> None:
     with pytest.raises(OSError, match="at most 65507"):
-        Host.virtual().socket().sendto(bytes(65508), (B, 1))
+        Host.virtual().socket(SOCK_DGRAM).sendto(bytes(65508), (B, 1))
 
 
 def test_a_port_has_one_socket_and_is_free_after_close() -> None:
     host = Host.virtual()
-    first, second = host.socket(), host.socket()
+    first, second = host.socket(SOCK_DGRAM), host.socket(SOCK_DGRAM)
     first.bind((A, 53))
     with pytest.raises(OSError, match="in use"):
         second.bind(("", 53))
@@ -95,7 +96,7 @@ def test_a_port_has_one_socket_and_is_free_after_close() -> None:
 
 
 def test_bad_addresses_are_refused() -> None:
-    with Host.virtual().socket() as sock:
+    with Host.virtual().socket(SOCK_DGRAM) as sock:
         with pytest.raises(OSError, match="not this host's address"):
             sock.bind((B, 1))
         with pytest.raises(OverflowError, match="port 65536"):
@@ -110,7 +111,7 @@ def test_bad_addresses_are_refused() -> None:
 
 def test_ephemeral_ports_differ_and_lie_in_their_range() -> None:
     host = Host.virtual()
-    sockets = [host.socket() for _ in range(200)]
+    sockets = [host.socket(SOCK_DGRAM) for _ in range(200)]
     for sock in sockets:
         sock.bind(("", 0))
     ports = [sock.getsockname()[1] for sock in sockets]
@@ -121,7 +122,7 @@ def test_ephemeral_ports_differ_and_lie_in_their_range() -> None:
 
 def test_sockets_are_bounded_and_counted() -> None:
     host = Host.virtual(HostConfig(limits=VIPERDOS))
-    sockets = [host.socket() for _ in range(17)]
+    sockets = [host.socket(SOCK_DGRAM) for _ in range(17)]
     for sock in sockets[:16]:
         sock.bind(("", 0))
     assert host.statistics.udp_sockets == 16
@@ -133,7 +134,7 @@ def test_sockets_are_bounded_and_counted() -> None:
 
 def test_the_queue_is_bounded_in_octets_and_number() -> None:
     one, other, lan = two_hosts(VIPERDOS)
-    receiver = other.socket()
+    receiver = other.socket(SOCK_DGRAM)
     receiver.bind(("", 9))
     for size, kept in ((1000, 4), (0, 64)):
         for _ in range(100):
@@ -150,7 +151,7 @@ def test_the_queue_is_bounded_in_octets_and_number() -> None:
 
 def test_a_connected_socket_hears_its_peer_only_and_learns_of_errors() -> None:
     one, other, lan = two_hosts()
-    client, server, stranger = one.socket(), other.socket(), other.socket()
+    client, server, stranger = one.socket(SOCK_DGRAM), other.socket(SOCK_DGRAM), other.socket(SOCK_DGRAM)
     server.bind(("", 7))
     stranger.bind(("", 8))
     client.connect((B, 7))
@@ -173,7 +174,7 @@ def test_a_connected_socket_hears_its_peer_only_and_learns_of_errors() -> None:
 
 def test_broadcast_needs_permission() -> None:
     one, other, lan = two_hosts()
-    sender, receiver = one.socket(), other.socket()
+    sender, receiver = one.socket(SOCK_DGRAM), other.socket(SOCK_DGRAM)
     receiver.bind(("", 7))
     with pytest.raises(OSError, match="SO_BROADCAST"):
         sender.sendto(b"all", ("10.0.2.255", 7))
@@ -184,7 +185,7 @@ def test_broadcast_needs_permission() -> None:
 
 
 def test_options() -> None:
-    sock = Host.virtual().socket()
+    sock = Host.virtual().socket(SOCK_DGRAM)
     sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 12345)
     sock.bind(("", 0))
     assert sock.getsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF) == 12345
@@ -202,7 +203,7 @@ def test_options() -> None:
 
 def test_an_unreachable_neighbour_is_reported_to_a_connected_socket() -> None:
     host = Host.virtual()
-    sock = host.socket()
+    sock = host.socket(SOCK_DGRAM)
     sock.connect((B, 9))
     sock.send(b"anybody?")
     host.advance(10)

@@ -40,10 +40,12 @@ DEVIATIONS: dict[str, str] = {
     "g.ts.reply": "simultaneous open: the SYN,ACK repeats the timestamps of its own SYN though the other SYN had none (RFC 7323 3.2)",
     "tx.abort SYN_RECEIVED": "SYN-RECEIVED checks the acknowledgment before the sequence number: a reset (3.5.2 group 2), not an ACK",
     "paws.rst.old": "SYN-RECEIVED, FIN-WAIT-2 and TIME-WAIT drop a reset with an old timestamp; RFC 7323 5.3 R1 exempts resets",
-    "tx.data ESTABLISHED after seq.syn.crossed": "simultaneous open: the window of the SYN,ACK is taken as scaled (RFC 7323 2.2: it is not)",
+    "tx.data after seq.syn.crossed": "simultaneous open: the SYN,ACK's window is taken as scaled (RFC 7323 2.2)",
+    "tx.probe after seq.syn.crossed": "simultaneous open: the SYN,ACK's window is taken as scaled (RFC 7323 2.2)",
     "seq.edge": "a bare segment that starts exactly at the right edge counts as inside and is not answered",
     "seq.edge.out": "a bare segment that starts exactly at the right edge counts as inside and is not answered",
     "text.join.lost": "with a receive buffer of a few segments, text ahead of its turn is thrown away when the buffer is short",
+    "ack.unsent.drop": "TIME-WAIT does not look at acknowledgment numbers: one of something unsent gets no answer",
     "ack.bad SYN_RECEIVED": "simultaneous open: an acknowledgment equal to SND.UNA is taken, not refused by a reset",
 }
 

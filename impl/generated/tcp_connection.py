@@ -663,7 +663,7 @@ class TcpConnection:
             # [seq.ok] rfc9293:3.10.7.4/first MUST, rfc9293:MUST-66
             if (
                 (((s.seq - self.rcv_nxt) & 0xFFFFFFFF) < (self.rcv_edge - self.rcv_nxt) & 0xFFFFFFFF or s.len + s.syn + s.fin > 0 and ((((((s.seq + (s.len + s.syn + s.fin)) & 0xFFFFFFFF) - 1) & 0xFFFFFFFF) - self.rcv_nxt) & 0xFFFFFFFF) < (self.rcv_edge - self.rcv_nxt) & 0xFFFFFFFF or s.len + s.syn + s.fin == 0 and s.seq == self.rcv_nxt)
-                and not (not s.rst and s.len + s.syn + s.fin > 0 and ((self.rcv_edge - ((s.seq + (s.len + s.syn + s.fin)) & 0xFFFFFFFF)) & 0xFFFFFFFF) >= 0x80000000)
+                and not (s.len + s.syn + s.fin > 0 and ((self.rcv_edge - ((s.seq + (s.len + s.syn + s.fin)) & 0xFFFFFFFF)) & 0xFFFFFFFF) >= 0x80000000)
             ):
                 if self.on_step is not None:
                     self.on_step(Step(now, "sequence", "seq.ok", "seg", s))
@@ -671,7 +671,6 @@ class TcpConnection:
             # [seq.over] rfc9293:3.10.7.4/first MUST
             if (
                 (((s.seq - self.rcv_nxt) & 0xFFFFFFFF) < (self.rcv_edge - self.rcv_nxt) & 0xFFFFFFFF or s.len + s.syn + s.fin > 0 and ((((((s.seq + (s.len + s.syn + s.fin)) & 0xFFFFFFFF) - 1) & 0xFFFFFFFF) - self.rcv_nxt) & 0xFFFFFFFF) < (self.rcv_edge - self.rcv_nxt) & 0xFFFFFFFF or s.len + s.syn + s.fin == 0 and s.seq == self.rcv_nxt)
-                and not s.rst
                 and s.len + s.syn + s.fin > 0
                 and ((self.rcv_edge - ((s.seq + (s.len + s.syn + s.fin)) & 0xFFFFFFFF)) & 0xFFFFFFFF) >= 0x80000000
             ):
@@ -2187,7 +2186,7 @@ class TcpConnection:
                 # [tx.ack]
                 if (
                     not self.syn_pending
-                    and ((self.ack_due is not None and self.ack_due <= now) or (self.challenge_due is not None and self.challenge_due <= now) or (self.conn == ESTABLISHED or self.conn == FIN_WAIT_1 or self.conn == FIN_WAIT_2) and self.host.ask_room() >= ((self.rcv_edge - self.rcv_nxt) & 0xFFFFFFFF) + (max(min(self.host.ask_receive_buffer() // 2, self.host.ask_own_mss()), 1) if (self.rcv_edge - self.rcv_nxt) & 0xFFFFFFFF < 2 * self.host.ask_own_mss() else max(max(min(self.host.ask_receive_buffer() // 2, self.host.ask_own_mss()), 1), self.host.ask_receive_buffer() // 4)) and (self.rcv_edge - self.rcv_nxt) & 0xFFFFFFFF < 65535 << self.rcv_shift)
+                    and ((self.ack_due is not None and self.ack_due <= now) or (self.challenge_due is not None and self.challenge_due <= now) or (self.conn == ESTABLISHED or self.conn == FIN_WAIT_1 or self.conn == FIN_WAIT_2) and min(self.host.ask_room(), 65535 << self.rcv_shift) >= ((self.rcv_edge - self.rcv_nxt) & 0xFFFFFFFF) + (max(min(self.host.ask_receive_buffer() // 2, self.host.ask_own_mss()), 1) if (self.rcv_edge - self.rcv_nxt) & 0xFFFFFFFF < 2 * self.host.ask_own_mss() else max(max(min(self.host.ask_receive_buffer() // 2, self.host.ask_own_mss()), 1), self.host.ask_receive_buffer() // 4)))
                     and self._out_tx_ack(now)
                 ):
                     continue
@@ -2207,7 +2206,7 @@ class TcpConnection:
                 # [tx.ack]
                 if (
                     not self.syn_pending
-                    and ((self.ack_due is not None and self.ack_due <= now) or (self.challenge_due is not None and self.challenge_due <= now) or (self.conn == ESTABLISHED or self.conn == FIN_WAIT_1 or self.conn == FIN_WAIT_2) and self.host.ask_room() >= ((self.rcv_edge - self.rcv_nxt) & 0xFFFFFFFF) + (max(min(self.host.ask_receive_buffer() // 2, self.host.ask_own_mss()), 1) if (self.rcv_edge - self.rcv_nxt) & 0xFFFFFFFF < 2 * self.host.ask_own_mss() else max(max(min(self.host.ask_receive_buffer() // 2, self.host.ask_own_mss()), 1), self.host.ask_receive_buffer() // 4)) and (self.rcv_edge - self.rcv_nxt) & 0xFFFFFFFF < 65535 << self.rcv_shift)
+                    and ((self.ack_due is not None and self.ack_due <= now) or (self.challenge_due is not None and self.challenge_due <= now) or (self.conn == ESTABLISHED or self.conn == FIN_WAIT_1 or self.conn == FIN_WAIT_2) and min(self.host.ask_room(), 65535 << self.rcv_shift) >= ((self.rcv_edge - self.rcv_nxt) & 0xFFFFFFFF) + (max(min(self.host.ask_receive_buffer() // 2, self.host.ask_own_mss()), 1) if (self.rcv_edge - self.rcv_nxt) & 0xFFFFFFFF < 2 * self.host.ask_own_mss() else max(max(min(self.host.ask_receive_buffer() // 2, self.host.ask_own_mss()), 1), self.host.ask_receive_buffer() // 4)))
                     and self._out_tx_ack(now)
                 ):
                     continue
@@ -2218,7 +2217,7 @@ class TcpConnection:
                 # [tx.ack]
                 if (
                     not self.syn_pending
-                    and ((self.ack_due is not None and self.ack_due <= now) or (self.challenge_due is not None and self.challenge_due <= now) or (self.conn == ESTABLISHED or self.conn == FIN_WAIT_1 or self.conn == FIN_WAIT_2) and self.host.ask_room() >= ((self.rcv_edge - self.rcv_nxt) & 0xFFFFFFFF) + (max(min(self.host.ask_receive_buffer() // 2, self.host.ask_own_mss()), 1) if (self.rcv_edge - self.rcv_nxt) & 0xFFFFFFFF < 2 * self.host.ask_own_mss() else max(max(min(self.host.ask_receive_buffer() // 2, self.host.ask_own_mss()), 1), self.host.ask_receive_buffer() // 4)) and (self.rcv_edge - self.rcv_nxt) & 0xFFFFFFFF < 65535 << self.rcv_shift)
+                    and ((self.ack_due is not None and self.ack_due <= now) or (self.challenge_due is not None and self.challenge_due <= now) or (self.conn == ESTABLISHED or self.conn == FIN_WAIT_1 or self.conn == FIN_WAIT_2) and min(self.host.ask_room(), 65535 << self.rcv_shift) >= ((self.rcv_edge - self.rcv_nxt) & 0xFFFFFFFF) + (max(min(self.host.ask_receive_buffer() // 2, self.host.ask_own_mss()), 1) if (self.rcv_edge - self.rcv_nxt) & 0xFFFFFFFF < 2 * self.host.ask_own_mss() else max(max(min(self.host.ask_receive_buffer() // 2, self.host.ask_own_mss()), 1), self.host.ask_receive_buffer() // 4)))
                     and self._out_tx_ack(now)
                 ):
                     continue
@@ -2229,7 +2228,7 @@ class TcpConnection:
                 # [tx.ack]
                 if (
                     not self.syn_pending
-                    and ((self.ack_due is not None and self.ack_due <= now) or (self.challenge_due is not None and self.challenge_due <= now) or (self.conn == ESTABLISHED or self.conn == FIN_WAIT_1 or self.conn == FIN_WAIT_2) and self.host.ask_room() >= ((self.rcv_edge - self.rcv_nxt) & 0xFFFFFFFF) + (max(min(self.host.ask_receive_buffer() // 2, self.host.ask_own_mss()), 1) if (self.rcv_edge - self.rcv_nxt) & 0xFFFFFFFF < 2 * self.host.ask_own_mss() else max(max(min(self.host.ask_receive_buffer() // 2, self.host.ask_own_mss()), 1), self.host.ask_receive_buffer() // 4)) and (self.rcv_edge - self.rcv_nxt) & 0xFFFFFFFF < 65535 << self.rcv_shift)
+                    and ((self.ack_due is not None and self.ack_due <= now) or (self.challenge_due is not None and self.challenge_due <= now) or (self.conn == ESTABLISHED or self.conn == FIN_WAIT_1 or self.conn == FIN_WAIT_2) and min(self.host.ask_room(), 65535 << self.rcv_shift) >= ((self.rcv_edge - self.rcv_nxt) & 0xFFFFFFFF) + (max(min(self.host.ask_receive_buffer() // 2, self.host.ask_own_mss()), 1) if (self.rcv_edge - self.rcv_nxt) & 0xFFFFFFFF < 2 * self.host.ask_own_mss() else max(max(min(self.host.ask_receive_buffer() // 2, self.host.ask_own_mss()), 1), self.host.ask_receive_buffer() // 4)))
                     and self._out_tx_ack(now)
                 ):
                     continue
@@ -2278,7 +2277,7 @@ class TcpConnection:
                 # [tx.ack]
                 if (
                     not self.syn_pending
-                    and ((self.ack_due is not None and self.ack_due <= now) or (self.challenge_due is not None and self.challenge_due <= now) or (self.conn == ESTABLISHED or self.conn == FIN_WAIT_1 or self.conn == FIN_WAIT_2) and self.host.ask_room() >= ((self.rcv_edge - self.rcv_nxt) & 0xFFFFFFFF) + (max(min(self.host.ask_receive_buffer() // 2, self.host.ask_own_mss()), 1) if (self.rcv_edge - self.rcv_nxt) & 0xFFFFFFFF < 2 * self.host.ask_own_mss() else max(max(min(self.host.ask_receive_buffer() // 2, self.host.ask_own_mss()), 1), self.host.ask_receive_buffer() // 4)) and (self.rcv_edge - self.rcv_nxt) & 0xFFFFFFFF < 65535 << self.rcv_shift)
+                    and ((self.ack_due is not None and self.ack_due <= now) or (self.challenge_due is not None and self.challenge_due <= now) or (self.conn == ESTABLISHED or self.conn == FIN_WAIT_1 or self.conn == FIN_WAIT_2) and min(self.host.ask_room(), 65535 << self.rcv_shift) >= ((self.rcv_edge - self.rcv_nxt) & 0xFFFFFFFF) + (max(min(self.host.ask_receive_buffer() // 2, self.host.ask_own_mss()), 1) if (self.rcv_edge - self.rcv_nxt) & 0xFFFFFFFF < 2 * self.host.ask_own_mss() else max(max(min(self.host.ask_receive_buffer() // 2, self.host.ask_own_mss()), 1), self.host.ask_receive_buffer() // 4)))
                     and self._out_tx_ack(now)
                 ):
                     continue
@@ -2297,7 +2296,7 @@ class TcpConnection:
             # [tx.ack]
             if (
                 not self.syn_pending
-                and ((self.ack_due is not None and self.ack_due <= now) or (self.challenge_due is not None and self.challenge_due <= now) or (self.conn == ESTABLISHED or self.conn == FIN_WAIT_1 or self.conn == FIN_WAIT_2) and self.host.ask_room() >= ((self.rcv_edge - self.rcv_nxt) & 0xFFFFFFFF) + (max(min(self.host.ask_receive_buffer() // 2, self.host.ask_own_mss()), 1) if (self.rcv_edge - self.rcv_nxt) & 0xFFFFFFFF < 2 * self.host.ask_own_mss() else max(max(min(self.host.ask_receive_buffer() // 2, self.host.ask_own_mss()), 1), self.host.ask_receive_buffer() // 4)) and (self.rcv_edge - self.rcv_nxt) & 0xFFFFFFFF < 65535 << self.rcv_shift)
+                and ((self.ack_due is not None and self.ack_due <= now) or (self.challenge_due is not None and self.challenge_due <= now) or (self.conn == ESTABLISHED or self.conn == FIN_WAIT_1 or self.conn == FIN_WAIT_2) and min(self.host.ask_room(), 65535 << self.rcv_shift) >= ((self.rcv_edge - self.rcv_nxt) & 0xFFFFFFFF) + (max(min(self.host.ask_receive_buffer() // 2, self.host.ask_own_mss()), 1) if (self.rcv_edge - self.rcv_nxt) & 0xFFFFFFFF < 2 * self.host.ask_own_mss() else max(max(min(self.host.ask_receive_buffer() // 2, self.host.ask_own_mss()), 1), self.host.ask_receive_buffer() // 4)))
                 and self._out_tx_ack(now)
             ):
                 continue

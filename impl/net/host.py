@@ -6,8 +6,8 @@ from collections import deque
 from collections.abc import Callable
 from concurrent.futures import Future
 from ipaddress import IPv4Address, IPv6Address, ip_address
-from socket import AF_INET, AF_INET6, SOCK_DGRAM, SOCK_STREAM
-from typing import Final, Self, TypeVar, overload
+from socket import AF_INET, AF_INET6, SOCK_DGRAM, SOCK_STREAM, SocketKind
+from typing import Final, Literal, Self, TypeVar, overload
 
 from wirelaw.impl.device.link import MAX_FRAME, Link, Offload
 from wirelaw.impl.net.config import HostConfig
@@ -112,10 +112,10 @@ class VirtualHost:
         return self.stack.resolver.resolve(name, _record_type(family))
 
     @overload
-    def socket(self) -> TcpSocket: ...
+    def socket(self, kind: Literal[SocketKind.SOCK_STREAM] = ...) -> TcpSocket: ...
     @overload
-    def socket(self, kind: int) -> TcpSocket | UdpSocket: ...
-    def socket(self, kind: int = SOCK_STREAM) -> TcpSocket | UdpSocket:
+    def socket(self, kind: Literal[SocketKind.SOCK_DGRAM]) -> UdpSocket: ...
+    def socket(self, kind: SocketKind = SOCK_STREAM) -> TcpSocket | UdpSocket:
         """A socket of this host: `SOCK_STREAM` (TCP) or `SOCK_DGRAM` (UDP)."""
         return _make_socket(self, kind)
 
@@ -175,10 +175,10 @@ class LiveHost:
         return [ip_address(address) for address in self.wait(lookup, None)]
 
     @overload
-    def socket(self) -> TcpSocket: ...
+    def socket(self, kind: Literal[SocketKind.SOCK_STREAM] = ...) -> TcpSocket: ...
     @overload
-    def socket(self, kind: int) -> TcpSocket | UdpSocket: ...
-    def socket(self, kind: int = SOCK_STREAM) -> TcpSocket | UdpSocket:
+    def socket(self, kind: Literal[SocketKind.SOCK_DGRAM]) -> UdpSocket: ...
+    def socket(self, kind: SocketKind = SOCK_STREAM) -> TcpSocket | UdpSocket:
         """A blocking socket of this host: `SOCK_STREAM` (TCP) or `SOCK_DGRAM` (UDP)."""
         return _make_socket(self, kind)
 
@@ -218,7 +218,7 @@ class LiveHost:
         self.close()
 
 
-def _make_socket(driver: VirtualHost | LiveHost, kind: int) -> TcpSocket | UdpSocket:
+def _make_socket(driver: VirtualHost | LiveHost, kind: SocketKind) -> TcpSocket | UdpSocket:
     if kind == SOCK_STREAM:
         return TcpSocket(driver)
     if kind == SOCK_DGRAM:

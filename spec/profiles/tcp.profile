@@ -17,6 +17,7 @@ profile wirelaw for tcp.connection {
   choose reassembly = keep
   choose fin_edge   = refuse
   choose syn_text   = ignore
+  choose ack_before = take
   choose ack_old    = challenge
   choose ack_unsent = answer
 

@@ -14,7 +14,6 @@ from wirelaw.conformance.netns import missing_means
 from wirelaw.impl.net.lan import Faults
 from wirelaw.impl.runtime.errors import MissingMeans
 from wirelaw.tools.bench import desk, network
-from wirelaw.tools.bench.fuzz import fuzz
 from wirelaw.tools.verbs.output import write_json
 
 MB = 1_000_000
@@ -96,5 +95,7 @@ def _law(_: float) -> Iterator[tuple[str, Any, str, str]]:
 
 
 def _fuzz(scale: float) -> Iterator[tuple[str, Any, str, str]]:
+    from wirelaw.tools.bench.fuzz import fuzz
+
     result = fuzz(int(200_000 * scale), seed=1)
     yield "mutated frames", str(result), f"{200_000 * scale:,.0f} frames", str(result)

@@ -20,8 +20,8 @@ from wirelaw.impl.runtime.errors import MissingMeans, UserError
 from wirelaw.tools.verbs.output import write_json
 
 PEERS: dict[str, tuple[Callable[[], Peer], Callable[[], Missing | None]]] = {
-    "linux": (linux.Linux, linux.missing),
-    "wirelaw": (wirelaw.Wirelaw, wirelaw.missing),
+    "linux": (linux.LinuxPeer, linux.missing),
+    "wirelaw": (wirelaw.WirelawPeer, wirelaw.missing),
 }
 
 
