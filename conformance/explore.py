@@ -12,7 +12,7 @@ from random import Random
 
 from wirelaw.conformance.inputs import LONGEST_TEXT, Options, value
 from wirelaw.conformance.routes import Hop, Routes
-from wirelaw.conformance.trace import Call, Step, Wait
+from wirelaw.conformance.trace import Call, Send, Step, Wait
 from wirelaw.conformance.walk import Walk
 from wirelaw.oracle.configuration import Configuration
 from wirelaw.oracle.rows import CompiledLaw, CompiledRow
@@ -26,6 +26,7 @@ _WINDOWS = (0, 1, 10, 536, 2000, 65_535)
 _BUFFERS = (0, 0, 0, 2304, 4608, 16_384)
 _PATIENCE_WITH_GOAL = 8
 _PROBES_WHEN_CLOSED = 2
+_LISTENS = 0.3
 
 
 @dataclass(slots=True)
@@ -102,6 +103,8 @@ class Explorer:
             self._closed += 1
             if self._closed > _PROBES_WHEN_CLOSED:
                 return None
+        if walk.peer.is_virtual and isinstance(walk.steps[-1], Send) and self.random.random() < _LISTENS:
+            return Wait(_LONG_WAITS[-1])  # time is free there, and only silence shows an answer that is missing
         self._tries += 1
         if self._goal is None or self._tries > _PATIENCE_WITH_GOAL or not self.goals.reachable(state, self._goal):
             self._goal, self._tries = self.goals.choose(state, walk.composer.input_rows, self.random), 0

@@ -139,7 +139,8 @@ class Pair:
         theirs: list[TcpSocket] = []
 
         def accepted() -> bool:
-            theirs.extend(s for s in [would(listener.accept)] if s is not None for s in s[:1])
+            if (met := would(listener.accept)) is not None:
+                theirs.append(met[0])
             return bool(theirs) and state(ours) != "SYN_SENT"
 
         assert self.until(accepted, patience)
@@ -293,7 +294,7 @@ class Script:
             listener.bind(("", 80))
             listener.listen()
             listener.settimeout(0)
-            (synack,) = self.give(seq=1000, syn=True, wnd=wnd, **options)
+            (synack,) = self.give(b"", seq=1000, syn=True, wnd=wnd, **options)
             assert synack.syn
             assert synack.ack == 1001
             start = (synack.seq + 1) & 0xFFFF_FFFF

@@ -9,7 +9,7 @@ python3 -m venv "$place/venv"
 "$place/venv/bin/pip" install -q --disable-pip-version-check "$place"/*.whl
 cd "$place"
 venv/bin/wirelaw --help >/dev/null
-venv/bin/wirelaw check --solver exhaustive
+venv/bin/wirelaw generate --check
 venv/bin/wirelaw draw tcp -o tcp.dot
 test -s tcp.dot
 venv/bin/wirelaw ping --device memory -c 1 10.0.2.2

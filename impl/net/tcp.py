@@ -230,7 +230,7 @@ class Connection:
     def ask_ready(self) -> bool:
         if self._tcp.stack.ip.buffer() is not None:
             return True
-        self._tcp.starved.add(self)
+        self._tcp.starved[self] = None
         return False
 
     # --- what the machine does --------------------------------------------------------------------------------
@@ -326,7 +326,7 @@ class Listener:
         self.port = port
         self.backlog = backlog
         self._tcp = tcp
-        self._half_open: set[Connection] = set()
+        self._half_open: dict[Connection, None] = {}
         self._ready: deque[Connection] = deque()
         self._waiting: deque[Future[Connection]] = deque()
 
@@ -334,10 +334,10 @@ class Listener:
         """A segment of no connection yet: a fresh machine in LISTEN judges it."""
         connection = Connection(self._tcp, (dst, segment.dst_port, src, segment.src_port), self)
         connection.call("open_passive")
-        self._tcp.awake.discard(connection)
+        self._tcp.awake.pop(connection, None)
         connection.segment(segment, src, dst)
         if not connection.entered:
-            self._tcp.awake.discard(connection)
+            self._tcp.awake.pop(connection, None)
 
     def arriving(self, connection: Connection) -> None:
         """Take in a half-open connection, or leave it to the peer to try again when the backlog is full."""
@@ -345,11 +345,11 @@ class Listener:
             self._tcp.stack.statistics.drop("tcp.backlog")
             return
         if self._tcp.enter(connection):
-            self._half_open.add(connection)
+            self._half_open[connection] = None
 
     def connected(self, connection: Connection) -> None:
         """A handshake is complete."""
-        self._half_open.discard(connection)
+        self._half_open.pop(connection, None)
         while self._waiting:
             future = self._waiting.popleft()
             if not future.done():
@@ -359,7 +359,7 @@ class Listener:
 
     def gone(self, connection: Connection) -> None:
         """A connection ended; one that waits to be accepted stays, its error is for whoever accepts it."""
-        self._half_open.discard(connection)
+        self._half_open.pop(connection, None)
 
     def accept(self) -> "Future[Connection]":
         """The next connection."""
@@ -394,8 +394,9 @@ class Tcp:
         self.numbers = SequenceNumbers(stack.entropy)
         self.mss = stack.config.mtu - HEADERS
         self.chunk = LARGEST_TEXT if stack.interface.sink.tx_tso else self.mss
-        self.awake: set[Connection] = set()
-        self.starved: set[Connection] = set()
+        # Dictionaries for their order: the same calls give the same frames in the same order.
+        self.awake: dict[Connection, None] = {}
+        self.starved: dict[Connection, None] = {}
         self._table: Demultiplexer = stack.tcp
         self._table.unmatched = self._closed
         stack.pumps.append(self.pump)
@@ -407,16 +408,16 @@ class Tcp:
 
     def wake(self, connection: Connection) -> None:
         """Have `connection` pumped at the end of this batch (RFC 9293 MUST-58, MUST-59)."""
-        self.awake.add(connection)
+        self.awake[connection] = None
 
     def pump(self) -> None:
         """Let every connection that something happened to send what it owes."""
         now = self.now
         if self.starved:
             self.awake |= self.starved
-            self.starved = set()
+            self.starved = {}
         while self.awake:
-            awake, self.awake = self.awake, set()
+            awake, self.awake = self.awake, {}
             for connection in awake:
                 connection.pump(now)
 
@@ -453,4 +454,4 @@ class Tcp:
         """A segment for nobody: a fresh machine in CLOSED answers it."""
         connection = Connection(self, (dst, segment.dst_port, src, segment.src_port))
         connection.segment(segment, src, dst)
-        self.awake.discard(connection)
+        self.awake.pop(connection, None)

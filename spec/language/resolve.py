@@ -406,7 +406,7 @@ class _Resolver:
             if name not in message.fields:
                 raise complain(r.span, f"message `{message.name}` has no field `{name}`", nearest(name, message.fields))
             kind = self.typer.field_type(message, name, incoming=False)
-            given = self.typer.check(value, scope, kind) if value is not None else Lit(True, type=BOOL)
+            given = self.typer.check(value, scope, kind) if value is not None else bare_flag(name, kind, r.span)
             made[name] = coerce(given, kind, r.span, f"field `{name}` of [{r.id}]")
         return made
 
@@ -499,7 +499,7 @@ class _Resolver:
             if name not in message.fields:
                 raise complain(s.span, f"message `{message.name}` has no field `{name}`", nearest(name, message.fields))
             kind = self.typer.field_type(message, name, incoming=False)
-            given = self.typer.check(value, scope, kind) if value is not None else Lit(True, type=BOOL)
+            given = self.typer.check(value, scope, kind) if value is not None else bare_flag(name, kind, s.span)
             made[name] = coerce(given, kind, s.span, f"field `{name}`")
         for name, default in output.unsaid.items():
             made.setdefault(name, default)
@@ -519,6 +519,13 @@ class _Resolver:
         within = coerce(self.typer.check(d.within, Scope()), DURATION, d.span, "a deadline") if d.within is not None else None
         states = self.state_set(d.states, d.span)
         return m.Property(d.kind, d.id, states, check(d.condition), check(d.claim), within, d.citations, d.span)
+
+
+def bare_flag(name: str, kind: Type, span: Span) -> Expr:
+    """What a field without a value means: a flag that is set. LawError for any other type."""
+    if kind != BOOL:
+        raise complain(span, f"field `{name}` is {kind} and has no value", f"Write `{name}: ..`; only flags stand alone.")
+    return Lit(True, type=BOOL)
 
 
 def _binder(output: m.Output, node: Field) -> Expr:
