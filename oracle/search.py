@@ -318,18 +318,23 @@ class Search:
         debt = self.steps.law.debts[d.which]
         if debt.has_unless and debt.lapsed(c, None, d.args, d.due):
             return self._struck(c, d)
-        for other in self._remedies(c, d):
+        for other in self._voided(c, d):
             return [other]
+        expired = next(iter(self._expired(c, d)), None)
+        if expired is not None and d.level in ("MUST", "MUST_NOT"):
+            return [expired]
         silence = Silence(c.copy(), d.row, d.since, d.due, d)
-        return self._missed(self._struck(c, d)[0], silence, d.level)
+        missed = self._missed(self._struck(c, d)[0], silence, d.level)
+        # Nobody saw whether the timer was the reason or the debt was just not paid: both are followed.
+        return missed if expired is None else [expired, *missed]
 
     def _struck(self, c: Configuration, d: Debt) -> list[Configuration]:
         c.debts = tuple(x for x in c.debts if x is not d)
         self.steps.set_alarm(c)
         return [c]
 
-    def _remedies(self, c: Configuration, d: Debt) -> Iterable[Configuration]:
-        """Ways in which the debt was void before its deadline: by inputs captured until then, or by an act nobody saw."""
+    def _voided(self, c: Configuration, d: Debt) -> Iterable[Configuration]:
+        """Ways in which inputs captured until the deadline made the debt void before it."""
         limit = d.due + self.environment.lag
         level = [c.copy()]
         for _ in range(REMEDY_DEPTH):
@@ -340,6 +345,9 @@ class Search:
             level = merge([n for s in ready for n in self.consume(s, SILENT_ACT)])
             if not level:
                 break
+
+    def _expired(self, c: Configuration, d: Debt) -> Iterable[Configuration]:
+        """Ways in which a timer, which nobody saw, made the debt void before its deadline."""
         for name, since in c.timers.items():
             low, high = self.steps.law.windows[name]
             if high < NEVER and low <= d.due - since:

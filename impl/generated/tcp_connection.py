@@ -37,11 +37,11 @@ _SYNCED: Final = frozenset(
 )
 _SYN_RECEIVED_AND_4_MORE: Final = frozenset({SYN_RECEIVED, ESTABLISHED, FIN_WAIT_1, FIN_WAIT_2, TIME_WAIT})
 _CLOSE_WAIT_OR_CLOSING_OR_LAST_ACK: Final = frozenset({CLOSE_WAIT, CLOSING, LAST_ACK})
-_OPEN: Final = frozenset({ESTABLISHED, FIN_WAIT_1, FIN_WAIT_2, CLOSE_WAIT, CLOSING, LAST_ACK, TIME_WAIT})
 _TRANSFER: Final = frozenset({ESTABLISHED, FIN_WAIT_1, FIN_WAIT_2, CLOSE_WAIT, CLOSING, LAST_ACK})
 _ESTABLISHED_AND_3_MORE: Final = frozenset({ESTABLISHED, FIN_WAIT_1, FIN_WAIT_2, CLOSE_WAIT})
 _CLOSING_OR_LAST_ACK_OR_TIME_WAIT: Final = frozenset({CLOSING, LAST_ACK, TIME_WAIT})
 _FLIGHT: Final = frozenset({ESTABLISHED, FIN_WAIT_1, CLOSE_WAIT, CLOSING, LAST_ACK})
+_OPEN: Final = frozenset({ESTABLISHED, FIN_WAIT_1, FIN_WAIT_2, CLOSE_WAIT, CLOSING, LAST_ACK, TIME_WAIT})
 _ESTABLISHED_AND_3_MORE_: Final = frozenset({ESTABLISHED, FIN_WAIT_2, CLOSE_WAIT, TIME_WAIT})
 _RECEIVING: Final = frozenset({ESTABLISHED, FIN_WAIT_1, FIN_WAIT_2})
 _RECEIVED: Final = frozenset({CLOSE_WAIT, CLOSING, LAST_ACK, TIME_WAIT})
@@ -812,8 +812,7 @@ class TcpConnection:
                 return False
             # [seq.late] rfc9293:3.10.7.4/first SHOULD
             if (
-                st in _OPEN
-                and (not (((s.seq - self.rcv_nxt) & 0xFFFFFFFF) < (self.rcv_edge - self.rcv_nxt) & 0xFFFFFFFF or s.len + s.syn + s.fin > 0 and ((((((s.seq + (s.len + s.syn + s.fin)) & 0xFFFFFFFF) - 1) & 0xFFFFFFFF) - self.rcv_nxt) & 0xFFFFFFFF) < (self.rcv_edge - self.rcv_nxt) & 0xFFFFFFFF or s.len + s.syn + s.fin == 0 and s.seq == self.rcv_nxt))
+                (not (((s.seq - self.rcv_nxt) & 0xFFFFFFFF) < (self.rcv_edge - self.rcv_nxt) & 0xFFFFFFFF or s.len + s.syn + s.fin > 0 and ((((((s.seq + (s.len + s.syn + s.fin)) & 0xFFFFFFFF) - 1) & 0xFFFFFFFF) - self.rcv_nxt) & 0xFFFFFFFF) < (self.rcv_edge - self.rcv_nxt) & 0xFFFFFFFF or s.len + s.syn + s.fin == 0 and s.seq == self.rcv_nxt))
                 and not s.rst
                 and not s.syn
                 and s.ackf
@@ -2181,7 +2180,14 @@ class TcpConnection:
                     and self._out_tx_synack_again(now)
                 ):
                     continue
-                if self.closing and not self.syn_pending and self.unsent == 0 and self._out_tx_fin(now):  # [tx.fin]
+                # [tx.fin]
+                if (
+                    self.closing
+                    and not self.syn_pending
+                    and self.unsent == 0
+                    and self.conn != SYN_RECEIVED
+                    and self._out_tx_fin(now)
+                ):
                     continue
                 # [tx.ack]
                 if (
@@ -2262,7 +2268,14 @@ class TcpConnection:
                     and self._out_tx_probe(now)
                 ):
                     continue
-                if self.closing and not self.syn_pending and self.unsent == 0 and self._out_tx_fin(now):  # [tx.fin]
+                # [tx.fin]
+                if (
+                    self.closing
+                    and not self.syn_pending
+                    and self.unsent == 0
+                    and self.conn != SYN_RECEIVED
+                    and self._out_tx_fin(now)
+                ):
                     continue
                 # [persist.arm]
                 if (

@@ -46,8 +46,11 @@ class FuzzResult:
 
     @property
     def ok(self) -> bool:
-        """Nothing was raised and the tables are empty at the end."""
-        return not self.failures and self.left == 0
+        """Nothing was raised, and the table of connections never ran over.
+
+        Some may be left: one that waits in FIN-WAIT-2 for a peer that knows nothing of it waits for ever (RFC 9293 3.6).
+        """
+        return not self.failures and max(self.most, self.left) <= _LIMITS.tcp_connections
 
 
 class _Field:

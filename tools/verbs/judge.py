@@ -5,6 +5,9 @@ from __future__ import annotations
 import argparse
 import sys
 from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
+from ipaddress import ip_address
 from pathlib import Path
 from typing import Any
 
@@ -49,11 +52,15 @@ def compiled_tcp(paths: list[Path] | None = None) -> CompiledLaw:
 def run_judge(options: argparse.Namespace) -> int:
     """`wirelaw judge`."""
     law = compiled_tcp(options.law)
+    with _opened(options.capture) as capture:
+        return _judge(options, law, capture)
+
+
+def _judge(options: argparse.Namespace, law: CompiledLaw, capture: Capture) -> int:
     console = Console(stderr=True)
     results: list[Judged] = []
     worst = Grade.PASS
     counts: Counter[str] = Counter()
-    capture = _open(options.capture)
     try:
         with Progress(
             SpinnerColumn(), TextColumn("{task.fields[packets]:,} packets"), TimeElapsedColumn(), console=console, transient=True
@@ -83,19 +90,29 @@ def run_judge(options: argparse.Namespace) -> int:
     return EXIT[worst]
 
 
-def _open(name: str) -> Capture:
+@contextmanager
+def _opened(name: str) -> Iterator[Capture]:
+    """The capture of that name; its file is closed afterwards."""
     if name == "-":
-        return Capture(sys.stdin.buffer, "standard input")
-    path = Path(name)
+        yield Capture(sys.stdin.buffer, "standard input")
+        return
     try:
-        return Capture(path.open("rb"), name)
+        file = Path(name).open("rb")
     except OSError as error:
         raise UserError(f"cannot read {name}: {error.strerror}") from None
+    with file:
+        yield Capture(file, name)
 
 
 def _sides(near: list[str] | None) -> Any:
     if not near:
         return None
+
+    for address in near:
+        try:
+            ip_address(address)
+        except ValueError:
+            raise UserError(f"--near {address}: no IP address; give the address of the host the capture was taken at") from None
 
     def sides(connection: Connection) -> list[tuple[Direction, bool]]:
         return [(Direction.CLIENT, connection.client.address in near), (Direction.SERVER, connection.server.address in near)]

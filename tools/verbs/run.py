@@ -32,7 +32,7 @@ def add_verbs(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> Non
         description="Run the stack: answer ARP and ping, and echo on a TCP port.",
     )
     _device_options(netd)
-    netd.add_argument("--echo", type=int, metavar="PORT", help="send back what comes to this TCP port")
+    netd.add_argument("--echo", type=_port, metavar="PORT", help="send back what comes to this TCP port")
     netd.add_argument("--seconds", type=float, help="stop by itself after so long")
     netd.add_argument("--json", type=Path, metavar="FILE", help="write the statistics when it ends")
     netd.set_defaults(run=run_netd)
@@ -40,7 +40,7 @@ def add_verbs(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> Non
     ping = verbs.add_parser("ping", help="send ICMP echo requests through our stack", description="Ping an address or a name.")
     _device_options(ping)
     ping.add_argument("host")
-    ping.add_argument("-c", "--count", type=int, default=4)
+    ping.add_argument("-c", "--count", type=_count, default=4)
     ping.add_argument("-i", "--interval", type=float, default=0.2, help="seconds between requests")
     ping.add_argument("-W", "--timeout", type=float, default=2.0, help="seconds to wait for each reply")
     ping.add_argument("--json", type=Path, metavar="FILE", help="write the round-trip times as JSON")
@@ -58,6 +58,18 @@ def add_verbs(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> Non
     fetch.add_argument("--timeout", type=float, default=30.0, help="seconds of silence to bear")
     fetch.add_argument("--json", type=Path, metavar="FILE", help="write status, headers and statistics as JSON")
     fetch.set_defaults(run=run_get)
+
+
+def _port(text: str) -> int:
+    if not text.isdecimal() or not 0 < int(text) < 65536:
+        raise argparse.ArgumentTypeError(f"{text!r} is no port; give a number within 1..65535")
+    return int(text)
+
+
+def _count(text: str) -> int:
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"{text!r} is no count; give a number above 0")
+    return int(text)
 
 
 def _device_options(parser: argparse.ArgumentParser) -> None:
