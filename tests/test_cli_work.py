@@ -93,7 +93,9 @@ def test_an_unlawful_capture_is_1_and_its_report_names_clause_row_packet_and_wha
     assert main(["judge", "bad.pcap", "--near", "10.7.0.1", "--json", "r.json"]) == 1
     told = capsys.readouterr().out
     assert "RFC 9293" in told
-    (finding,) = [f for end in json.loads((folder / "r.json").read_text("utf-8"))["connections"] for f in end["findings"]]
+    (near,) = [end for end in json.loads((folder / "r.json").read_text("utf-8"))["connections"] if end["near"]]
+    assert (near["role"], near["verdict"]) == ("client", "fail")
+    finding = near["findings"][0]
     assert finding["packet"] == number
     assert finding["clause"].startswith("rfc9293:")
     assert finding["level"] in {"MUST", "MUST_NOT"}

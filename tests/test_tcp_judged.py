@@ -83,8 +83,10 @@ def test_a_quiet_run_covers_the_rows_that_our_stack_takes() -> None:
     (client,), (server,) = verdicts(pair.client), verdicts(pair.server)
     for row in ("tx.syn", "tx.data", "tx.ack", "tx.fin", "finish.wait2"):
         assert client.coverage[row], row
-    for row in ("listen.syn", "tx.synack", "text.next", "fin.here", "ack.last"):
+    for row in ("listen.syn", "tx.synack", "text.next", "fin.here"):
         assert server.coverage[row], row
+    # Whether our CLOSE came before the peer's FIN is the user's secret: the two rows differ in nothing seen so far.
+    assert server.coverage["ack.last"] or server.coverage["ack.last.first"]
 
 
 def test_a_capture_with_one_altered_number_is_a_violation() -> None:

@@ -58,6 +58,7 @@ RTO_INITIAL: Final = 1000000
 RTO_MIN: Final = 1000000
 RTO_MAX: Final = 60000000
 USER_PATIENCE: Final = 100000000
+ORPHAN_PATIENCE: Final = 60000000
 SYN_PATIENCE: Final = 180000000
 
 
@@ -218,6 +219,7 @@ class TcpConnection:
         self.gone: bool = False
         self.aborting: bool = False
         self.nodelay: bool = False
+        self.closed_first: bool = False
         self.unsent: int = 0
         self.last_challenge: int = 0
         self.srtt: int = 0
@@ -245,6 +247,7 @@ class TcpConnection:
         self.persist_at: int | None = None
         self.time_wait_at: int | None = None
         self.user_timeout_at: int | None = None
+        self.orphan_at: int | None = None
         self.ack_due: int | None = None
         self.ack_upto: int = 0
         self.challenge_due: int | None = None
@@ -265,6 +268,7 @@ class TcpConnection:
                 self.persist_at = None
                 self.time_wait_at = None
                 self.user_timeout_at = None
+                self.orphan_at = None
                 self.host.tell_refused()
                 self.conn = CLOSED
                 self.ack_due = None
@@ -441,6 +445,7 @@ class TcpConnection:
                 self.persist_at = None
                 self.time_wait_at = None
                 self.user_timeout_at = None
+                self.orphan_at = None
                 self.host.tell_refused()
                 self.conn = CLOSED
                 self.ack_due = None
@@ -905,6 +910,7 @@ class TcpConnection:
                 self.persist_at = None
                 self.time_wait_at = None
                 self.user_timeout_at = None
+                self.orphan_at = None
                 self.host.tell_abandoned()
                 self.conn = LISTEN
                 self.ack_due = None
@@ -919,6 +925,7 @@ class TcpConnection:
                 self.persist_at = None
                 self.time_wait_at = None
                 self.user_timeout_at = None
+                self.orphan_at = None
                 self.host.tell_refused()
                 self.conn = CLOSED
                 self.ack_due = None
@@ -933,6 +940,7 @@ class TcpConnection:
                 self.persist_at = None
                 self.time_wait_at = None
                 self.user_timeout_at = None
+                self.orphan_at = None
                 self.host.tell_reset_by_peer()
                 self.conn = CLOSED
                 self.ack_due = None
@@ -947,6 +955,7 @@ class TcpConnection:
                 self.persist_at = None
                 self.time_wait_at = None
                 self.user_timeout_at = None
+                self.orphan_at = None
                 self.host.tell_closed()
                 self.conn = CLOSED
                 self.ack_due = None
@@ -1302,6 +1311,7 @@ class TcpConnection:
                 st == LAST_ACK
                 and ((s.ack - ((self.snd_una + 1) & 0xFFFFFFFF)) & 0xFFFFFFFF) < (self.snd_nxt - self.snd_una) & 0xFFFFFFFF
                 and s.ack == self.snd_nxt
+                and not self.closed_first
             ):
                 self.snd_una = s.ack
                 self.max_seen = max(self.max_seen, s.wnd << self.snd_shift)
@@ -1314,6 +1324,7 @@ class TcpConnection:
                 self.persist_at = None
                 self.time_wait_at = None
                 self.user_timeout_at = None
+                self.orphan_at = None
                 self.host.tell_closed()
                 self.conn = CLOSED
                 self.ack_due = None
@@ -1321,6 +1332,26 @@ class TcpConnection:
                 self.synack_due = None
                 if self.on_step is not None:
                     self.on_step(Step(now, "ack", "ack.last", "seg", s))
+                return False
+            # [ack.last.first] rfc9293:3.10.4/ESTABLISHED MUST, rfc9293:3.10.7.4/fifth/CLOSING MUST
+            if (
+                st == LAST_ACK
+                and ((s.ack - ((self.snd_una + 1) & 0xFFFFFFFF)) & 0xFFFFFFFF) < (self.snd_nxt - self.snd_una) & 0xFFFFFFFF
+                and s.ack == self.snd_nxt
+                and self.closed_first
+            ):
+                self.snd_una = s.ack
+                self.max_seen = max(self.max_seen, s.wnd << self.snd_shift)
+                self.snd_edge = (s.ack + (s.wnd << self.snd_shift)) & 0xFFFFFFFF if ((self.snd_edge - ((s.ack + (s.wnd << self.snd_shift)) & 0xFFFFFFFF)) & 0xFFFFFFFF) >= 0x80000000 else self.snd_edge
+                self.backoff = 0
+                self.host.tell_acknowledged(s.ack)
+                self.rto_at = None
+                self.user_timeout_at = None
+                self.time_wait_at = now + 2 * MSL
+                self.conn = TIME_WAIT
+                self.synack_due = None
+                if self.on_step is not None:
+                    self.on_step(Step(now, "ack", "ack.last.first", "seg", s))
                 return False
             # [ack.dup] rfc9293:3.10.7.4/fifth/ESTABLISHED MUST
             if (
@@ -1448,6 +1479,7 @@ class TcpConnection:
                 self.persist_at = None
                 self.time_wait_at = None
                 self.user_timeout_at = None
+                self.orphan_at = None
                 reply = Seg(
                     seq=s.ack,
                     rst=True,
@@ -1476,6 +1508,7 @@ class TcpConnection:
                 self.persist_at = None
                 self.time_wait_at = None
                 self.user_timeout_at = None
+                self.orphan_at = None
                 reply = Seg(
                     seq=s.ack,
                     rst=True,
@@ -1694,6 +1727,7 @@ class TcpConnection:
         st = self.conn
         if st == ESTABLISHED:
             if self.fin_in:  # [finish.est] rfc9293:3.10.7.4/eighth/ESTABLISHED MUST
+                self.closed_first = self.closing
                 self.conn = CLOSE_WAIT
                 self.synack_due = None
                 if self.on_step is not None:
@@ -2043,6 +2077,7 @@ class TcpConnection:
             self.persist_at = None
             self.time_wait_at = None
             self.user_timeout_at = None
+            self.orphan_at = None
             self.host.tell_closed()
             self.conn = CLOSED
             self.ack_due = None
@@ -2070,6 +2105,7 @@ class TcpConnection:
             self.persist_at = None
             self.time_wait_at = None
             self.user_timeout_at = None
+            self.orphan_at = None
             self.host.tell_timed_out()
             self.conn = CLOSED
             self.ack_due = None
@@ -2088,6 +2124,7 @@ class TcpConnection:
         self.persist_at = None
         self.time_wait_at = None
         self.user_timeout_at = None
+        self.orphan_at = None
         self.host.tell_timed_out()
         self.conn = CLOSED
         self.ack_due = None
@@ -2097,12 +2134,43 @@ class TcpConnection:
             self.on_step(Step(now, "patience", "timeout.user", "user_timeout", None))
         return
 
+    def timer_orphan(self, now: int) -> None:
+        """Timer `orphan` has expired."""
+        st = self.conn
+        if st == FIN_WAIT_2:
+            # [orphan.over] rfc9293:3.6.1, rfc9293:MAY-1 MAY
+            self.rto_at = None
+            self.persist_at = None
+            self.time_wait_at = None
+            self.user_timeout_at = None
+            self.orphan_at = None
+            self.host.tell_closed()
+            self.conn = CLOSED
+            self.ack_due = None
+            self.challenge_due = None
+            self.synack_due = None
+            if self.on_step is not None:
+                self.on_step(Step(now, "forgotten", "orphan.over", "orphan", None))
+            return
+        if st in _CLOSED_OR_LISTEN_OR_SYN_SENT:
+            # [orphan.none] rfc9293:3.6.1
+            if self.on_step is not None:
+                self.on_step(Step(now, "forgotten", "orphan.none", "orphan", None))
+            return
+        # [orphan.not] rfc9293:3.6.1
+        if self.on_step is not None:
+            self.on_step(Step(now, "forgotten", "orphan.not", "orphan", None))
+        return
+
     def tick(self, now: int) -> None:
         """Fire every timer whose time has come, in the order of their times."""
         while True:
             at = now
             which = ""
-            if self.persist_at is not None and self.persist_at <= at:
+            if self.orphan_at is not None and self.orphan_at <= at:
+                at = self.orphan_at
+                which = "orphan"
+            if self.persist_at is not None and (self.persist_at < at or (not which and self.persist_at <= at)):
                 at = self.persist_at
                 which = "persist"
             if self.rto_at is not None and (self.rto_at < at or (not which and self.rto_at <= at)):
@@ -2114,7 +2182,10 @@ class TcpConnection:
             if self.user_timeout_at is not None and (self.user_timeout_at < at or (not which and self.user_timeout_at <= at)):
                 at = self.user_timeout_at
                 which = "user_timeout"
-            if which == "persist":
+            if which == "orphan":
+                self.orphan_at = None
+                self.timer_orphan(now)
+            elif which == "persist":
                 self.persist_at = None
                 self.timer_persist(now)
             elif which == "rto":
@@ -2139,6 +2210,9 @@ class TcpConnection:
         if at is not None and (best is None or at < best):
             best = at
         at = self.user_timeout_at
+        if at is not None and (best is None or at < best):
+            best = at
+        at = self.orphan_at
         if at is not None and (best is None or at < best):
             best = at
         at = self.ack_due
@@ -2219,6 +2293,8 @@ class TcpConnection:
                 return
             if st == FIN_WAIT_2:
                 if self.aborting and not self.syn_pending and self._out_tx_abort(now):  # [tx.abort]
+                    continue
+                if self.gone and not (self.orphan_at is not None) and self._out_orphan_arm(now):  # [orphan.arm]
                     continue
                 # [tx.ack]
                 if (
@@ -2336,6 +2412,7 @@ class TcpConnection:
         self.persist_at = None
         self.time_wait_at = None
         self.user_timeout_at = None
+        self.orphan_at = None
         self.host.tell_closed()
         self.host.emit_seg(o)
         self.conn = CLOSED
@@ -2352,6 +2429,7 @@ class TcpConnection:
         self.persist_at = None
         self.time_wait_at = None
         self.user_timeout_at = None
+        self.orphan_at = None
         self.host.tell_closed()
         self.conn = CLOSED
         self.ack_due = None
@@ -2367,6 +2445,7 @@ class TcpConnection:
         self.persist_at = None
         self.time_wait_at = None
         self.user_timeout_at = None
+        self.orphan_at = None
         self.host.tell_closed()
         self.conn = CLOSED
         self.ack_due = None
@@ -2737,6 +2816,13 @@ class TcpConnection:
         self.persist_at = now + min(self.rto << self.backoff, RTO_MAX)
         if self.on_step is not None:
             self.on_step(Step(now, "auto", "persist.arm", "", None))
+        return True
+
+    def _out_orphan_arm(self, now: int) -> bool:
+        """[orphan.arm] rfc9293:3.6.1, rfc9293:MAY-1 MAY."""
+        self.orphan_at = now + ORPHAN_PATIENCE
+        if self.on_step is not None:
+            self.on_step(Step(now, "auto", "orphan.arm", "", None))
         return True
 
     def _out_tx_ack(self, now: int) -> bool:

@@ -19,10 +19,11 @@ SegmentHandler = Callable[[Segment, Address, Address], None]
 
 
 class Connection(NamedTuple):
-    """Where a connection wants its input: segments, and ICMP errors that quote one of its own."""
+    """Where a connection wants its input: segments, and ICMP errors that quote one of its own; and whose it is."""
 
     segment: SegmentHandler
     error: Callable[[IcmpError], None]
+    owner: object = None
 
 
 class Demultiplexer:
@@ -66,6 +67,10 @@ class Demultiplexer:
             raise OSError(errno.ENOBUFS, f"all {self._limit} TCP connections are in use")
         self._connections[four_tuple] = connection
         self._count(four_tuple[1], 1)
+
+    def entries(self) -> list[Connection]:
+        """All connections."""
+        return list(self._connections.values())
 
     def disconnect(self, four_tuple: FourTuple) -> None:
         """Remove a connection. No effect when it is not there."""

@@ -122,8 +122,10 @@ class VirtualHost:
     # The driver of sockets under a virtual clock: everything happens at once, and nobody can wait.
 
     def call(self, function: Callable[[], T]) -> T:
-        """Run `function` now."""
-        return function()
+        """Run `function` now, and let the stack act on it."""
+        result = function()
+        self.stack.poll(self.stack.now)
+        return result
 
     def submit(self, function: Callable[[], T]) -> "Future[T]":
         """Run `function` now; its outcome as a future."""

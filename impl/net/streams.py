@@ -15,7 +15,8 @@ T = TypeVar("T")
 _SIZES: Final = {socket.SO_RCVBUF: "receive", socket.SO_SNDBUF: "send"}
 
 
-def _tcp(driver: Driver) -> Tcp:
+def tcp_of(driver: Driver) -> Tcp:
+    """The TCP of the host that `driver` runs."""
     tcp = driver.stack.stream
     assert isinstance(tcp, Tcp)
     return tcp
@@ -52,7 +53,7 @@ class TcpSocket:
         """Begin a passive open (RFC 9293 3.10.1)."""
         self._check_open()
         if self._listener is None:
-            self._listener = self._driver.call(lambda: _tcp(self._driver).listen(self._port, backlog))
+            self._listener = self._driver.call(lambda: tcp_of(self._driver).listen(self._port, backlog))
             self._port = self._listener.port
 
     def accept(self) -> tuple["TcpSocket", SocketAddress]:
@@ -71,7 +72,7 @@ class TcpSocket:
         if self._connection is not None:
             raise OSError(errno.EISCONN, "the socket is connected already")
         remote = look_up(self._driver, address[0])
-        connection = self._connection = self._driver.call(lambda: _tcp(self._driver).connect(remote, address[1], self._port))
+        connection = self._connection = self._driver.call(lambda: tcp_of(self._driver).connect(remote, address[1], self._port))
         self._apply_options()
         self._wait(connection.connected, lambda: None)
 
@@ -311,11 +312,11 @@ class AsyncTcpListener:
 async def async_connect(driver: Driver, address: SocketAddress) -> AsyncTcpStream:
     """Open a connection for asyncio."""
     remote: Address = await async_look_up(driver, address[0])
-    connection = await asyncio.wrap_future(driver.submit(lambda: _tcp(driver).connect(remote, address[1])))
+    connection = await asyncio.wrap_future(driver.submit(lambda: tcp_of(driver).connect(remote, address[1])))
     await asyncio.wrap_future(connection.connected)
     return AsyncTcpStream(driver, connection)
 
 
 async def async_listen(driver: Driver, port: int = 0, backlog: int | None = None) -> AsyncTcpListener:
     """Listen for asyncio."""
-    return AsyncTcpListener(driver, await asyncio.wrap_future(driver.submit(lambda: _tcp(driver).listen(port, backlog))))
+    return AsyncTcpListener(driver, await asyncio.wrap_future(driver.submit(lambda: tcp_of(driver).listen(port, backlog))))

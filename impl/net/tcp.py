@@ -421,13 +421,17 @@ class Tcp:
             for connection in awake:
                 connection.pump(now)
 
+    def connections(self) -> list[Connection]:
+        """All connections in the table."""
+        return [entry.owner for entry in self._table.entries() if isinstance(entry.owner, Connection)]
+
     def connect(self, remote: Address, port: int, local_port: int = 0) -> Connection:
         """Begin an active open. `OSError` for an address no connection can be made to (MUST-46) or a full table."""
         if self.stack.ip.is_broadcast(remote) or remote[0] >= 224 or not any(remote):
             raise OSError(errno.EADDRNOTAVAIL, "a connection needs a unicast address")
         local = local_port or self._table.ephemeral_port()
         connection = Connection(self, (self.stack.ip.address, local, remote, port))
-        self._table.connect(connection.four_tuple, Entry(connection.segment, connection.trouble))
+        self._table.connect(connection.four_tuple, Entry(connection.segment, connection.trouble, connection))
         connection.entered = True
         connection.call("open_active")
         return connection
@@ -435,7 +439,7 @@ class Tcp:
     def enter(self, connection: Connection) -> bool:
         """Enter a passive connection into the table; False when that is full."""
         try:
-            self._table.connect(connection.four_tuple, Entry(connection.segment, connection.trouble))
+            self._table.connect(connection.four_tuple, Entry(connection.segment, connection.trouble, connection))
         except OSError:
             self.stack.statistics.drop("tcp.connections")
             return False

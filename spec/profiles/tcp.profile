@@ -29,7 +29,8 @@ profile wirelaw for tcp.connection {
   set rto_max = 60s
   set user_patience = 100s
   set syn_patience = 180s
+  set orphan_patience = 60s
 
   order tx.abort, abort.quiet, close.unopened, tx.syn, tx.syn.again, tx.synack, tx.synack.again,
-        tx.again, tx.data, tx.probe, tx.fin, persist.arm, tx.ack
+        tx.again, tx.data, tx.probe, tx.fin, persist.arm, orphan.arm, tx.ack
 }

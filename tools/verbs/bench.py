@@ -14,6 +14,7 @@ from wirelaw.conformance.netns import missing_means
 from wirelaw.impl.net.lan import Faults
 from wirelaw.impl.runtime.errors import MissingMeans
 from wirelaw.tools.bench import desk, network
+from wirelaw.tools.bench.fuzz import fuzz
 from wirelaw.tools.verbs.output import write_json
 
 MB = 1_000_000
@@ -95,7 +96,8 @@ def _law(_: float) -> Iterator[tuple[str, Any, str, str]]:
 
 
 def _fuzz(scale: float) -> Iterator[tuple[str, Any, str, str]]:
-    from wirelaw.tools.bench.fuzz import fuzz
-
     result = fuzz(int(200_000 * scale), seed=1)
-    yield "mutated frames", str(result), f"{200_000 * scale:,.0f} frames", str(result)
+    value = {"frames": result.frames, "ok": result.ok, "seconds": result.seconds, "memory_grown": result.peak, "failures": result.failures}
+    text = f"{result.frames:,} frames in {result.seconds:.1f} s"
+    beside = f"{len(result.failures)} exceptions, {result.left} connections left, memory +{result.peak / 1e6:.0f} MB"
+    yield "mutated frames", value, text, beside

@@ -97,7 +97,7 @@ def _opened(name: str) -> Iterator[Capture]:
         yield Capture(sys.stdin.buffer, "standard input")
         return
     try:
-        file = Path(name).open("rb")
+        file = Path(name).open("rb")  # noqa: SIM115 - closed below; the error of opening it alone is told here
     except OSError as error:
         raise UserError(f"cannot read {name}: {error.strerror}") from None
     with file:

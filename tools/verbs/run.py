@@ -18,7 +18,8 @@ from wirelaw.impl.apps import relay
 from wirelaw.impl.apps.fetch import Response, Url, get
 from wirelaw.impl.net.config import PROFILES, HostConfig
 from wirelaw.impl.net.host import Host, LiveHost
-from wirelaw.impl.net.tcp import Connection, Tcp
+from wirelaw.impl.net.streams import tcp_of
+from wirelaw.impl.net.tcp import Connection
 from wirelaw.impl.runtime.errors import UserError
 from wirelaw.impl.runtime.machine import Step
 from wirelaw.tools.verbs.output import write_json, write_whole
@@ -99,9 +100,7 @@ def _host(options: argparse.Namespace) -> LiveHost:
         raise UserError("--capture is QEMU's; on a TAP, capture with tcpdump -i NAME -w FILE")
     host = Host.on(options.device, config, **means)
     if options.trace:
-        tcp = host.stack.stream
-        assert isinstance(tcp, Tcp)
-        tcp.trace = _print_step
+        tcp_of(host).trace = _print_step
     return host
 
 
