@@ -94,9 +94,13 @@ class _Field:
         for sock in random.sample(self.sockets, min(12, len(self.sockets))):
             with suppress(OSError):
                 self._use(sock)
+        self._note()
         self.lan.run(random.choice((0.0, 0.0001, 0.05, 2.0)))
         while len(self.sockets) > 60:
             self.sockets.pop(random.randrange(len(self.sockets))).close()
+        self._note()
+
+    def _note(self) -> None:
         self.states |= {c.machine.conn for c in tcp_of(self.target).connections()}
 
     def _use(self, sock: TcpSocket) -> None:
