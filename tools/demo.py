@@ -88,10 +88,10 @@ def main() -> int:
     conform = ["conform", "tcp", "--budget", "60", "--out", str(REPORT)]
     good.append(step("5. Conformance: the peers that are here, clause by clause", lambda: run(*conform), (0, 1, 3)))
     fmt = "svg" if shutil.which("dot") else "dot"
-    for name in ("tcp", "tls13", "ssh"):
-        law = ["draw", name, "-o", str(REPORT / f"{name}.{fmt}")] if name == "tcp" else []
-        if law:
-            good.append(step(f"6. The picture of {name}", lambda words=law: run(*words)))  # type: ignore[misc]
+    picture, taken = str(REPORT / f"tcp.{fmt}"), str(REPORT / f"tcp-coverage.{fmt}")
+    results = str(REPORT / "results.json")
+    good.append(step("6. The picture of the law", lambda: run("draw", "tcp", "-o", picture)))
+    good.append(step("7. The same, with what the walks took", lambda: run("draw", "tcp", "--coverage", results, "-o", taken)))
     console.rule("[bold]Where to look", align="left")
     for path in sorted(REPORT.iterdir()):
         console.print(f"  {path}")

@@ -207,7 +207,9 @@ class Connection:
     # --- what the machine asks --------------------------------------------------------------------------------
 
     def ask_isn(self) -> int:
-        return self._tcp.numbers.initial(self.four_tuple, self._tcp.now)
+        isn = self._tcp.numbers.initial(self.four_tuple, self._tcp.now)
+        self._base = (isn + 1) & MASK  # the SYN takes one number; then the text begins
+        return isn
 
     def ask_ts_clock(self) -> int:
         return (self._tcp.now // 1000 + self._offset) & MASK
@@ -238,8 +240,6 @@ class Connection:
     def emit_seg(self, o: Seg) -> None:
         """Build and send one segment; the text comes from the send buffer."""
         _, local_port, remote, remote_port = self.four_tuple
-        if o.syn:
-            self._base = (o.seq + 1) & MASK
         out = Segment(
             local_port, remote_port, o.seq, o.ack, o.wnd, o.up, o.syn, o.fin, o.rst, o.ackf, o.psh, o.urg, o.ece, o.cwr, o.len,
             o.mss, o.has_mss, o.wscale, o.has_wscale, o.sack_ok, o.tson, o.tsval, o.tsecr, gso_size=o.gso_size,
