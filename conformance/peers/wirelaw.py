@@ -15,16 +15,16 @@ from ipaddress import IPv4Address
 
 from wirelaw.conformance.peer import Ends, Missing, Peer, PeerCrashError, Session, Station, octets
 from wirelaw.impl.net.config import WIRELAW, HostConfig
-from wirelaw.impl.net.host import Host, VirtualHost
+from wirelaw.impl.net.host import Host, LiveHost, VirtualHost
 from wirelaw.impl.net.streams import TcpSocket
 from wirelaw.impl.wire.arp import REPLY, REQUEST, ArpPacket, build_arp, parse_arp
 from wirelaw.impl.wire.ethernet import ETHERTYPE_ARP, HEADER_LENGTH, build_frame, parse_mac
 from wirelaw.oracle.verdict import Environment
 
-_TESTER_MAC = parse_mac("02:57:4c:00:00:02")
-_TESTER = IPv4Address("10.0.2.2")
-_PEER_PORT, _TESTER_PORT = 7000, 40_000
-_ARP_TYPE = ETHERTYPE_ARP.to_bytes(2, "big")
+TESTER_MAC = parse_mac("02:57:4c:00:00:02")
+TESTER = IPv4Address("10.0.2.2")
+PEER_PORT, TESTER_PORT = 7000, 40_000
+ARP_TYPE = ETHERTYPE_ARP.to_bytes(2, "big")
 _READ = 65_536
 
 DEVIATIONS: dict[str, str] = {}
@@ -44,12 +44,22 @@ def _noting_crashes() -> Iterator[None]:
         raise PeerCrashError(f"{type(error).__name__}: {error}") from error
 
 
-class _WirelawSession(Session):
-    def __init__(self, host: VirtualHost, ends: Ends) -> None:
+def neighbour_reply(asked: ArpPacket) -> bytes | None:
+    """The tester's answer to a question for its hardware address; None to any other ARP packet."""
+    if asked.operation != REQUEST or asked.target_ip != TESTER.packed:
+        return None
+    answer = ArpPacket(REPLY, TESTER_MAC, asked.target_ip, asked.sender_mac, asked.sender_ip)
+    return build_frame(asked.sender_mac, TESTER_MAC, ETHERTYPE_ARP, build_arp(answer))
+
+
+class WirelawSession(Session):
+    """A socket of our own stack, in virtual time or on a device; nothing waits."""
+
+    def __init__(self, host: VirtualHost | LiveHost, ends: Ends) -> None:
         self.ends = ends
-        self._host = host
         self._first = host.socket()
-        self._first.bind(("0.0.0.0", ends.peer.port))  # noqa: S104 - a virtual host has one interface
+        self._first.settimeout(0)
+        self._first.bind(("0.0.0.0", ends.peer.port))  # noqa: S104 - a host of ours has one interface
         self._connection: TcpSocket | None = None
         self._sent = 0
 
@@ -57,6 +67,7 @@ class _WirelawSession(Session):
         if self.listening:
             with suppress(OSError):
                 self._connection, _ = self._first.accept()
+                self._connection.settimeout(0)
                 self._first.close()
                 self.listening = False
 
@@ -67,11 +78,9 @@ class _WirelawSession(Session):
                 self.listening = True
             elif name == "open_active":
                 self._connection = self._first
-                self._first.connect((str(_TESTER), self.ends.tester.port))
+                self._first.connect((str(IPv4Address(self.ends.tester.address)), self.ends.tester.port))
             elif self._connection is not None:
                 self._act(self._connection, name, n)
-        with _noting_crashes():
-            self._host.advance_to(self._host.now)
 
     def _act(self, connection: TcpSocket, name: str, n: int) -> None:
         match name:
@@ -91,7 +100,10 @@ class _WirelawSession(Session):
                 connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, int(n > 0))
 
     def close(self) -> None:
-        """The host is thrown away with everything in it."""
+        for sock in (self._first, self._connection):
+            if sock is not None:
+                sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+                sock.close()
 
 
 class WirelawPeer(Peer):
@@ -126,8 +138,8 @@ class WirelawPeer(Peer):
         limits = replace(WIRELAW, tcp_receive_buffer=buffer or 1 << 17, tcp_send_buffer=1 << 17)
         config = HostConfig(gateway=None, limits=limits)
         self._host = Host.virtual(config, self._seed)
-        ends = Ends(Station(config.mac, config.ip.packed, _PEER_PORT), Station(_TESTER_MAC, _TESTER.packed, _TESTER_PORT))
-        return _WirelawSession(self._host, ends)
+        ends = Ends(Station(config.mac, config.ip.packed, PEER_PORT), Station(TESTER_MAC, TESTER.packed, TESTER_PORT))
+        return WirelawSession(self._host, ends)
 
     def transmit(self, frame: bytes) -> None:
         with _noting_crashes():
@@ -151,12 +163,11 @@ class WirelawPeer(Peer):
         """What the host sent; its questions for our hardware address are answered here."""
         found: list[tuple[int, bytes]] = []
         for frame in self._host.frames():
-            asked = parse_arp(frame[HEADER_LENGTH:]) if frame[12:14] == _ARP_TYPE else None
+            asked = parse_arp(frame[HEADER_LENGTH:]) if frame[12:14] == ARP_TYPE else None
             if asked is None:
                 found.append((self._host.now, frame))
-            elif asked.operation == REQUEST and asked.target_ip == _TESTER.packed:
-                answer = ArpPacket(REPLY, _TESTER_MAC, asked.target_ip, asked.sender_mac, asked.sender_ip)
-                self._host.receive(build_frame(asked.sender_mac, _TESTER_MAC, ETHERTYPE_ARP, build_arp(answer)))
+            elif (answer := neighbour_reply(asked)) is not None:
+                self._host.receive(answer)
                 found += self._frames()
         return found
 

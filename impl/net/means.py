@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Final
 
 from wirelaw.impl.device.memory import DeviceModel, cable
-from wirelaw.impl.device.qtest import Forward, QemuMachine, TapNet, UserNet
+from wirelaw.impl.device.qtest import DatagramNet, Forward, NetBackend, QemuMachine, TapNet, UserNet
 from wirelaw.impl.device.tap import TapLink
 from wirelaw.impl.device.virtio_net import DEFAULT_FEATURES, PLAIN_FEATURES, VirtioNet
 from wirelaw.impl.net.config import HostConfig
@@ -18,13 +18,20 @@ PEER_MAC: Final = bytes.fromhex("525400123402")
 
 
 def open_qemu(
-    config: HostConfig, tap: str | None = None, forwards: tuple[int, ...] = (), capture: Path | None = None, offload: bool = True
+    config: HostConfig,
+    tap: str | None = None,
+    forwards: tuple[int, ...] = (),
+    capture: Path | None = None,
+    offload: bool = True,
+    datagrams: tuple[Path, Path] | None = None,
 ) -> Means:
-    """QEMU's virtio-net device, on its user network or on the TAP interface `tap`.
+    """QEMU's virtio-net device, on its user network, on the TAP interface `tap`, or on UNIX `datagrams` (QEMU's socket file, ours).
 
     On the user network the TCP `forwards` (our ports) are reachable from this machine on ports that QEMU chooses.
     """
-    backend = TapNet(tap) if tap else UserNet(tuple(Forward(port) for port in forwards))
+    backend: NetBackend = TapNet(tap) if tap else UserNet(tuple(Forward(port) for port in forwards))
+    if datagrams is not None:
+        backend = DatagramNet(*datagrams)
     machine = QemuMachine((backend,), mac=config.mac, capture=capture)
     try:
         link = VirtioNet(machine.find_device(), DEFAULT_FEATURES if offload else PLAIN_FEATURES)

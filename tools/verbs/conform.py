@@ -12,7 +12,7 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 from wirelaw.conformance.campaign import Progress as Reached
 from wirelaw.conformance.campaign import Results, run
 from wirelaw.conformance.peer import Missing, Peer
-from wirelaw.conformance.peers import linux, wirelaw
+from wirelaw.conformance.peers import linux, wirelaw, wirelaw_qemu
 from wirelaw.conformance.replay import replay
 from wirelaw.conformance.report import as_data, table, write
 from wirelaw.conformance.trace import parse_trace
@@ -22,6 +22,7 @@ from wirelaw.tools.verbs.output import write_json
 PEERS: dict[str, tuple[Callable[[], Peer], Callable[[], Missing | None]]] = {
     "linux": (linux.LinuxPeer, linux.missing),
     "wirelaw": (wirelaw.WirelawPeer, wirelaw.missing),
+    "wirelaw-qemu": (wirelaw_qemu.WirelawQemuPeer, wirelaw_qemu.missing),
 }
 
 

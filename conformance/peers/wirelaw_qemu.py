@@ -1,0 +1,107 @@
+"""Our own stack in real time on QEMU's virtio-net device, whose wire is a UNIX socket of the tester's."""
+
+from __future__ import annotations
+
+import select
+import shutil
+import socket
+import tempfile
+import time
+from contextlib import suppress
+from dataclasses import replace
+from pathlib import Path
+
+from wirelaw.conformance.peer import Ends, Missing, Peer, Session, Station
+from wirelaw.conformance.peers.wirelaw import ARP_TYPE, PEER_PORT, TESTER, TESTER_MAC, TESTER_PORT, WirelawSession, neighbour_reply
+from wirelaw.impl.net.config import WIRELAW, HostConfig
+from wirelaw.impl.net.host import Host
+from wirelaw.impl.wire.arp import parse_arp
+from wirelaw.impl.wire.ethernet import HEADER_LENGTH
+from wirelaw.oracle.verdict import Environment
+
+DEVIATIONS: dict[str, str] = {}
+_FRAME = 65_600
+
+
+def missing() -> Missing | None:
+    """QEMU is needed."""
+    if shutil.which("qemu-system-aarch64") is None:
+        return Missing("qemu-system-aarch64 is not installed", "apt-get install qemu-system-arm")
+    return None
+
+
+class WirelawQemuPeer(Peer):
+    """The stack of this package behind a real virtio-net device. Sessions share the host; each has ports of its own."""
+
+    name = "wirelaw-qemu"
+    DEVIATIONS = DEVIATIONS
+    at_once = 16
+
+    def __init__(self) -> None:
+        self._folder = Path(tempfile.mkdtemp(prefix="wirelaw-"))
+        self._wire = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+        try:
+            self._theirs = self._folder / "device"
+            ours = self._folder / "tester"
+            self._wire.bind(str(ours))
+            self._wire.setblocking(False)
+            limits = replace(WIRELAW, tcp_receive_buffer=1 << 17, tcp_send_buffer=1 << 17)
+            self._config = HostConfig(gateway=None, limits=limits)
+            self._host = Host.on("qemu", self._config, datagrams=(self._theirs, ours))
+        except BaseException:
+            self._clear()
+            raise
+        self._sessions = 0
+
+    @property
+    def version(self) -> str:
+        return "on QEMU's virtio-net"
+
+    @property
+    def environment(self) -> Environment:
+        return Environment.near()
+
+    def now(self) -> int:
+        return time.monotonic_ns() // 1000
+
+    def open(self, buffer: int = 0) -> Session:
+        """A session on ports of its own. Receive buffers have the host's size, whatever `buffer` says."""
+        self._sessions += 1
+        ends = Ends(
+            Station(self._config.mac, self._config.ip.packed, PEER_PORT + self._sessions % 20_000),
+            Station(TESTER_MAC, TESTER.packed, TESTER_PORT + self._sessions % 20_000),
+        )
+        return WirelawSession(self._host, ends)
+
+    def transmit(self, frame: bytes) -> None:
+        with suppress(BlockingIOError):  # a full wire loses frames
+            self._wire.sendto(frame, str(self._theirs))
+
+    def wait(self, until: int) -> list[tuple[int, bytes]]:
+        while True:
+            if frames := self._frames():
+                return frames
+            left = until - self.now()
+            if left <= 0:
+                return []
+            select.select([self._wire], [], [], left / 1e6)
+
+    def _frames(self) -> list[tuple[int, bytes]]:
+        found: list[tuple[int, bytes]] = []
+        with suppress(BlockingIOError):
+            while True:
+                frame = self._wire.recv(_FRAME)
+                asked = parse_arp(memoryview(frame)[HEADER_LENGTH:]) if frame[12:14] == ARP_TYPE else None
+                if asked is None:
+                    found.append((self.now(), frame))
+                elif (answer := neighbour_reply(asked)) is not None:
+                    self.transmit(answer)
+        return found
+
+    def close(self) -> None:
+        self._host.close()
+        self._clear()
+
+    def _clear(self) -> None:
+        self._wire.close()
+        shutil.rmtree(self._folder, ignore_errors=True)
