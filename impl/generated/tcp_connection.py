@@ -1264,7 +1264,7 @@ class TcpConnection:
                 self.snd_edge = (s.ack + (s.wnd << self.snd_shift)) & 0xFFFFFFFF if ((self.snd_edge - ((s.ack + (s.wnd << self.snd_shift)) & 0xFFFFFFFF)) & 0xFFFFFFFF) >= 0x80000000 else self.snd_edge
                 self.backoff = 0
                 self.host.tell_acknowledged(s.ack)
-                self.rto_at = now + min(self.rto << self.backoff, RTO_MAX)
+                self.rto_at = now + min(max(self.rto, RTO_MIN) << self.backoff, RTO_MAX)
                 self.user_timeout_at = now + USER_PATIENCE
                 if self.on_step is not None:
                     self.on_step(Step(now, "ack", "ack.some", "seg", s))
@@ -2012,7 +2012,7 @@ class TcpConnection:
             # [rto.syn] rfc9293:3.10.8/retransmission MUST, rfc6298:5.5 MUST
             self.syn_again = True
             self.backoff = min(self.backoff + 1, 16)
-            self.rto_at = now + min(self.rto << self.backoff, RTO_MAX)
+            self.rto_at = now + min(max(self.rto, RTO_MIN) << self.backoff, RTO_MAX)
             if self.on_step is not None:
                 self.on_step(Step(now, "retransmission", "rto.syn", "rto", None))
             return
@@ -2032,7 +2032,7 @@ class TcpConnection:
             self.again_from = self.snd_una
             self.again_upto = self.snd_nxt
             self.backoff = min(self.backoff + 1, 16)
-            self.rto_at = now + min(self.rto << self.backoff, RTO_MAX)
+            self.rto_at = now + min(max(self.rto, RTO_MIN) << self.backoff, RTO_MAX)
             if self.on_step is not None:
                 self.on_step(Step(now, "retransmission", "rto.data", "rto", None))
             return
@@ -2042,7 +2042,7 @@ class TcpConnection:
             self.again_upto = self.snd_nxt
             self.timing = False
             self.backoff = min(self.backoff + 1, 16)
-            self.rto_at = now + min(self.rto << self.backoff, RTO_MAX)
+            self.rto_at = now + min(max(self.rto, RTO_MIN) << self.backoff, RTO_MAX)
             if self.user_timeout_at is None:
                 self.user_timeout_at = now + USER_PATIENCE
             if self.on_step is not None:
@@ -2645,7 +2645,7 @@ class TcpConnection:
         self.again_from = (((o.seq + o.len) & 0xFFFFFFFF) + o.fin) & 0xFFFFFFFF
         self.timing = False
         if self.rto_at is None:
-            self.rto_at = now + min(self.rto << self.backoff, RTO_MAX)
+            self.rto_at = now + min(max(self.rto, RTO_MIN) << self.backoff, RTO_MAX)
         self.host.emit_seg(o)
         if self.on_step is not None:
             self.on_step(Step(now, "out", "tx.again", "seg", o))
@@ -2698,7 +2698,7 @@ class TcpConnection:
         self.probing = False
         self.persist_at = None
         if self.rto_at is None:
-            self.rto_at = now + min(self.rto << self.backoff, RTO_MAX)
+            self.rto_at = now + min(max(self.rto, RTO_MIN) << self.backoff, RTO_MAX)
         if self.user_timeout_at is None:
             self.user_timeout_at = now + USER_PATIENCE
         self.host.emit_seg(o)
@@ -2749,7 +2749,7 @@ class TcpConnection:
         self.probing = False
         self.persist_at = None
         if self.rto_at is None:
-            self.rto_at = now + min(self.rto << self.backoff, RTO_MAX)
+            self.rto_at = now + min(max(self.rto, RTO_MIN) << self.backoff, RTO_MAX)
         if self.user_timeout_at is None:
             self.user_timeout_at = now + USER_PATIENCE
         self.host.emit_seg(o)
@@ -2797,7 +2797,7 @@ class TcpConnection:
         self.fin_sent = True
         self.closing = False
         if self.rto_at is None:
-            self.rto_at = now + min(self.rto << self.backoff, RTO_MAX)
+            self.rto_at = now + min(max(self.rto, RTO_MIN) << self.backoff, RTO_MAX)
         if self.user_timeout_at is None:
             self.user_timeout_at = now + USER_PATIENCE
         self.host.emit_seg(o)
@@ -2813,7 +2813,7 @@ class TcpConnection:
 
     def _out_persist_arm(self, now: int) -> bool:
         """[persist.arm] rfc9293:MUST-36."""
-        self.persist_at = now + min(self.rto << self.backoff, RTO_MAX)
+        self.persist_at = now + min(max(self.rto, RTO_MIN) << self.backoff, RTO_MAX)
         if self.on_step is not None:
             self.on_step(Step(now, "auto", "persist.arm", "", None))
         return True
