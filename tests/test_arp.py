@@ -3,15 +3,15 @@
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from wirelaw.impl.generated.arp_neighbour import ENTRY_TIMEOUT, REACHABLE, RETRY_INTERVAL
 from wirelaw.impl.net import Host, HostConfig, VirtualHost
-from wirelaw.impl.net.arp import LIFETIME, RETRY, State
 from wirelaw.impl.net.config import VIPERDOS
 from wirelaw.impl.wire.arp import REPLY, REQUEST, ArpPacket, build_arp, parse_arp
 from wirelaw.impl.wire.ethernet import BROADCAST, ETHERTYPE_ARP, ETHERTYPE_IPV4, build_frame
 
 OWN, OWN_IP = HostConfig().mac, bytes((10, 0, 2, 15))
 PEER, PEER_IP = bytes.fromhex("525400000007"), bytes((10, 0, 2, 7))
-SECONDS = RETRY // 1_000_000
+SECONDS = RETRY_INTERVAL // 1_000_000
 
 
 def arp_frames(host: VirtualHost) -> list[tuple[bytes, ArpPacket]]:
@@ -76,7 +76,7 @@ def test_requests_are_repeated_once_a_second_then_given_up() -> None:
     for _ in range(100):
         times += [host.now] * len(arp_frames(host))
         host.advance(0.1)
-    assert times == [0, RETRY, 2 * RETRY]
+    assert times == [0, RETRY_INTERVAL, 2 * RETRY_INTERVAL]
     with pytest.raises(OSError, match="unreachable"):
         ping.result(0)
     assert host.statistics.drops["arp.unresolved"] == 1
@@ -134,7 +134,7 @@ def test_an_unused_neighbour_is_forgotten_at_the_end_of_its_life() -> None:
     host = Host.virtual()
     host.ping("10.0.2.7")
     answer(host)
-    host.advance_to(LIFETIME)
+    host.advance_to(ENTRY_TIMEOUT)
     assert len(host.stack.ip.neighbours) == 0
 
 
@@ -151,7 +151,7 @@ def test_a_neighbour_in_use_is_polled_by_unicast_and_stays_when_it_answers() -> 
     host.ping("10.0.2.7")
     assert len(datagrams(host)) == 1, "a polled neighbour is still used"
     answer(host)
-    assert [state for _, _, state in host.stack.ip.neighbours.entries()] == [State.REACHABLE]
+    assert [state for _, _, state in host.stack.ip.neighbours.entries()] == [REACHABLE]
 
 
 def test_a_neighbour_in_use_that_does_not_answer_is_forgotten() -> None:

@@ -239,6 +239,32 @@ def test_only_the_servers_are_believed() -> None:
     assert host.statistics.drops["dns.not_an_answer"] == 1
 
 
+def test_a_server_is_believed_once_it_was_asked() -> None:
+    """RFC 5452 9.1: a response comes from where its query went to."""
+    host, (first, second), lan = world(silence, silence)
+    found = host.resolve("web.example")
+    lan.run(0.1)
+    reply = answer("web.example. 30 A 192.0.2.1")(first.queries[0])
+    assert isinstance(reply, dns.message.Message)
+    second.endpoint.send(reply.to_wire(), host.config.ip.packed, first.ports[0])
+    lan.run(0.1)
+    assert not found.done()
+    assert host.statistics.drops["dns.not_an_answer"] == 1
+    lan.run(1)
+    second.endpoint.send(reply.to_wire(), host.config.ip.packed, first.ports[0])
+    lan.run(0.1)
+    assert found.result(0) == packed("192.0.2.1")
+
+
+def test_lookups_under_way_fail_when_the_host_ends() -> None:
+    host, _, lan = world(silence)
+    found = [host.resolve("web.example"), host.resolve("web.example"), host.resolve("mail.example")]
+    lan.run(0.1)
+    host.stack.close()
+    assert [future.exception(0).errno for future in found] == [socket.EAI_AGAIN] * 3  # type: ignore[union-attr]
+    assert host.statistics.udp_sockets == 0
+
+
 def test_lookups_and_cache_are_bounded() -> None:
     host, _, lan = world(silence, limits=VIPERDOS)
     found = [host.resolve(f"n{index}.example") for index in range(20)]

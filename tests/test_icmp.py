@@ -8,7 +8,8 @@ from hypothesis import strategies as st
 from wirelaw.impl.net import Host, HostConfig, VirtualHost
 from wirelaw.impl.net.icmp import ERROR_BURST, ERROR_INTERVAL
 from wirelaw.impl.net.reassembly import TIMEOUT
-from wirelaw.impl.wire.ethernet import ETHERTYPE_IPV4, build_frame
+from wirelaw.impl.wire.arp import REQUEST, ArpPacket, build_arp
+from wirelaw.impl.wire.ethernet import ETHERTYPE_ARP, ETHERTYPE_IPV4, build_frame
 from wirelaw.impl.wire.icmp import IcmpError, IcmpMessage, build_icmp, parse_icmp
 from wirelaw.impl.wire.ipv4 import parse_header, write_header
 from wirelaw.impl.wire.udp import write_udp
@@ -21,8 +22,14 @@ ROUTER = bytes((10, 0, 2, 2))
 def host_knowing_its_peer() -> VirtualHost:
     host = Host.virtual()
     for address in (PEER, ROUTER):
-        host.stack.ip.neighbours._confirm(host.stack.ip.neighbours._create(address), PEER_MAC)
+        hear_of(host, address)
     return host
+
+
+def hear_of(host: VirtualHost, address: bytes) -> None:
+    """Let the peer ask for the host in the name of `address`: the host then knows its MAC."""
+    host.receive(build_frame(OWN_MAC, PEER_MAC, ETHERTYPE_ARP, build_arp(ArpPacket(REQUEST, PEER_MAC, address, bytes(6), OWN))))
+    host.frames()
 
 
 def datagram(src: bytes, dst: bytes, protocol: int, payload: bytes, fragment: int = 0) -> bytes:
@@ -178,7 +185,7 @@ def test_an_unfinished_datagram_is_reported_when_its_time_ends() -> None:
     deliver(host, datagram(PEER, OWN, 17, udp(payload=bytes(16)), fragment=0x2000))
     host.advance_to(TIMEOUT - 1)
     assert host.frames() == []
-    host.stack.ip.neighbours._confirm(host.stack.ip.neighbours._cache[PEER], PEER_MAC)
+    hear_of(host, PEER)
     host.advance_to(TIMEOUT)
     assert [(m.type, m.code) for m in messages(host)] == [(11, 1)]
 

@@ -7,8 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from wirelaw.impl.net import Host, HostConfig, VirtualHost
+from wirelaw.impl.wire.arp import REQUEST, ArpPacket, build_arp
 from wirelaw.impl.wire.checksum import checksum, is_valid
-from wirelaw.impl.wire.ethernet import BROADCAST, ETHERTYPE_IPV4, build_frame
+from wirelaw.impl.wire.ethernet import BROADCAST, ETHERTYPE_ARP, ETHERTYPE_IPV4, build_frame
 from wirelaw.impl.wire.icmp import build_icmp
 from wirelaw.impl.wire.ipv4 import DONT_FRAGMENT, parse_header, write_header
 
@@ -39,7 +40,9 @@ def datagram(payload: bytes = ECHO, options: bytes = b"", **fields: int | str) -
 def received(data: bytes, dst_mac: bytes = OWN) -> VirtualHost:
     """A host that knows its peer and has received one datagram."""
     host = Host.virtual()
-    host.stack.ip.neighbours._confirm(host.stack.ip.neighbours._create(bytes((10, 0, 2, 7))), PEER_MAC)
+    asks = ArpPacket(REQUEST, PEER_MAC, bytes((10, 0, 2, 7)), bytes(6), bytes((10, 0, 2, 15)))
+    host.receive(build_frame(OWN, PEER_MAC, ETHERTYPE_ARP, build_arp(asks)))
+    host.frames()
     host.receive(build_frame(dst_mac, PEER_MAC, ETHERTYPE_IPV4, data))
     return host
 

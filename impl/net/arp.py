@@ -1,22 +1,15 @@
-"""Address resolution (RFC 826, with the cache validation of RFC 1122 2.3.2.1).
+"""Address resolution around the generated machine (RFC 826, RFC 1122 2.3.2): the cache, what waits in it, and packets.
 
-A neighbour is in one of three states; an address not in the cache has none.
-
-    state        what it means                        on its timer
-    INCOMPLETE   asked by broadcast, no answer yet    ask again; after the last time give up
-    REACHABLE    its MAC is known                     used since: become PROBED; unused: forget it
-    PROBED       asked by unicast, still used         ask again; after the last time forget it
-
-Any valid ARP packet from a neighbour in the cache makes it REACHABLE. One that is not gets in only by asking for us:
-answers nobody asked for create nothing.
+`Neighbour` is the surroundings of one machine, `Neighbours` the bounded cache of those that have an entry. Nothing in this
+file looks at a machine's state or at a packet's operation; spec/net/arp.law says what happens.
 """
 
 from collections import deque
 from collections.abc import Callable
-from enum import Enum, auto
 from typing import Final
 
 from wirelaw.impl.device.link import Offload
+from wirelaw.impl.generated.arp_neighbour import Arp, ArpNeighbour, Other, Reply, Request
 from wirelaw.impl.net.ethernet import Interface
 from wirelaw.impl.net.statistics import Statistics
 from wirelaw.impl.runtime.timers import Timer, Timers
@@ -24,37 +17,73 @@ from wirelaw.impl.wire.arp import NO_MAC, REPLY, REQUEST, ArpPacket, build_arp, 
 from wirelaw.impl.wire.checksum import Address
 from wirelaw.impl.wire.ethernet import BROADCAST, ETHERTYPE_ARP, ETHERTYPE_IPV4
 
-RETRY: Final = 1_000_000
-"""Between requests for one address: at most one a second (RFC 1122 2.3.2.1), in microseconds."""
-TRIES: Final = 3
-LIFETIME: Final = 60_000_000
-"""How long an answer is believed, in microseconds."""
+MESSAGES: Final[dict[int, type[Arp]]] = {REQUEST: Request, REPLY: Reply}
+"""Operations as messages of the law; all others are its `other`."""
 
 Pending = tuple[bytes, Offload | None]
 """A datagram that waits for a MAC, with the work left to the device."""
 
 
-class State(Enum):
-    """What is known of a neighbour; see the table above."""
-
-    INCOMPLETE = auto()
-    REACHABLE = auto()
-    PROBED = auto()
-
-
 class Neighbour:
-    """One cache entry. `used` is when a datagram was last sent to it; -1 for never."""
+    """One address on the link: the machine, its timer, and the datagrams that wait for the MAC.
 
-    __slots__ = ("address", "mac", "pending", "state", "timer", "tries", "used")
+    `used` is when a datagram was last meant for it, -1 for never: what the cache evicts by.
+    """
 
-    def __init__(self, address: Address, pending_limit: int) -> None:
+    __slots__ = ("_neighbours", "_timer", "address", "machine", "pending", "used")
+
+    def __init__(self, neighbours: "Neighbours", address: Address, pending_limit: int) -> None:
         self.address = address
-        self.mac = NO_MAC
-        self.state = State.INCOMPLETE
-        self.tries = 0
-        self.used = -1
+        self.machine = ArpNeighbour(self)
         self.pending: deque[Pending] = deque(maxlen=pending_limit)
-        self.timer: Timer | None = None
+        self.used = -1
+        self._neighbours = neighbours
+        self._timer: Timer | None = None
+
+    def pump(self) -> None:
+        """Let the machine send what is due, and set the clock for the next time it wants to."""
+        timers = self._neighbours.timers
+        self.machine.tick(timers.now)
+        self.machine.pump(timers.now)
+        self.rest()
+        deadline = self.machine.deadline()
+        if deadline is not None:
+            self._timer = timers.at(deadline, self.pump)
+
+    def rest(self) -> None:
+        """Stop the clock."""
+        if self._timer is not None:
+            self._timer.cancel()
+
+    # --- what the machine does --------------------------------------------------------------------------------
+
+    def emit_request(self, o: Request) -> None:
+        self._neighbours.transmit(REQUEST, o.to or BROADCAST, NO_MAC, self.address)
+
+    def emit_reply(self, o: Reply) -> None:
+        self._neighbours.transmit(REPLY, o.to, o.to, self.address)
+
+    def tell_entered(self) -> None:
+        self._neighbours.enter(self)
+
+    def tell_confirmed(self, mac: bytes) -> None:
+        while self.pending:
+            datagram, offload = self.pending.popleft()
+            self._neighbours.interface.send(mac, ETHERTYPE_IPV4, datagram, offload)
+
+    def tell_forgotten(self) -> None:
+        self._neighbours.forget(self)
+
+    def tell_unreachable(self) -> None:
+        for datagram, _ in self.pending:
+            self._neighbours.statistics.drop("arp.unresolved")
+            self._neighbours.unreachable(datagram)
+
+    def tell_malformed(self) -> None:
+        self._neighbours.statistics.drop("arp.malformed")
+
+    def tell_conflict(self) -> None:
+        self._neighbours.statistics.drop("arp.conflict")
 
 
 class Neighbours:
@@ -71,109 +100,80 @@ class Neighbours:
         unreachable: Callable[[bytes], None],
     ) -> None:
         """Keep up to `entries` neighbours; `unreachable` gets each datagram given up because nobody answered."""
-        self._interface = interface
+        self.interface = interface
+        self.timers = timers
+        self.statistics = statistics
+        self.unreachable = unreachable
         self._address = address
         self._limit = entries
         self._pending_limit = pending
-        self._timers = timers
-        self._statistics = statistics
-        self._unreachable = unreachable
         self._cache: dict[Address, Neighbour] = {}
 
     def __len__(self) -> int:
         return len(self._cache)
 
-    def entries(self) -> list[tuple[Address, bytes, State]]:
-        """The cache's content, for display."""
-        return [(entry.address, entry.mac, entry.state) for entry in self._cache.values()]
+    def entries(self) -> list[tuple[Address, bytes, str]]:
+        """The cache's content, for display: address, MAC (zeros while it is asked for), and the law's name of the state."""
+        return [(n.address, n.machine.known or NO_MAC, n.machine.entry) for n in self._cache.values()]
 
     def lookup(self, address: Address) -> bytes | None:
         """The MAC to send to, or None when `resolve` must find it first."""
-        entry = self._cache.get(address)
-        if entry is None or entry.state is State.INCOMPLETE:
+        neighbour = self._cache.get(address)
+        if neighbour is None or neighbour.machine.call_use(self.timers.now):
             return None
-        entry.used = self._timers.now
-        return entry.mac
+        neighbour.used = self.timers.now
+        mac: bytes = neighbour.machine.known
+        return mac
 
     def resolve(self, address: Address, datagram: bytes, offload: Offload | None) -> None:
         """Keep `datagram` until `address` is resolved, which begins now if it has not yet.
 
         The oldest waiting datagram gives way to a new one (RFC 1122 2.3.2.2 asks to keep at least the latest).
         """
-        entry = self._cache.get(address)
-        if entry is None:
-            entry = self._create(address)
-            self._ask(entry)
-        if len(entry.pending) == entry.pending.maxlen:
-            self._statistics.drop("arp.pending_full")
-        entry.used = self._timers.now
-        entry.pending.append((datagram, offload))
+        neighbour = self._neighbour(address)
+        if len(neighbour.pending) == neighbour.pending.maxlen:
+            self.statistics.drop("arp.pending_full")
+        neighbour.used = self.timers.now
+        neighbour.pending.append((datagram, offload))
+        neighbour.machine.call_resolve(self.timers.now)
+        neighbour.pump()
 
     def input(self, payload: memoryview) -> None:
-        """One received ARP packet (RFC 826 'Packet Reception')."""
+        """One received ARP packet (RFC 826 'Packet Reception'): it is its sender's machine that takes it."""
         packet = parse_arp(payload)
-        if packet is None or packet.sender_mac[0] & 1 or packet.operation not in {REQUEST, REPLY}:
-            self._statistics.drop("arp.malformed")
+        if packet is None:
+            self.statistics.drop("arp.malformed")
             return
-        if packet.sender_ip == self._address:
-            self._statistics.drop("arp.conflict")
-            return
-        asks_us = packet.operation == REQUEST and packet.target_ip == self._address
-        entry = self._cache.get(packet.sender_ip)
-        if entry is None and asks_us and any(packet.sender_ip):
-            entry = self._create(packet.sender_ip)
-        if entry is not None:
-            self._confirm(entry, packet.sender_mac)
-        if asks_us:
-            self._transmit(REPLY, packet.sender_mac, packet.sender_mac, packet.sender_ip)
+        message = MESSAGES.get(packet.operation, Other)(
+            source=packet.sender_mac,
+            group=bool(packet.sender_mac[0] & 1),
+            ours=packet.sender_ip == self._address,
+            for_us=packet.target_ip == self._address,
+            named=any(packet.sender_ip),
+        )
+        neighbour = self._neighbour(packet.sender_ip)
+        neighbour.machine.on_arp(message, self.timers.now)
+        neighbour.pump()
 
-    def _create(self, address: Address) -> Neighbour:
+    def _neighbour(self, address: Address) -> Neighbour:
+        """The entry for `address`, or a fresh machine, which may come to enter itself."""
+        return self._cache.get(address) or Neighbour(self, address, self._pending_limit)
+
+    # --- what neighbours ask for ------------------------------------------------------------------------------
+
+    def enter(self, neighbour: Neighbour) -> None:
+        """Take `neighbour` into the cache. When that is full, the one not used for longest gives way."""
         if len(self._cache) >= self._limit:
-            oldest = min(self._cache.values(), key=lambda entry: entry.used)
-            self._statistics.drop("arp.evicted")
-            self._forget(oldest)
-        entry = self._cache[address] = Neighbour(address, self._pending_limit)
-        return entry
+            self.statistics.drop("arp.evicted")
+            self.forget(min(self._cache.values(), key=lambda n: n.used))
+        self._cache[neighbour.address] = neighbour
 
-    def _confirm(self, entry: Neighbour, mac: bytes) -> None:
-        entry.mac = mac
-        entry.tries = 0
-        entry.state = State.REACHABLE
-        self._set_timer(entry, LIFETIME)
-        while entry.pending:
-            datagram, offload = entry.pending.popleft()
-            self._interface.send(mac, ETHERTYPE_IPV4, datagram, offload)
+    def forget(self, neighbour: Neighbour) -> None:
+        """Drop `neighbour`."""
+        neighbour.rest()
+        self._cache.pop(neighbour.address, None)
 
-    def _expired(self, entry: Neighbour) -> None:
-        if entry.state is State.REACHABLE:
-            if self._timers.now - entry.used >= LIFETIME or entry.used < 0:
-                self._forget(entry)
-                return
-            entry.state = State.PROBED
-        if entry.tries < TRIES:
-            self._ask(entry)
-            return
-        self._forget(entry)
-        for datagram, _ in entry.pending:
-            self._statistics.drop("arp.unresolved")
-            self._unreachable(datagram)
-
-    def _forget(self, entry: Neighbour) -> None:
-        if entry.timer is not None:
-            entry.timer.cancel()
-        self._cache.pop(entry.address, None)
-
-    def _ask(self, entry: Neighbour) -> None:
-        entry.tries += 1
-        mac = BROADCAST if entry.state is State.INCOMPLETE else entry.mac
-        self._transmit(REQUEST, mac, NO_MAC, entry.address)
-        self._set_timer(entry, RETRY)
-
-    def _set_timer(self, entry: Neighbour, delay: int) -> None:
-        if entry.timer is not None:
-            entry.timer.cancel()
-        entry.timer = self._timers.after(delay, lambda: self._expired(entry))
-
-    def _transmit(self, operation: int, frame_dst: bytes, target_mac: bytes, target: Address) -> None:
-        packet = ArpPacket(operation, self._interface.mac, self._address, target_mac, target)
-        self._interface.send(frame_dst, ETHERTYPE_ARP, build_arp(packet))
+    def transmit(self, operation: int, frame_dst: bytes, target_mac: bytes, target: Address) -> None:
+        """Send one ARP packet of ours."""
+        packet = ArpPacket(operation, self.interface.mac, self._address, target_mac, target)
+        self.interface.send(frame_dst, ETHERTYPE_ARP, build_arp(packet))

@@ -1,10 +1,16 @@
-"""Looking up host names (RFC 1035 section 7, RFC 5452): a stub resolver with several lookups at once and a cache."""
+"""Looking up host names (RFC 1035 section 7, RFC 5452) around the generated machine: several lookups at once, and a cache.
+
+`Query` is the surroundings of one machine, `Resolver` the tables of lookups under way and of answers remembered. Whom to
+ask, for how long, and what to believe stands in spec/net/resolver.law; nothing in this file looks at a machine's state.
+"""
 
 import socket
 from concurrent.futures import Future
 from ipaddress import ip_address
 from typing import Final
 
+from wirelaw.impl.generated.dns_query import DnsQuery, Gone, Response
+from wirelaw.impl.generated.dns_query import Query as QueryMessage
 from wirelaw.impl.net.statistics import Statistics
 from wirelaw.impl.net.udp import Datagram, Udp, UdpEndpoint
 from wirelaw.impl.runtime.entropy import Entropy
@@ -13,11 +19,11 @@ from wirelaw.impl.wire import dns as wire
 from wirelaw.impl.wire.checksum import Address
 from wirelaw.impl.wire.dns import DnsAnswer, Outcome
 
-PATIENCE: Final = (1_000_000, 2_000_000, 4_000_000, 4_000_000)
-"""How long each try waits for an answer, in microseconds; the tries go round the servers."""
-
 LONGEST_TTL: Final = 86_400
 """Seconds after which even a longer-lived record is looked up again."""
+
+NOBODY_KNOWS: Final = DnsAnswer(Outcome.SERVER_FAILED)
+"""What a lookup comes to that is given up. It has no lifetime, so it is not remembered."""
 
 Lookup = tuple[str, int]
 """Canonical name and record type."""
@@ -31,16 +37,78 @@ def _failure(outcome: Outcome, name: str) -> OSError:
     return socket.gaierror(socket.EAI_AGAIN, f"{name}: the DNS servers gave no usable answer")
 
 
-class _Query:
-    """One lookup under way; everybody who asks for the same name meanwhile shares it."""
+class Query:
+    """One lookup under way: its machine, port and timer, and everybody who asks for the same name meanwhile."""
 
-    def __init__(self, lookup: Lookup, message: bytes, endpoint: UdpEndpoint) -> None:
+    def __init__(self, resolver: "Resolver", lookup: Lookup, message: bytes, endpoint: UdpEndpoint) -> None:
         self.lookup = lookup
-        self.message = message
-        self.endpoint = endpoint
         self.askers: list[Future[tuple[Address, ...]]] = []
-        self.tries = 0
-        self.timer: Timer | None = None
+        self.endpoint = endpoint
+        self.machine = DnsQuery(self)
+        self._resolver = resolver
+        self._message = message
+        self._asked: set[Address] = set()
+        self._at_hand = NOBODY_KNOWS
+        self._result: DnsAnswer | None = None
+        self._timer: Timer | None = None
+        self._listen()
+
+    def pump(self) -> None:
+        """Let the machine do what is due; then end the lookup, or set the clock for the next time."""
+        timers = self._resolver.timers
+        self.machine.tick(timers.now)
+        self.machine.pump(timers.now)
+        if self._timer is not None:
+            self._timer.cancel()
+        deadline = self.machine.deadline()
+        if deadline is not None:
+            self._timer = timers.at(deadline, self.pump)
+        result, self._result = self._result, None
+        if result is not None:
+            self._resolver.finish(self, result)
+
+    def _listen(self) -> None:
+        self.endpoint.receive().add_done_callback(self._received)
+
+    def _received(self, future: "Future[Datagram]") -> None:
+        if future.exception() is not None:  # the port was closed: because the lookup is over, or by the host's end
+            self.machine.on_gone(Gone(), self._resolver.timers.now)
+        else:
+            self._listen()
+            self._take(future.result())
+        self.pump()
+
+    def _take(self, datagram: Datagram) -> None:
+        answer = wire.parse_answer(datagram.data, self._message)
+        self._at_hand = answer or NOBODY_KNOWS
+        response = Response(
+            asked=datagram.src_port == wire.PORT and datagram.src in self._asked,
+            matches=answer is not None,
+            outcome=self._at_hand.outcome.name.lower(),
+        )
+        self.machine.on_response(response, self._resolver.timers.now)
+
+    # --- what the machine asks and does -----------------------------------------------------------------------
+
+    def ask_servers(self) -> int:
+        return len(self._resolver.servers)
+
+    def emit_query(self, o: QueryMessage) -> None:
+        server = self._resolver.servers[o.server]
+        self._asked.add(server)
+        try:
+            self.endpoint.send(self._message, server, wire.PORT)
+        except OSError:  # as good as lost on the way
+            self._resolver.statistics.drop("dns.send_failed")
+
+    def tell_answered(self) -> None:
+        self._result = self._at_hand
+
+    def tell_failed(self) -> None:
+        self._result = NOBODY_KNOWS
+
+    def tell_ignored(self) -> None:
+        self._resolver.statistics.drop("dns.not_an_answer")
 
 
 class Resolver:
@@ -58,13 +126,13 @@ class Resolver:
     ) -> None:
         """Ask `servers` in turn; up to `queries` lookups at once, up to `cache` answers remembered."""
         self._udp = udp
-        self._servers = servers
+        self.servers = servers
+        self.timers = timers
+        self.statistics = statistics
         self._query_limit = queries
         self._cache_limit = cache
-        self._timers = timers
-        self._statistics = statistics
         self._entropy = entropy
-        self._queries: dict[Lookup, _Query] = {}
+        self._queries: dict[Lookup, Query] = {}
         self._cache: dict[Lookup, tuple[int, DnsAnswer]] = {}
 
     def resolve(self, name: str, kind: int = wire.A) -> "Future[tuple[Address, ...]]":
@@ -96,8 +164,7 @@ class Resolver:
                 future.set_exception(socket.gaierror(socket.EAI_AGAIN, f"{name}: {error.strerror}"))
                 return future
         query.askers.append(future)
-        if query.tries == 0:
-            self._ask(query)
+        query.pump()
         return future
 
     @staticmethod
@@ -110,58 +177,18 @@ class Resolver:
             raise ValueError(f"{name} is an address of the other family")
         return packed
 
-    def _begin(self, lookup: Lookup) -> _Query:
-        if not self._servers:
+    def _begin(self, lookup: Lookup) -> Query:
+        if not self.servers:
             raise OSError(0, "no DNS server is configured")
         if len(self._queries) >= self._query_limit:
             raise OSError(0, f"{self._query_limit} lookups are under way already")
         # Port and number are both random: a forger off the path must guess 30 bits (RFC 5452 9.2).
         message = wire.build_query(*lookup, self._entropy.below(1 << 16))
-        query = self._queries[lookup] = _Query(lookup, message, self._udp.bind())
+        query = self._queries[lookup] = Query(self, lookup, message, self._udp.bind())
         return query
 
-    def _ask(self, query: _Query) -> None:
-        """One more try; the answer of an earlier one is still welcome."""
-        if query.timer is not None:
-            query.timer.cancel()
-        if query.tries >= len(PATIENCE):
-            self._finish(query, DnsAnswer(Outcome.SERVER_FAILED))
-            return
-        server = self._servers[query.tries % len(self._servers)]
-        query.timer = self._timers.after(PATIENCE[query.tries], lambda: self._ask(query))
-        query.tries += 1
-        try:
-            query.endpoint.send(query.message, server, wire.PORT)
-        except OSError:
-            self._statistics.drop("dns.send_failed")
-        if query.tries == 1:
-            self._listen(query)
-
-    def _listen(self, query: _Query) -> None:
-        query.endpoint.receive().add_done_callback(lambda future: self._received(query, future))
-
-    def _received(self, query: _Query, future: "Future[Datagram]") -> None:
-        if future.exception() is not None:
-            # The endpoint was closed: because the lookup is over, or by the host's end.
-            if query.lookup in self._queries:
-                self._finish(query, DnsAnswer(Outcome.SERVER_FAILED))
-            return
-        data, src, src_port = future.result()
-        answer = None
-        if src_port == wire.PORT and src in self._servers:
-            answer = wire.parse_answer(data, query.message)
-        if answer is None:
-            self._statistics.drop("dns.not_an_answer")
-            self._listen(query)
-        elif answer.outcome in {Outcome.SERVER_FAILED, Outcome.TRUNCATED}:
-            self._listen(query)
-            self._ask(query)
-        else:
-            self._finish(query, answer)
-
-    def _finish(self, query: _Query, answer: DnsAnswer) -> None:
-        if query.timer is not None:
-            query.timer.cancel()
+    def finish(self, query: Query, answer: DnsAnswer) -> None:
+        """`query` is over: remember the answer, and give it to whoever asked."""
         del self._queries[query.lookup]
         query.endpoint.close()
         self._remember(query.lookup, answer)
@@ -180,7 +207,7 @@ class Resolver:
         if entry is None:
             return None
         expiry, answer = entry
-        if expiry <= self._timers.now:
+        if expiry <= self.timers.now:
             del self._cache[lookup]
             return None
         return answer
@@ -190,4 +217,4 @@ class Resolver:
             return
         while len(self._cache) >= self._cache_limit:
             del self._cache[next(iter(self._cache))]
-        self._cache[lookup] = (self._timers.now + min(answer.ttl, LONGEST_TTL) * 1_000_000, answer)
+        self._cache[lookup] = (self.timers.now + min(answer.ttl, LONGEST_TTL) * 1_000_000, answer)

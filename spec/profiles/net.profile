@@ -1,0 +1,20 @@
+# Every freedom of address resolution and of looking up names, bound. How much may be remembered and wait stands with the host
+# (impl/net/config.py).
+
+profile wirelaw for arp.neighbour {
+  "Our own stack: one request a second, three of them, then nothing more; an entry lives a minute, and is polled if it is used"
+  choose ageing      = poll
+  choose unsolicited = ignore
+  set retry_interval = 1s
+  set max_tries      = 3
+  set entry_timeout  = 60s
+  order ask.first, ask.again, poll.first, poll.again
+}
+
+profile wirelaw for dns.query {
+  "Our own stack: four queries round the servers, each waited for twice as long as the one before, up to 4 s"
+  set first_wait   = 1s
+  set longest_wait = 4s
+  set max_tries    = 4
+  order ask.first, ask.again, give.up
+}
