@@ -6,6 +6,7 @@ import heapq
 import itertools
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
+from dataclasses import replace
 from functools import lru_cache
 from random import Random
 
@@ -29,8 +30,11 @@ def tcp_machine() -> Machine:
 
 @lru_cache(maxsize=1)
 def tcp_law() -> CompiledLaw:
-    """The shipped law of TCP as its judge reads it."""
-    return compile_law(tcp_machine())
+    """The shipped law of TCP as its judge reads it; also what its user's wishes start that only time will show."""
+    law = compile_law(tcp_machine())
+    known = {r.id for r in law.autos}
+    arming = (r for r in law.rows if r.row.event_kind == "auto" and any(s.kind == "start" and s.name in law.windows for s in r.row.actions))
+    return replace(law, autos=(*law.autos, *(r for r in arming if r.id not in known)))
 
 
 _routes: dict[int, Routes] = {}

@@ -8,20 +8,22 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from pathlib import Path
-from random import Random
 
-from wirelaw.conformance.bench import Bench, make_walk, routes_of, run_traces, tcp_law
-from wirelaw.conformance.explore import Explorer, Goals, draw_buffer, draw_isn, draw_options
+from wirelaw.conformance.bench import Bench, routes_of, run_traces, tcp_law
+from wirelaw.conformance.deviations import expected
+from wirelaw.conformance.explore import Goals, explore
 from wirelaw.conformance.peer import Peer
 from wirelaw.conformance.shrink import shrink
 from wirelaw.conformance.trace import Trace
-from wirelaw.conformance.walk import Plan, Walk, WalkResult
+from wirelaw.conformance.unseen import UNSEEN
+from wirelaw.conformance.walk import WalkResult
 from wirelaw.oracle.capture import LinkType, PcapWriter
 from wirelaw.oracle.explanation import render
 from wirelaw.oracle.rows import CompiledLaw
 from wirelaw.oracle.verdict import Finding, Grade
+from wirelaw.spec.language.expressions import names
+from wirelaw.spec.language.model import Machine, Row
 
-STEPS_A_WALK = 25
 PATIENCE = 25
 """How much more patience a repeated question has."""
 _SHRINK_ROUNDS = {True: 60, False: 12}
@@ -32,6 +34,7 @@ class Standing(StrEnum):
     """Where a peer stands with a clause."""
 
     PASS = "pass"  # noqa: S105 - a verdict
+    FREE = "not used"
     KNOWN = "known"
     WARN = "warn"
     INCONCLUSIVE = "inconclusive"
@@ -65,7 +68,7 @@ class Found:
 
 @dataclass(slots=True)
 class PeerResults:
-    """What a campaign learnt of one peer. `rows` counts rows taken; `budget` lists reasons of walks that ended undecided."""
+    """What a campaign learnt of one peer. `rows` counts rows taken, `taken` by state; `budget` lists reasons of walks that ended undecided."""
 
     name: str
     version: str
@@ -74,6 +77,7 @@ class PeerResults:
     packets: int = 0
     seconds: float = 0.0
     rows: Counter[str] = field(default_factory=Counter)
+    taken: Counter[tuple[str, str]] = field(default_factory=Counter)
     states: Counter[str] = field(default_factory=Counter)
     found: dict[tuple[str, str, str], Found] = field(default_factory=dict)
     budget: Counter[str] = field(default_factory=Counter)
@@ -83,6 +87,7 @@ class PeerResults:
 class Results:
     """The results of a campaign. `clauses` maps each judged clause to the rows that cite it."""
 
+    law: CompiledLaw
     seed: int
     clauses: dict[str, tuple[str, ...]]
     judged_rows: int
@@ -95,7 +100,14 @@ class Results:
         standings = [f.standing for f in peer.found.values() if f.finding.clause == clause]
         if standings:
             return max(standings, key=list(Standing).index)
-        return Standing.PASS if any(peer.rows[r] for r in self.clauses[clause]) else Standing.UNTRIED
+        if any(peer.rows[r] for r in self.clauses[clause]):
+            return Standing.PASS
+        return Standing.FREE if self.reason(clause, peer) else Standing.UNTRIED
+
+    def reason(self, clause: str, peer: PeerResults) -> str:
+        """Why none of the rows of `clause` was taken, where it was not for want of trying; empty otherwise."""
+        whys = {unused(self.law, row, peer.rows) for row in self.clauses[clause]}
+        return "" if "" in whys or any(peer.rows[r] for r in self.clauses[clause]) else "; ".join(sorted(whys))
 
     @property
     def failures(self) -> list[tuple[PeerResults, Found]]:
@@ -123,9 +135,31 @@ def judged_clauses(law: CompiledLaw, clause: str = "") -> dict[str, tuple[str, .
     for r in law.rows:
         if r.row.role in ("gate", "output") or r.row.event == "seg":
             for name in r.row.clauses:
-                if clause in name:
+                if clause in name and name not in UNSEEN:
                     found.setdefault(name, []).append(r.id)
     return {name: tuple(rows) for name, rows in found.items()}
+
+
+def unused(law: CompiledLaw, name: str, taken: Mapping[str, int]) -> str:
+    """Why a peer need never take row `name`, given the rows it took; empty when there is no such reason."""
+    row = law.machine.row(name)
+    if row.level == "MAY" and row.role == "output" and row.mode == "may":
+        return "a MAY that the peer was not seen to use"
+    if row.event_kind == "auto" and row.ending.kind == "stay":
+        return "inside: nothing of it shows"
+    for choice, others in rivals(law.machine, row):
+        if (other := next((o for o in others if taken.get(o)), None)) is not None:
+            return f"free ({choice}): the peer was seen to do [{other}] instead"
+    return ""
+
+
+def rivals(machine: Machine, row: Row) -> Iterator[tuple[str, tuple[str, ...]]]:
+    """For each free choice that `row` asks about: its name, and the rows of the same table for another value of it."""
+    rows = machine.tables[row.table].rows if row.table in machine.tables else ()
+    here = [r for r in rows if r is not row and (not row.states or not r.states or row.states & r.states)]
+    for e in row.guard:
+        for choice in names(e, "choice"):
+            yield choice, tuple(r.id for r in here if any(choice in names(x, "choice") and x != e for x in r.guard))
 
 
 def state_of(finding: Finding) -> str:
@@ -133,35 +167,15 @@ def state_of(finding: Finding) -> str:
     return finding.configuration.partition(",")[0]
 
 
-def expected(deviations: Mapping[str, str], finding: Finding, rows: Mapping[str, int]) -> str:
-    """The reason for which `finding`, of a walk that took `rows`, is expected; empty when it is not. See `Peer.DEVIATIONS`."""
-    for key, reason in deviations.items():
-        where, _, after = key.partition(" after ")
-        if where in (f"{finding.row} {state_of(finding)}", finding.row, finding.clause) and (not after or rows.get(after)):
-            return reason
-    return ""
-
-
 class _PeerCampaign:
-    def __init__(self, law: CompiledLaw, peer: Peer, seed: int, results: Results, say: Callable[[Progress], None] | None) -> None:
-        self.law, self.peer, self.seed, self.say = law, peer, seed, say
+    def __init__(self, law: CompiledLaw, peer: Peer, results: Results, say: Callable[[Progress], None] | None) -> None:
+        self.law, self.peer, self.say = law, peer, say
         self.results = PeerResults(peer.name, peer.version)
         self.judged = results.judged_rows
         wanted = frozenset(r for rows in results.clauses.values() for r in rows)
         everything = frozenset(r for rows in judged_clauses(law).values() for r in rows)
         self.goals = Goals(law, routes_of(law), wanted if wanted != everything else frozenset())
         self.started = time.monotonic()
-
-    def walks(self, count: int | None) -> Iterator[tuple[Walk, Plan]]:
-        """Walk after walk, each from a generator of its own: `count` of them, or for ever."""
-        n = 0
-        while count is None or n < count:
-            random = Random(f"{self.seed}:{n}")
-            role = random.choice(("server", "client"))
-            buffer, isn, options = draw_buffer(random), draw_isn(random), draw_options(random)
-            walk = make_walk(self.law, self.peer, role, random, buffer, isn, options, number=n)
-            yield walk, Explorer(self.goals, random, STEPS_A_WALK)
-            n += 1
 
     def note(self, result: WalkResult) -> None:
         """Take one walk into the books."""
@@ -170,13 +184,14 @@ class _PeerCampaign:
         r.steps += len(result.trace.steps)
         r.packets += len(result.frames)
         r.rows.update(result.rows)
+        r.taken.update(result.verdict.taken)
         r.states[result.state] += 1
         self.goals.taken.update(result.rows)
         if result.verdict.reason:
             r.budget[result.verdict.reason] += 1
         for f in result.verdict.findings:
             if f.grade >= Grade.WARN:
-                reason = expected(self.peer.DEVIATIONS, f, result.rows)
+                reason = expected(self.peer.DEVIATIONS, f, result.rows, result.trace)
                 key = (f.clause, f.row, f"{state_of(f)} (known)" if reason else state_of(f))
                 known = r.found.get(key)
                 if known is None:
@@ -236,17 +251,17 @@ def run(
     law = law or tcp_law()
     clauses = judged_clauses(law, clause)
     judged = {r for rows in judged_clauses(law).values() for r in rows}
-    results = Results(seed, clauses, len(judged))
+    results = Results(law, seed, clauses, len(judged))
     share = budget_seconds / max(1, len(peers))
     try:
         for start in peers:
             with start() as peer:
-                campaign = _PeerCampaign(law, peer, seed, results, progress)
+                campaign = _PeerCampaign(law, peer, results, progress)
                 results.peers.append(campaign.results)
                 began = time.monotonic()
                 limit = began + share * _EXPLORING
                 over = (lambda: False) if walks is not None else (lambda limit=limit: time.monotonic() >= limit)
-                for result in Bench(peer).drive(campaign.walks(walks), until=over):
+                for result in Bench(peer).drive(explore(peer, campaign.goals, seed, walks), until=over):
                     campaign.note(result)
                 campaign.ask_again(began + share)
                 campaign.report("done")

@@ -26,6 +26,8 @@ MESSAGE = "seg"
 LONGEST_TEXT = 1400
 _FAR = 1 << 30
 _TRIES = 16
+_OLD_ACK = 0.2
+"""How often a segment acknowledges nothing new: then its effects, and a reset that quotes it, are its own."""
 _SEQ_BASES, _ACK_BASES = ("rcv_nxt", "rcv_edge"), ("snd_nxt", "snd_una", "snd_edge")
 _LIMITS = {"len": LONGEST_TEXT, "wnd": 65_535, "mss": 65_535, "wscale": 255, "up": 65_535}
 _NEGATED = {"==": "!=", "!=": "==", "<": ">=", ">=": "<", ">": "<=", "<=": ">"}
@@ -53,6 +55,33 @@ def value(c: Configuration, name: str) -> Any:
     return getattr(c, attribute(name))
 
 
+class _Guards:
+    """What of a law's guards does not change from walk to walk."""
+
+    def __init__(self, law: CompiledLaw) -> None:
+        self._machine = law.machine
+        self._hidden: dict[int, tuple[Expr, bool]] = {}
+        self.rows = tuple(r for r in law.rows if r.row.role == "input" and r.row.event == MESSAGE and not r.row.otherwise)
+        self.by_state = {state: [r for r in self.rows if not r.row.states or state in r.row.states] for state in law.machine.states}
+        self.visible = {r.id: law.machine.visible(r.row.guard) for r in self.rows}
+
+    def is_hidden(self, e: Expr) -> bool:
+        """As `Machine.is_hidden`, looked up."""
+        known = self._hidden.get(id(e))
+        if known is None:
+            known = self._hidden[id(e)] = e, self._machine.is_hidden(e)
+        return known[1]
+
+
+_guards: dict[int, tuple[CompiledLaw, _Guards]] = {}
+
+
+def _guards_of(law: CompiledLaw) -> _Guards:
+    if id(law) not in _guards:
+        _guards[id(law)] = law, _Guards(law)
+    return _guards[id(law)][1]
+
+
 class Composer:
     """Makes segments for one walk; `isn` and `options` are the tester's."""
 
@@ -63,15 +92,13 @@ class Composer:
         self.isn = isn
         self.options = options
         self.synced = law.machine.groups["SYNCED"]
-        self.input_rows = tuple(
-            r for r in law.rows if r.row.role == "input" and r.row.event == MESSAGE and not r.row.otherwise
-        )  # fmt: skip
+        self._guards = _guards_of(law)
 
     # --- what may come -------------------------------------------------------------------------------------------
 
     def rows_here(self, c: Configuration) -> list[CompiledRow]:
         """Input rows of the control state."""
-        return [r for r in self.input_rows if self.steps.in_states(r, c, None)]
+        return self._guards.by_state[self.steps.control(c)]
 
     def taken(self, c: Configuration, draft: Draft, now: int) -> frozenset[str]:
         """The rows that `draft` may take in `c`, by running the table on a copy."""
@@ -84,7 +111,7 @@ class Composer:
         for d in after:
             trail = d.trail
             while trail is not None and trail is not before:
-                trail, row, _ = trail
+                trail, row, *_ = trail
                 found.add(self.law.rows[row].id)
         return frozenset(found)
 
@@ -99,13 +126,13 @@ class Composer:
 
     def aimed(self, c: Configuration, row: CompiledRow, now: int, illegal: bool = False) -> Send | None:
         """A segment that takes `row`; with `illegal`, one that breaks a single conjunct of its guard. None when none was found."""
-        visible = self.law.machine.visible(row.row.guard)
+        visible = self._guards.visible[row.id]
         for attempt in range(_TRIES if visible else 0):
             draft = self.neutral(c)
             bound = context(self.law, c, None, dict.fromkeys(row.row.binders, draft), now)
             broken = self.random.choice(visible) if illegal else None
-            if attempt % 3 == 2:
-                draft.ack = value(c, "snd_una")
+            if attempt % 3 == 2 or self.random.random() < _OLD_ACK:
+                draft.ack = value(c, "snd_una") - self.random.choice((0, 0, 1))
             if attempt > 1 and not illegal:  # what an earlier table does to the variables may be what the row waits for
                 self._steer_all(self.random.choice(self.rows_here(c)), draft, c, now)
             for conjunct in (*visible, *(visible if self.random.random() < 0.5 else ())):
@@ -124,7 +151,7 @@ class Composer:
 
     def _steer_all(self, row: CompiledRow, draft: Draft, c: Configuration, now: int) -> None:
         bound = context(self.law, c, None, dict.fromkeys(row.row.binders, draft), now)
-        for conjunct in self.law.machine.visible(row.row.guard):
+        for conjunct in self._guards.visible[row.id]:
             self.steer(conjunct, True, draft, bound)
 
     def _finish(self, draft: Draft, c: Configuration) -> None:
@@ -144,7 +171,7 @@ class Composer:
 
     def steer(self, e: Expr, wanted: bool, d: Draft, bound: Context) -> None:
         """Change `d` so that `e` is `wanted`, at a boundary where it has one. What is not in the message stays as it is."""
-        if self.law.machine.is_hidden(e) or (bool(evaluate(e, bound)) == wanted and self.random.random() < 0.6):
+        if self._guards.is_hidden(e) or (bool(evaluate(e, bound)) == wanted and self.random.random() < 0.6):
             return
         match e:
             case Unary(op="not", x=x):

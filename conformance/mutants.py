@@ -1,42 +1,38 @@
-"""How much the suite notices: mutants of our own table, generated, run as a peer in virtual time, and judged by the true table.
-
-A mutant differs from the law in one row: the row deleted, one conjunct of its guard negated or dropped, or its target
-state changed. It is killed when a walk fails or warns, or its stack crashes. The unmutated stack must pass first.
-"""
+"""Mutants of a law: machines that differ from it in one row, each by one change that a programmer might make by mistake."""
 
 from __future__ import annotations
 
 import itertools
 import sys
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from random import Random
 from types import ModuleType
 
-from wirelaw.conformance.bench import MACHINE, Bench, make_walk, routes_of, tcp_law
-from wirelaw.conformance.explore import Explorer, Goals, draw_buffer, draw_isn, draw_options
-from wirelaw.conformance.peers.wirelaw import WirelawPeer
-from wirelaw.conformance.walk import Plan, Walk
 from wirelaw.impl.net import tcp as stack
-from wirelaw.oracle.verdict import Grade
 from wirelaw.spec.language import model as m
-from wirelaw.spec.language.diagnostics import LawError
-from wirelaw.spec.language.expressions import Unary, text
-from wirelaw.spec.language.load import SPEC, load
+from wirelaw.spec.language.expressions import FALSE, Binary, Expr, Lit, Name, Unary, Window, rebuild, text, walk
+from wirelaw.spec.language.tree import Statement
 from wirelaw.spec.language.types import BOOL
-from wirelaw.tools.generate.module import generate
 
-PROFILE = "wirelaw"
+LATE_US = 25 * 3600 * 1_000_000
+"""What is added to a duration to make it too long by any law."""
+EARLY_US = 1_000
 _CLASS = "TcpConnection"
+_NEIGHBOUR = {"<": "<=", "<=": "<", ">": ">=", ">=": ">"}
+_OTHER_STATES = ("CLOSED", "ESTABLISHED", "TIME_WAIT")
 _serial = itertools.count()
 
 
 @dataclass(frozen=True, slots=True)
 class Mutant:
-    """A machine that differs from the law in row `row`, in the way `change` says."""
+    """A machine that differs from the law in row `row`, in the way `change` says.
+
+    `kind` is row, guard, action, target, constant or timer.
+    """
 
     row: str
+    kind: str
     change: str
     machine: m.Machine
 
@@ -44,30 +40,14 @@ class Mutant:
         return f"[{self.row}] {self.change}"
 
 
-@dataclass(frozen=True, slots=True)
-class Outcome:
-    """What became of a mutant. `finding` is how it was noticed, empty when it survived; `walks` how many it took."""
-
-    mutant: str
-    killed: bool
-    walks: int
-    finding: str
-
-
-@dataclass(frozen=True, slots=True)
-class Power:
-    """The outcomes of a sample."""
-
-    outcomes: tuple[Outcome, ...]
-
-    @property
-    def rate(self) -> float:
-        """Killed mutants among all."""
-        return sum(o.killed for o in self.outcomes) / max(1, len(self.outcomes))
-
-
-class UnsoundStackError(Exception):
-    """The unmutated stack fails, so that nothing can be said of mutants."""
+def mutants(machine: m.Machine) -> Iterator[Mutant]:
+    """Every mutant of the rows that are law: not those of policy tables, and not what output rows say of ours alone."""
+    for row in machine.rows():
+        table = machine.tables.get(row.table)
+        if row.role == "gate" or (table is not None and table.policy):
+            continue
+        for kind, change, by in _changes(machine, row):
+            yield Mutant(row.id, kind, change, _replaced(machine, row, by))
 
 
 def _replaced(machine: m.Machine, row: m.Row, by: m.Row | None) -> m.Machine:
@@ -78,33 +58,105 @@ def _replaced(machine: m.Machine, row: m.Row, by: m.Row | None) -> m.Machine:
     return replace(machine, tables=tables, gates=rows(machine.gates), emissions=rows(machine.emissions))
 
 
-def mutants(machine: m.Machine) -> Iterator[Mutant]:
-    """Every mutant of the rows that meet segments, one change each."""
-    for table in machine.tables.values():
-        for row in table.rows:
-            if row.event == "seg" and not table.policy:
-                yield from _of_row(machine, row)
+def _changes(machine: m.Machine, row: m.Row) -> Iterator[tuple[str, str, m.Row | None]]:
+    if row.role == "output":
+        yield "row", "never", replace(row, guard=(*row.guard, FALSE))
+    elif not row.otherwise:
+        yield "row", "deleted", None
+    yield from _guards(machine, row)
+    yield from _actions(row)
+    yield from _targets(row)
+    yield from _constants(machine, row)
+    yield from _timers(machine, row)
 
 
-def _of_row(machine: m.Machine, row: m.Row) -> Iterator[Mutant]:
-    if row.actions:
-        yield Mutant(row.id, "does nothing", _replaced(machine, row, replace(row, actions=())))
-    if not row.otherwise:
-        yield Mutant(row.id, "deleted", _replaced(machine, row, None))
+def _guards(machine: m.Machine, row: m.Row) -> Iterator[tuple[str, str, m.Row]]:
     for n, conjunct in enumerate(row.guard):
-        rest = row.guard[:n] + row.guard[n + 1 :]
-        negated = (*row.guard[:n], Unary("not", conjunct, type=BOOL), *row.guard[n + 1 :])
-        shown = text(conjunct)
-        if not machine.is_hidden(conjunct):
-            yield Mutant(row.id, f"without {shown}", _replaced(machine, row, replace(row, guard=rest)))
-            yield Mutant(row.id, f"with not ({shown})", _replaced(machine, row, replace(row, guard=negated)))
-    if row.ending.kind == "become" and isinstance(row.ending.target, dict):
-        for other in ("CLOSED", "ESTABLISHED", "TIME_WAIT"):
-            if other not in row.ending.target.values():
-                target = dict.fromkeys(row.ending.target, other)
-                ending = replace(row.ending, target=target)
-                yield Mutant(row.id, f"goes to {other}", _replaced(machine, row, replace(row, ending=ending)))
-                break
+        if _is_choice(conjunct):
+            continue  # which of two rows is taken is free
+        others = row.guard[:n], row.guard[n + 1 :]
+        yield "guard", f"without {text(conjunct, expand=True)}", replace(row, guard=others[0] + others[1])
+        negated = Unary("not", conjunct, type=BOOL)
+        yield "guard", f"with not ({text(conjunct, expand=True)})", replace(row, guard=(*others[0], negated, *others[1]))
+
+
+def _is_choice(e: Expr) -> bool:
+    return any(isinstance(node, Name) and node.kind == "choice" for node in walk(e))
+
+
+def _actions(row: m.Row) -> Iterator[tuple[str, str, m.Row]]:
+    acts = [s for s in row.actions if s.kind != "grade"]
+    if acts:
+        yield "action", "does nothing", replace(row, actions=())
+    for n, s in enumerate(row.actions if len(acts) > 1 else ()):
+        if s.kind != "grade":
+            yield "action", f"without {_said(s)}", replace(row, actions=row.actions[:n] + row.actions[n + 1 :])
+
+
+def _said(s: Statement) -> str:
+    args = ", ".join(text(a) for a in s.args)
+    shown = f" = {text(s.value)}" if s.value is not None and s.kind == "assign" else ""
+    return f"{'' if s.kind == 'assign' else s.kind + ' '}{s.name}{f'({args})' if args else ''}{shown}"
+
+
+def _targets(row: m.Row) -> Iterator[tuple[str, str, m.Row]]:
+    target = row.ending.target
+    if row.ending.kind == "become" and isinstance(target, dict):
+        other = next(s for s in _OTHER_STATES if s not in target.values())
+        yield "target", f"goes to {other}", replace(row, ending=replace(row.ending, target=dict.fromkeys(target, other)))
+
+
+def _constants(machine: m.Machine, row: m.Row) -> Iterator[tuple[str, str, m.Row]]:
+    for n, conjunct in enumerate(row.guard):
+        for changed in _off_by_one(conjunct):
+            yield "constant", f"if {text(changed, expand=True)}", replace(row, guard=(*row.guard[:n], changed, *row.guard[n + 1 :]))
+    for n, s in enumerate(row.actions):
+        if s.kind == "assign" and s.value is not None and s.value.type.kind != "bool":
+            for value in (*_off_by_one(s.value), Binary("+", s.value, Lit(1, type=s.value.type), type=s.value.type)):
+                by = replace(s, value=value)
+                yield "constant", _said(by), replace(row, actions=(*row.actions[:n], by, *row.actions[n + 1 :]))
+    for name, e in row.fields.items():
+        if e.type.kind != "bool":
+            off = Binary("+", e, Lit(1, type=e.type), type=e.type)
+            yield "constant", f"{name}: {text(off)}", replace(row, fields={**row.fields, name: off})
+
+
+def _off_by_one(e: Expr) -> Iterator[Expr]:
+    """`e` with one comparison, one window or one number moved by one."""
+    for at, node in enumerate(walk(e)):
+        match node:
+            case Binary(op=op) if op in _NEIGHBOUR:
+                yield _at(e, at, lambda x, op=op: replace(x, op=_NEIGHBOUR[op]))  # type: ignore[misc]
+            case Window(length=length):
+                longer = Binary("+", length, Lit(1, type=length.type), type=length.type)
+                yield _at(e, at, lambda x, longer=longer: replace(x, length=longer))  # type: ignore[misc]
+            case Lit(value=int() as value) if not isinstance(value, bool):
+                yield _at(e, at, lambda x, value=value: replace(x, value=value + 1))  # type: ignore[misc]
+
+
+def _at(e: Expr, place: int, change: Callable[[Expr], Expr]) -> Expr:
+    """`e` with the subexpression at `place` of its preorder changed."""
+    count = itertools.count()
+
+    def visit(x: Expr) -> Expr:
+        here = next(count) == place
+        inner = rebuild(x, visit)
+        return change(inner) if here else inner
+
+    return visit(e)
+
+
+def _timers(machine: m.Machine, row: m.Row) -> Iterator[tuple[str, str, m.Row]]:
+    for n, s in enumerate(row.actions):
+        if s.kind not in ("start", "ensure", "owe") or s.value is None:
+            continue
+        late = Binary("+", s.value, Lit(LATE_US, type=s.value.type), type=s.value.type)
+        changes: list[tuple[str, Expr]] = [("late", late)]
+        if s.kind != "owe" and machine.timers[s.name].low is not None:
+            changes.append(("early", Lit(EARLY_US, type=s.value.type)))
+        for how, value in changes:
+            by = replace(s, value=value)
+            yield "timer", f"{_said(s)} {how}", replace(row, actions=(*row.actions[:n], by, *row.actions[n + 1 :]))
 
 
 @contextmanager
@@ -121,53 +173,3 @@ def running(code: str) -> Iterator[None]:
     finally:
         setattr(stack, _CLASS, true)
         del sys.modules[name]
-
-
-def _judge(name: str, seed: int, walks: int, aim: frozenset[str]) -> Outcome:
-    """Walk the running stack until a walk fails or warns."""
-    law = tcp_law()
-    goals = Goals(law, routes_of(law), aim)
-    with WirelawPeer() as peer:
-
-        def each() -> Iterator[tuple[Walk, Plan]]:
-            for n in range(walks):
-                random = Random(f"{seed}:{n}")
-                role = random.choice(("server", "client"))
-                buffer, isn, options = draw_buffer(random), draw_isn(random), draw_options(random)
-                yield make_walk(law, peer, role, random, buffer, isn, options, number=n), Explorer(goals, random, 25)
-
-        for count, result in enumerate(Bench(peer).drive(each()), 1):
-            goals.taken.update(result.rows)
-            for f in result.verdict.findings:
-                if f.grade in (Grade.WARN, Grade.FAIL):
-                    return Outcome(name, True, count, f"{f.grade} {f.clause} [{f.row}]")
-    return Outcome(name, False, walks, "")
-
-
-def measure(sample: int = 40, seed: int = 0, walks: int = 60, only: Collection[str] = ()) -> Power:
-    """Judge a sample of mutants, each with up to `walks` walks drawn towards its row; `only` names the mutants instead.
-
-    Raises UnsoundStackError when the unmutated stack does not pass the same walks.
-    """
-    law = load([SPEC / "tcp", SPEC / "profiles" / "tcp.profile"])
-    machine, profile = law.machine(MACHINE), law.profile(PROFILE, MACHINE)
-    code = generate(machine, profile)
-    with running(code):
-        base = _judge("the law itself", seed, walks, frozenset())
-    if base.killed:
-        raise UnsoundStackError(f"the unmutated stack does not pass: {base.finding}")
-    everything = [x for x in mutants(machine) if not only or str(x) in only]
-    Random(seed).shuffle(everything)
-    outcomes: list[Outcome] = []
-    for mutant in everything:
-        if len(outcomes) >= sample:
-            break
-        try:
-            changed = generate(mutant.machine, profile)
-        except LawError as error:
-            outcomes.append(Outcome(str(mutant), True, 0, f"cannot be generated: {str(error).splitlines()[0]}"))
-            continue
-        if changed != code:  # else the profile's choices exclude the row
-            with running(changed):
-                outcomes.append(_judge(str(mutant), seed, walks, frozenset({mutant.row})))
-    return Power(tuple(outcomes))

@@ -7,11 +7,12 @@ deviations that are expected of it, each with its reason.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Sequence
 from dataclasses import dataclass
 from types import TracebackType
 from typing import ClassVar, Self
 
+from wirelaw.conformance.deviations import Deviation
 from wirelaw.impl.wire.ipv4 import DONT_FRAGMENT, TCP, write_header
 from wirelaw.impl.wire.tcp import CHECKSUM_OFFSET, Segment, build_segment
 from wirelaw.oracle.verdict import Environment
@@ -106,9 +107,8 @@ class Peer(ABC):
     """A stack under test, started. A context manager: leaving it stops the peer and removes what it made."""
 
     name: ClassVar[str]
-    DEVIATIONS: ClassVar[Mapping[str, str]] = {}
-    """Expected deviations: `row STATE`, row or clause -> the reason; ` after ROW` narrows one to walks that took that row.
-   Reports mark them instead of counting them as findings."""
+    DEVIATIONS: ClassVar[Sequence[Deviation]] = ()
+    """Expected deviations: reports mark what they cover instead of counting it as findings."""
     is_virtual: ClassVar[bool] = False
     """Its clock is virtual: waiting costs nothing and the same walk gives the same answers."""
     at_once: ClassVar[int] = 64
@@ -135,7 +135,7 @@ class Peer(ABC):
 
     @abstractmethod
     def transmit(self, frame: bytes) -> None:
-        """A frame to the peer, now."""
+        """A frame to the peer, now; it should have acted on the frame when this returns."""
 
     @abstractmethod
     def wait(self, until: int) -> list[tuple[int, bytes]]:

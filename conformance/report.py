@@ -13,15 +13,17 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 from wirelaw.conformance.campaign import Found, PeerResults, Results, Standing, save_witness, state_of
+from wirelaw.conformance.unseen import UNSEEN
 from wirelaw.oracle.explanation import render
 from wirelaw.spec.language.clauses import load_catalogues
 from wirelaw.spec.language.load import SPEC
 
 _STYLES = {
     Standing.PASS: "green", Standing.KNOWN: "yellow", Standing.WARN: "yellow", Standing.INCONCLUSIVE: "magenta",
-    Standing.FAIL: "bold red", Standing.UNTRIED: "dim",
+    Standing.FAIL: "bold red", Standing.FREE: "dim", Standing.UNTRIED: "dim",
 }  # fmt: skip
-_SHORT = {Standing.KNOWN: "warn*", Standing.INCONCLUSIVE: "incl", Standing.UNTRIED: "-"}
+_SHORT = {Standing.KNOWN: "warn*", Standing.INCONCLUSIVE: "incl", Standing.FREE: "free", Standing.UNTRIED: "-"}
+_PLAIN = (Standing.PASS, Standing.FREE, Standing.UNTRIED)
 _PAGE = """<!doctype html><html lang="en"><meta charset="utf-8"><title>Conformance</title><style>
 body{{font:15px/1.45 system-ui,sans-serif;margin:2rem auto;max-width:70rem;padding:0 1rem;color:#222}}
 table{{border-collapse:collapse}}td,th{{padding:.15rem .7rem;text-align:left;border-bottom:1px solid #ddd}}
@@ -65,14 +67,15 @@ def table(results: Results, everything: bool = False) -> Group:
     plain = 0
     for clause in results.clauses:
         standings = [results.standing(clause, p) for p in results.peers]
-        if not everything and all(s in (Standing.PASS, Standing.UNTRIED) for s in standings) and Standing.PASS in standings:
+        if not everything and all(s in _PLAIN for s in standings) and Standing.UNTRIED not in standings:
             plain += 1
             continue
         cells = [Text(_SHORT.get(s, str(s)), style=_STYLES[s]) for s in standings]
         grid.add_row(clause.replace("rfc", "RFC ").replace(":", " "), clause_texts().get(clause, ""), *cells)
     lines: list[RenderableType] = [Text("  ".join(f"{p.name} {p.version}" for p in results.peers), style="bold"), grid]
     if plain:
-        lines.append(Text(f"... and {plain} clauses that every peer passes or none of its walks met", style="dim"))
+        lines.append(Text(f"... and {plain} clauses that every peer passes, or need not use", style="dim"))
+    lines.append(Text(f"{len(UNSEEN)} more leave no trace on the wire and are not judged: results.json says why", style="dim"))
     lines += [Text(f"* known: {k}", style="yellow") for k in _known(results)]
     return Group(*lines, Text(_summary(results)))
 
@@ -83,6 +86,7 @@ def as_data(results: Results) -> dict[str, Any]:
         "seed": results.seed,
         "interrupted": results.interrupted,
         "missing": results.missing,
+        "not_judged": dict(sorted(UNSEEN.items())),
         "peers": [_peer_data(results, p) for p in results.peers],
     }
 
@@ -90,10 +94,19 @@ def as_data(results: Results) -> dict[str, Any]:
 def _peer_data(results: Results, p: PeerResults) -> dict[str, Any]:
     return {
         "name": p.name, "version": p.version, "walks": p.walks, "steps": p.steps, "packets": p.packets, "seconds": round(p.seconds, 3),
-        "rows": dict(sorted(p.rows.items())), "states": dict(p.states), "undecided": dict(p.budget),
+        "rows": dict(sorted(p.rows.items())), "taken": _by_row(p.taken), "states": dict(p.states), "undecided": dict(p.budget),
         "clauses": {c: str(results.standing(c, p)) for c in results.clauses},
+        "unused": {c: why for c in results.clauses if (why := results.reason(c, p))},
         "findings": [_finding_data(f) for f in p.found.values()],
     }  # fmt: skip
+
+
+def _by_row(taken: Mapping[tuple[str, str], int]) -> dict[str, dict[str, int]]:
+    """Row id to state to how often the row was taken in it."""
+    found: dict[str, dict[str, int]] = {}
+    for (row, state), n in sorted(taken.items()):
+        found.setdefault(row, {})[state] = n
+    return found
 
 
 def _finding_data(f: Found) -> dict[str, Any]:
@@ -123,6 +136,8 @@ def _page(results: Results, witnesses: Mapping[int, str]) -> str:
     head = ", ".join(f"{escape(p.name)} {escape(p.version)}: {p.walks} walks, {p.steps} steps" for p in results.peers)
     names = "<th>".join(escape(p.name) for p in results.peers)
     findings = "<h2>Findings</h2>" + "".join(blocks) if blocks else ""
+    unseen = "".join(f'<tr><td title="{escape(clause_texts()[c])}">{escape(c)}<td>{escape(why)}' for c, why in sorted(UNSEEN.items()))
+    findings += f"<h2>Not judged</h2><table>{unseen}</table>"
     return _PAGE.format(head=f"{head}. {escape(_summary(results))}", names=names, rows="\n".join(rows), findings=findings)
 
 

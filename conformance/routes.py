@@ -30,6 +30,7 @@ class Routes:
     def __init__(self, law: CompiledLaw) -> None:
         self.machine = law.machine
         self.region = next(iter(law.machine.regions.values()))
+        self._granted: dict[tuple[str, frozenset[str]], bool] = {}
         self._edges: dict[str, list[Hop]] = {s.name: [] for s in self.region.states}
         final = {s.name for s in self.region.states if s.final}
         for r in law.rows:
@@ -57,6 +58,27 @@ class Routes:
         wanted = {n for e in row.guard if not isinstance(e, Unary) for n in names(e, "var")}
         return frozenset(n for n in wanted if self.machine.variables[n].kind == "user")
 
+    def is_granted(self, row: m.Row, called: frozenset[str]) -> bool:
+        """Whether users that have made these calls may wish what `row` asks of them."""
+        key = (row.id, called)
+        if key not in self._granted:
+            given = {s.name for r in self.machine.rows() if r.event_kind == "call" and r.event in called for s in r.actions}
+            asked = (
+                {n for n in names(e, "var") if self.machine.variables[n].kind == "user"} for e in row.guard if not isinstance(e, Unary)
+            )
+            self._granted[key] = all(wishes & given for wishes in asked if wishes)
+        return self._granted[key]
+
+    def may_be_refused(self, call: str, states: set[str], called: set[str]) -> bool:
+        """Whether `call` may be refused in one of `states` on account of calls made before."""
+        refusals = [r for r in self.machine.rows() if r.event == call and r.ending.kind == "refuse" and (not r.states or states & r.states)]
+        return any(self.is_granted(r, frozenset(called)) for r in refusals)
+
+    def surely_wishes(self, call: str, row: m.Row, state: str) -> bool:
+        """Whether `call` in `state`, where it is not refused, sets something that `row` wishes whatever its arguments."""
+        met = [r for r in self.machine.rows() if r.event == call and r.ending.kind != "refuse" and (not r.states or state in r.states)]
+        return bool(met) and all(self.wishes(row) & {s.name for s in r.actions if s.kind == "assign"} for r in met)
+
     def calls_for(self, row: m.Row, state: str) -> tuple[str, ...]:
         """Calls of the user that, in `state`, set something that `row` wishes."""
         wished = self.wishes(row)
@@ -67,6 +89,10 @@ class Routes:
                 if wished & assigned:
                     found.append(r.event)
         return tuple(found)
+
+    def leads_away(self, calls: tuple[str, ...], state: str) -> bool:
+        """Whether one of `calls` lets the peer leave `state` by itself."""
+        return any(set(calls) & set(hop.calls) for hop in self._edges[state])
 
     def next_hop(self, state: str, goals: frozenset[str]) -> Hop | None:
         """The first edge of a shortest way from `state` to one of `goals`; None when there is no way, or one is reached."""

@@ -9,11 +9,11 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Protocol
 
 from wirelaw.conformance.inputs import MESSAGE, Composer, Options
-from wirelaw.conformance.peer import Peer, PeerCrashError, build_frame
+from wirelaw.conformance.peer import MASK, Peer, PeerCrashError, build_frame
 from wirelaw.conformance.routes import Routes
 from wirelaw.conformance.trace import Call, Step, Trace, Wait
 from wirelaw.impl.wire.tcp import Segment
@@ -21,15 +21,18 @@ from wirelaw.oracle.adapters.tcp import Connection, Demultiplexer, Direction
 from wirelaw.oracle.capture import LinkType, Packet
 from wirelaw.oracle.configuration import NEVER, Configuration
 from wirelaw.oracle.judge import Judge
-from wirelaw.oracle.rows import CompiledLaw
+from wirelaw.oracle.rows import CompiledLaw, CompiledRow
 from wirelaw.oracle.search import BudgetError, Search, merge
-from wirelaw.oracle.steps import ANY_ACT, NO_ACT, SILENT_ACT, Event, Match
+from wirelaw.oracle.steps import ANY_ACT, NO_ACT, SILENT_ACT, Event, Match, Steps
 from wirelaw.oracle.verdict import Bounds, Environment, Finding, Grade, Verdict
+from wirelaw.spec.language.model import Row
 
 PAUSE_US = 4_000
 """How long a step waits for the peer to settle before the next one follows."""
 REST_US = 1_300_000
 """How long the end of a walk waits for what is still owed within that time."""
+SILENCE_US = 100_000_000
+"""How long a peer may leave undone what its user has asked for while it sends nothing at all: no timer of TCP runs longer unseen."""
 _OPENING = {"server": "LISTEN", "client": "CLOSED"}
 
 
@@ -49,6 +52,26 @@ class _OneConnection(Demultiplexer):
         return super()._connection(packet, located, octets, s)  # type: ignore[arg-type]
 
 
+class _BenchSteps(Steps):
+    """The steps of a peer whose user is the bench: what `called` has not asked for, the user does not want."""
+
+    def __init__(self, law: CompiledLaw, environment: Environment, routes: Routes) -> None:
+        super().__init__(law, environment)
+        self.called: set[str] = set()
+        self._routes = routes
+
+    def _wanted(self, row: Row) -> bool:
+        return row.event in self.called if row.event_kind == "call" else self._routes.is_granted(row, frozenset(self.called))
+
+    def acts(self, c: Configuration, now: int, number: int) -> Iterator[Configuration]:
+        for d in super().acts(c, now, number):
+            if d.trail is None or d.trail is c.trail or self._wanted(self.law.rows[d.trail[1]].row):
+                yield d
+
+    def matches(self, c: Configuration, event: Event) -> list[Match]:
+        return [match for match in super().matches(c, event) if match.is_reply or self._wanted(match.row.row)]
+
+
 class _BenchSearch(Search):
     """The search of a bench that hands every frame to its peer itself, after all that the peer sent before.
 
@@ -56,8 +79,9 @@ class _BenchSearch(Search):
     counts the gates that agreed to an output.
     """
 
-    def __init__(self, law: CompiledLaw, bounds: Bounds, environment: Environment) -> None:
+    def __init__(self, law: CompiledLaw, bounds: Bounds, environment: Environment, routes: Routes) -> None:
         super().__init__(law, bounds, environment)
+        self.steps: _BenchSteps = _BenchSteps(law, environment, routes)
         self.gates: Counter[str] = Counter()
         self.acted = False  # the user has done what some input row waits for
 
@@ -120,7 +144,7 @@ class Walk:
         environment = peer.environment
         environment = Environment(environment.lag * patience, environment.swap, environment.losses, environment.hidden)
         self.judge = Judge(law, Bounds(configurations=512, seconds=60.0), environment, peer.name)
-        self.search = self.judge.search = _BenchSearch(law, self.judge.bounds, environment)
+        self.search = self.judge.search = _BenchSearch(law, self.judge.bounds, environment, routes)
         self.steps: list[Step] = []
         self.frames: list[tuple[int, bytes]] = []
         self.impatient = False
@@ -128,6 +152,10 @@ class Walk:
         self.drain: Callable[[], None] = lambda: None
         self._demultiplexer = _OneConnection()
         self._over = False
+        self._bare = False
+        self._heard = 0
+        self._wished: dict[str, tuple[CompiledRow, int]] = {}
+        self._visited: set[str] = set()
 
     @property
     def key(self) -> tuple[int, int]:
@@ -146,8 +174,14 @@ class Walk:
             return
         segment = seen[1].segment
         if segment.src_port == self.session.ends.peer.port:
+            if segment.rst and self._bare and segment.seq & MASK == 0:
+                segment = replace(segment, seq=0)  # said so by RFC 9293 3.10.7.1, however close to it the peer's own numbers are
+            self._heard = time
             self.judge.output(MESSAGE, segment, time, len(self.frames))
+            at = [self.search.steps.control(c) for c in self.judge.frontier]
+            self._wished = {n: w for n, w in self._wished.items() if w[0].moves and all(x in w[0].row.states for x in at)}
         elif segment.sum_ok:
+            self._bare = not segment.ackf
             self.judge.input(MESSAGE, segment, time, len(self.frames))
 
     def view(self) -> Configuration | None:
@@ -185,6 +219,9 @@ class Walk:
             case Call(name=name, n=n):
                 self.drain()
                 self.judge.advance(self.peer.now())
+                self._note_wish(name)
+                if self.session.listening and name != "open_passive":
+                    self.search.steps.called.add("abort")  # a connection nobody has accepted goes with its listener
                 self.session.call(name, n)
                 self._posit(name)
             case Wait(us=us):
@@ -192,6 +229,9 @@ class Walk:
                 while self.peer.now() < until and not self.judge.ended:
                     yield until
                     self.judge.advance(self.peer.now())
+                self._posit_arrival()
+                self._listen_again()
+                self._hear_silence()
                 return
             case _:
                 self.drain()  # what the peer sent before is seen before
@@ -204,26 +244,75 @@ class Walk:
                 self.peer.transmit(frame)
                 self.session.accept()
         yield from self._settle(PAUSE_US * min(self.patience, 4), False)
+        self._posit_arrival()
         self._listen_again()
+
+    def _note_wish(self, call: str) -> None:
+        """Remember what the peer must send now that its user calls `call`, where every configuration agrees that it can."""
+        steps = self.search.steps
+        states = {str(steps.control(c)) for c in self.judge.frontier}
+        if not self.session.listening and not self.routes.may_be_refused(call, states, steps.called):
+            for r in self.law.emissions:
+                if r.row.mode == "lazy" and states <= r.row.states and all(self.routes.surely_wishes(call, r.row, s) for s in states):
+                    self._wished[r.id] = r, self.peer.now()
+
+    def _hear_silence(self) -> None:
+        """The finding that the user's wish is not met: nothing has come for long, and in every configuration it could have."""
+        steps, now, frontier = self.search.steps, self.peer.now(), self.judge.frontier
+        for r, since in self._wished.values():
+            able = frontier and all(
+                steps.in_states(r, c, None) and r.guard(c, None, None, now) and not self._may_be_over(c) for c in frontier
+            )
+            if able and now - max(since, self._heard) >= SILENCE_US and not self.judge.ended:
+                clause, waited = next(iter(r.row.clauses), ""), (now - since) // 1_000_000
+                said = f"{self.peer.name} did not send  [{r.id}] (its user asked for it {waited} s ago)"
+                self.judge.findings.append(Finding(Grade.FAIL, clause, r.level, r.id, 0, now, said, (), self.state(), len(frontier)))
+                self.judge.ended = True
+
+    def _may_be_over(self, c: Configuration) -> bool:
+        """Whether a timer that nobody sees may have ended what goes on."""
+        return any(self.law.windows[name][0] <= self.peer.now() - since for name, since in c.timers.items())
 
     def _posit(self, call: str) -> None:
         """What the call may do at once without a packet: the judge need not guess the moment."""
-        steps, now = self.search.steps, self.peer.now()
+        self.search.steps.called.add(call)
         self.search.acted |= call in self.routes.telling
+        self._add_acts(lambda row, state: row.event == call or call in self.routes.calls_for(row, state))
+
+    def _posit_arrival(self) -> None:
+        """What the user's wishes of before may do at once in the states the peer has come to."""
+        self.judge.advance(self.peer.now())
+        steps = self.search.steps
+        fresh = {str(steps.control(c)) for c in self.judge.frontier} - self._visited
+        self._visited |= fresh
+        if fresh and self.search.steps.called:
+            self._add_acts(
+                lambda row, state: (
+                    state in fresh and row.event_kind == "auto" and bool(self.search.steps.called & {*self.routes.calls_for(row, state)})
+                )
+            )
+
+    def _add_acts(self, wanted: Callable[[Row, str], bool]) -> None:
+        steps, now = self.search.steps, self.peer.now()
         for c in list(self.judge.frontier):
             for d in steps.acts(c, now, len(self.frames)):
                 row = self.law.rows[d.trail[1]].row if d.trail is not None else None
-                if row is not None and (row.event == call or call in self.routes.calls_for(row, str(steps.control(c)))):
+                if row is not None and wanted(row, str(steps.control(c))):
                     self.judge.frontier.append(d)
 
     def _listen_again(self) -> None:
         """While the user's passive open stands, a connection that came to nothing leaves the port in LISTEN."""
         if self.session.listening and self.frames:
-            self.judge.advance(self.peer.now())
+            now = self.peer.now()
+            self.judge.advance(now)
             steps, frontier = self.search.steps, self.judge.frontier
+            for c in list(frontier):
+                for name, since in c.timers.items():
+                    if self.law.windows[name][0] <= now - since:
+                        frontier += steps.expire(c, name, now, len(self.frames))
             if any(steps.control(c) == "CLOSED" for c in frontier):
                 self._posit("open_passive")
-                self.judge.frontier = [c for c in self.judge.frontier if steps.control(c) != "CLOSED"] or frontier
+                self.judge.frontier = merge([c for c in self.judge.frontier if steps.control(c) != "CLOSED"] or frontier)
 
     def _settle(self, limit: int, at_end: bool) -> Iterator[int]:
         """Wait until nothing is left to be done, at most `limit`; at the end, debts due later than that do not count."""

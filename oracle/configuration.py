@@ -31,6 +31,19 @@ class Debt(NamedTuple):
     key: Any
 
 
+class Residue(int):
+    """A sequence number that the law states as a literal: known modulo 2^32 only, as it is on the wire."""
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, int) and (other - int(self)) % (1 << 32) == 0
+
+    def __ne__(self, other: object) -> bool:
+        return not self == other
+
+    def __hash__(self) -> int:
+        return hash(int(self))
+
+
 class Reply(NamedTuple):
     """An ordered reply not yet seen. For `abort`, `codes` holds the permitted codes and `fields` is empty."""
 
@@ -41,8 +54,8 @@ class Reply(NamedTuple):
     codes: tuple[Any, ...]
 
 
-# A persistent list, newest first: (older, row index, observation number).
-Trail = tuple["Trail | None", int, int]
+# A persistent list, newest first: (older, row index, observation number, control state in which the row was taken).
+Trail = tuple["Trail | None", int, int, Any]
 # A persistent list of what was forgiven or remarked, newest first: (older, (grade, row index, number, time, text)).
 Remarks = tuple["Remarks | None", tuple[str, int, int, int, str]]
 

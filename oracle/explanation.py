@@ -7,13 +7,13 @@ Flags weigh before numbers: a segment with RST is never a failed acknowledgment.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 
 from wirelaw.oracle.configuration import Configuration
 from wirelaw.oracle.rows import CompiledLaw, CompiledRow, attribute
 from wirelaw.oracle.search import BudgetError, Search, Silence
-from wirelaw.oracle.steps import NO_ACT, Event
+from wirelaw.oracle.steps import ANY_ACT, NO_ACT, Event
 from wirelaw.oracle.verdict import Finding, Grade, Miss
 from wirelaw.oracle.wording import context, describe, difference, duration, how_much, relative, short, shown, state_names, state_text
 from wirelaw.spec.language.evaluate import Context, evaluate
@@ -89,7 +89,7 @@ def _reachable(search: Search, frontier: list[Configuration], event: Event) -> I
     search.steps.count = 0
     for c in frontier:
         try:
-            reached = search.sweep([c.copy()], event, None, NO_ACT)
+            reached = search.sweep([c.copy()], event, None, ANY_ACT if search.environment.hidden else NO_ACT)
         except BudgetError:
             reached = [c]
         some = reached if len(reached) <= CONFIGURATIONS else reached[: CONFIGURATIONS // 2] + reached[-CONFIGURATIONS // 2 :]
@@ -99,7 +99,7 @@ def _reachable(search: Search, frontier: list[Configuration], event: Event) -> I
 def _candidates(search: Search, c: Configuration, event: Event, depth: int) -> Iterator[_Candidate]:
     steps, law = search.steps, search.steps.law
     if c.replies:
-        yield from _reply_candidates(law, c, event, depth)
+        yield from _reply_candidates(search, c, event, depth)
         if not all(steps.optional(r) for r in c.replies):
             return
     lineage = law.machine.messages[event.kind].lineage
@@ -114,7 +114,7 @@ def _candidates(search: Search, c: Configuration, event: Event, depth: int) -> I
         if not steps.in_states(row, c, i):
             yield _elsewhere(row, c, i, law, failed, bound, weight, depth)
             continue
-        refusals = list(_refusals(search, c, event, depth, row))
+        refusals = list(_refusals(search, c, event, depth, row, steps.gates_for(c, event.kind)))
         if failed:
             yield _Candidate(weight, depth, c, _miss(row, c, law, failed, bound), row, failed)
             about = {n for e in failed for n in _fields(e)}  # what a gate governs is the gate's to blame
@@ -151,11 +151,13 @@ def _fields(e: Expr) -> set[str]:
     return {n.name for n in walk(e) if isinstance(n, Field)}
 
 
-def _refusals(search: Search, c: Configuration, event: Event, depth: int, row: CompiledRow) -> Iterator[_Candidate]:
+def _refusals(
+    search: Search, c: Configuration, event: Event, depth: int, row: CompiledRow, gates: Iterable[CompiledRow]
+) -> Iterator[_Candidate]:
     steps, law = search.steps, search.steps.law
-    for g in steps.gates_for(c, event.kind):
+    for g in gates:
         i = steps.instance(c, g.row.family, event.message) if g.row.family else None
-        if g.hidden or not steps.in_states(g, c, i) or not g.guard(c, i, event.message, event.time):
+        if not steps.in_states(g, c, i) or not g.guard(c, i, event.message, event.time):
             continue
         bound = context(law, c, i, {g.row.binders[0]: event.message}, event.time)
         failed = tuple(e for e in law.machine.visible(g.row.where) if not evaluate(e, bound))
@@ -166,8 +168,8 @@ def _refusals(search: Search, c: Configuration, event: Event, depth: int, row: C
             yield _Candidate(sum(_weight(e, bound) for e in failed) * GATE_WEIGHT, depth, c, miss, g, failed)
 
 
-def _reply_candidates(law: CompiledLaw, c: Configuration, event: Event, depth: int) -> Iterator[_Candidate]:
-    reply = c.replies[0]
+def _reply_candidates(search: Search, c: Configuration, event: Event, depth: int) -> Iterator[_Candidate]:
+    law, reply = search.steps.law, c.replies[0]
     row = law.rows[reply.row]
     said: list[tuple[str, str]] = []
     weight = 0.0
@@ -180,6 +182,9 @@ def _reply_candidates(law: CompiledLaw, c: Configuration, event: Event, depth: i
             if seen != v:
                 said.append((f"{n} == {shown(v)}", difference(n, seen, v)))
                 weight += FLAG_WEIGHT if isinstance(v, bool) else NUMBER_WEIGHT
+    if not said:
+        yield from _refusals(search, c, event, depth, row, search.steps.gates_on_replies(event.kind))
+        return
     whole = tuple(f"{n} == {shown(v)}" for n, v in reply.fields.items() if v) or (reply.message,)
     yield _Candidate(weight, depth, c, Miss(row.id, state_names(law, c), whole, tuple(said), _clause(row), row.level), row, ())
 

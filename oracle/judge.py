@@ -8,13 +8,14 @@ connection or a capture, and keeps nothing of the past but the configurations th
 from __future__ import annotations
 
 import time as clock
-from collections import deque
-from collections.abc import Callable, Iterable
+from collections import Counter, deque
+from collections.abc import Callable, Iterable, Iterator
 from itertools import product
 from typing import Any, NamedTuple
 
 from wirelaw.oracle import explanation
 from wirelaw.oracle.configuration import Configuration, Trail
+from wirelaw.oracle.hindsight import Hindsight, Point
 from wirelaw.oracle.rows import CompiledLaw
 from wirelaw.oracle.search import BudgetError, Search, Silence, merge
 from wirelaw.oracle.steps import NO_ACT, Event, LawGapError
@@ -39,27 +40,31 @@ class Judge:
     """Judges one implementation in one connection. All times are integer microseconds of the capture's clock.
 
     `frontier` holds the configurations that are possible now (read it to choose test inputs); it is empty after a
-    contradiction. `coverage` counts rows by id. `subject` names the implementation in findings.
+    contradiction. `coverage` counts rows by id. `subject` names the implementation in findings. `start` are the configurations
+    to begin with, if not the law's initial ones: none of them with inputs left. `now` is the time of the last observation,
+    `suspended` an output that may have been captured too early, `counts` what `coverage` is made of.
     """
 
     def __init__(
-        self, law: CompiledLaw, bounds: Bounds | None = None, environment: Environment | None = None, subject: str = "the host"
+        self, law: CompiledLaw, bounds: Bounds | None = None, environment: Environment | None = None, subject: str = "the host",
+        start: list[Configuration] | None = None,
     ) -> None:  # fmt: skip
         self.law = law
         self.bounds = bounds or Bounds()
         self.environment = environment or Environment.near()
         self.subject = subject
         self.search = Search(law, self.bounds, self.environment)
-        self.frontier: list[Configuration] = self._initial()
+        self.frontier: list[Configuration] = self._initial() if start is None else merge(start)
         self.findings: list[Finding] = []
         self.reason = ""
         self.ended = False
         self.history: deque[tuple[int, int]] = deque(maxlen=HISTORY)
-        self._counts = [0] * len(law.rows)
+        self.counts: Counter[tuple[int, Any]] = Counter()
         self._order = 0
-        self._now: int | None = None
-        self._suspended: Event | None = None
+        self.now: int | None = None
+        self.suspended: Event | None = None
         self._seconds = 0.0
+        self._hindsight = Hindsight(self)
 
     def _initial(self) -> list[Configuration]:
         regions = self.law.regions
@@ -92,11 +97,11 @@ class Judge:
     def finish(self, known_until: int | None = None) -> Verdict:
         """The verdict. Silence counts up to `known_until`, and without it only up to the last observation."""
         if not self.ended:
-            until = known_until if known_until is not None else self._now
+            until = known_until if known_until is not None else self.now
             if until is not None:
                 self.advance(until)
-            if self._suspended is not None and not self.ended:
-                self._guarded(self._give_up, self._suspended)
+            if self.suspended is not None and not self.ended:
+                self._guarded(self._give_up, self.suspended)
         return self.verdict()
 
     def verdict(self) -> Verdict:
@@ -109,15 +114,23 @@ class Judge:
         grade = max((f.grade for f in findings), default=Grade.PASS)
         if self.reason:
             grade = max(grade, Grade.ERROR if self.reason.startswith("law") else Grade.INCONCLUSIVE)
-        return Verdict(grade, tuple(findings), self.reason, self.coverage, self._order, cost)
+        return Verdict(grade, tuple(findings), self.reason, self.coverage, self._order, cost, self.taken)
 
     @property
     def coverage(self) -> dict[str, int]:
         """How often each row was taken by the winning configurations, by row id."""
-        counts = list(self._counts)
+        counts = dict.fromkeys((r.id for r in self.law.rows), 0)
+        for (row, _), n in self.taken.items():
+            counts[row] += n
+        return counts
+
+    @property
+    def taken(self) -> dict[tuple[str, str], int]:
+        """`coverage` by row id and the control state in which the row was taken (of several regions: the states, joined by +)."""
+        counts = Counter(self.counts)
         if self.frontier:
-            _walk(_best(self.frontier).trail, lambda row, _: _count(counts, row))
-        return {r.id: n for r, n in zip(self.law.rows, counts, strict=True)}
+            counts.update((row, state) for row, _, state in _walk(_best(self.frontier).trail))
+        return {(self.law.rows[row].id, "+".join(s) if isinstance(s, tuple) else str(s)): n for (row, s), n in counts.items()}
 
     def fork(self) -> Judge:
         """An independent judge in the same position: for looking ahead."""
@@ -127,7 +140,8 @@ class Judge:
         other.history.extend(self.history)
         other.search.pending, other.search.base = list(self.search.pending), self.search.base
         other.search.recent.extend(self.search.recent)
-        other._counts, other._order, other._now, other._suspended = list(self._counts), self._order, self._now, self._suspended
+        other.counts, other._order, other.now, other.suspended = Counter(self.counts), self._order, self.now, self.suspended
+        other._hindsight = Hindsight(other)
         return other
 
     def settled(self, time: int) -> bool:
@@ -155,7 +169,9 @@ class Judge:
         try:
             if self._seconds > self.bounds.seconds:
                 raise BudgetError(f"more than {self.bounds.seconds:g} seconds")
-            return handle(event)
+            self._hindsight.note(handle, event)
+            finding = handle(event)
+            return self._second_look(finding) if finding is not None and self.ended else finding
         except BudgetError as error:
             self._end(f"budget: {error}")
         except LawGapError as error:
@@ -164,15 +180,27 @@ class Judge:
             self._seconds += clock.perf_counter() - began
         return None
 
+    def _second_look(self, finding: Finding) -> Finding | None:
+        """Whether the contradiction stands when nothing that was dismissed on the way is left out."""
+        contradicted = Point(self)
+        try:
+            if self._hindsight.look_back():
+                return None
+        except LawGapError:
+            pass
+        contradicted.restore(self)
+        self.ended = True
+        return finding
+
     def _end(self, reason: str) -> None:
         self.reason = reason
         self.ended = True
 
     def _advance(self, event: Event) -> Finding | None:
         now = event.time
-        if self._suspended is not None and now - self._suspended.time > self.environment.swap:
-            return self._give_up(self._suspended)
-        self._now = now if self._now is None else max(now, self._now)
+        if self.suspended is not None and now - self.suspended.time > self.environment.swap:
+            return self._give_up(self.suspended)
+        self.now = now if self.now is None else max(now, self.now)
         search = self.search
         for c in self.frontier:
             if search.is_due(c, now):
@@ -195,8 +223,8 @@ class Judge:
         self.search.pending.append(event)
         if len(self.search.pending) > self.bounds.pending:
             raise BudgetError(f"more than {self.bounds.pending} inputs not yet consumed")
-        if self._suspended is not None:
-            return self._swapped(self._suspended, event)
+        if self.suspended is not None:
+            return self._swapped(self.suspended, event)
         if not (self._order & _FLUSH_EVERY):
             self._flush()
         return None
@@ -205,12 +233,12 @@ class Judge:
         finding = self._advance(event)
         if self.ended:
             return finding
-        if self._suspended is not None:
-            return self._swapped_outputs(self._suspended, event)
+        if self.suspended is not None:
+            return self._swapped_outputs(self.suspended, event)
         successors = self.search.explain(self.frontier, event)
         if not successors:
             if self.environment.swap:
-                self._suspended = event
+                self.suspended = event
                 return None
             return self._contradiction(event)
         self._accept(successors, event)
@@ -233,7 +261,7 @@ class Judge:
 
     def _swapped(self, earlier: Event, later: Event, frontier: list[Configuration] | None = None) -> Finding | None:
         """Try `earlier`, which nothing explained, as if it had been captured after `later`."""
-        self._suspended = None
+        self.suspended = None
         successors = self.search.explain(self.frontier if frontier is None else frontier, earlier)
         if not successors:
             return self._contradiction(earlier)
@@ -244,23 +272,27 @@ class Judge:
         return None
 
     def _give_up(self, event: Event) -> Finding | None:
-        self._suspended = None
+        self.suspended = None
         return self._contradiction(event)
 
     def _bound(self) -> None:
+        """Keep the frontier small.
+
+        An output that ends a state may have been sent before or after each waiting input: a family as long as the queue, and no
+        sign of confusion. What could grow without end is the number of those that have read the same.
+        """
         self.frontier = merge(self.frontier)
-        if len(self.frontier) > self.bounds.configurations:
-            raise BudgetError(f"more than {self.bounds.configurations} configurations")
+        limit = self.bounds.configurations
+        if len(self.frontier) > limit and max(Counter(c.next for c in self.frontier).values()) > limit:
+            raise BudgetError(f"more than {limit} configurations")
 
     def _flush(self) -> None:
         """Count and forget the past that all configurations share; with several, that of the cheapest stands for all."""
         best = self.frontier[0] if len(self.frontier) == 1 else _best(self.frontier)
         if len(self.frontier) > 1 and self._order & 0x3FF:
             return
-        taken: list[tuple[int, int]] = []
-        _walk(best.trail, lambda row, number: taken.append((row, number)))
-        for row, number in reversed(taken):
-            _count(self._counts, row)
+        for row, number, state in reversed(list(_walk(best.trail))):
+            self.counts[row, state] += 1
             self.history.append((row, number))
         for c in self.frontier:
             c.trail = None
@@ -288,7 +320,7 @@ class Judge:
         if self.frontier:
             best = _best(self.frontier)
             self.findings += explanation.remarks(self.law, best)
-            _walk(best.trail, lambda row, _: _count(self._counts, row))
+            self.counts.update((row, state) for row, _, state in _walk(best.trail))
 
     def _grade(self) -> Grade:
         return Grade.INCONCLUSIVE if self.environment.far else Grade.FAIL
@@ -299,14 +331,11 @@ def _best(frontier: list[Configuration]) -> Configuration:
     return min(frontier, key=lambda c: (c.cost, len(c.replies), len(c.debts), -c.next))
 
 
-def _walk(trail: Trail | None, visit: Callable[[int, int], None]) -> None:
+def _walk(trail: Trail | None) -> Iterator[tuple[int, int, Any]]:
+    """Row index, observation number and control state, newest first."""
     while trail is not None:
-        trail, row, number = trail
-        visit(row, number)
-
-
-def _count(counts: list[int], row: int) -> None:
-    counts[row] += 1
+        trail, row, number, state = trail
+        yield row, number, state
 
 
 def judge_trace(

@@ -55,10 +55,11 @@ def with_fields(message: Any, values: Mapping[str, Any]) -> Any:
 
 
 def corruptions(law: CompiledLaw, c: Configuration, match: Match, event: Event) -> Iterator[Corruption]:
-    """One corruption for each visible conjunct about the message, of the row and of the gates in scope, that has a mutator."""
-    if match.is_reply:
-        return
-    rows = (match.row, *(g for g, _ in match.gates))
+    """One corruption for each visible conjunct about the message, of the row and of the gates in scope, that has a mutator.
+
+    Of a reply, those of the gates: its fields are the row's, and not for a judge to take apart.
+    """
+    rows = (*(() if match.is_reply else (match.row,)), *(g for g, _ in match.gates))
     whole = [(row, e) for row in rows for e in law.machine.visible(row.row.where) if any(isinstance(n, Field) for n in walk(e))]
     for row, e in whole:
         found = _negate(law, e, row, [pair for pair in whole if pair[1] is not e], c, event)

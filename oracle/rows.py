@@ -20,7 +20,7 @@ from wirelaw.oracle.configuration import NEVER, Configuration, emit_class
 from wirelaw.spec.language import model as m
 from wirelaw.spec.language.diagnostics import LawError, complain
 from wirelaw.spec.language.evaluate import Context, evaluate
-from wirelaw.spec.language.expressions import Expr, Field, Name, walk
+from wirelaw.spec.language.expressions import Expr, Field, Lit, Name, walk
 from wirelaw.spec.language.python import PythonNames, PythonWriter
 from wirelaw.spec.language.tree import Ending, Statement
 
@@ -232,7 +232,8 @@ class _Compiler:
                 return [f"if {s.name!r} in _c.timers:", f"    {without}"]
             case "send":
                 shown = ((n, e) for n, e in s.fields if e is not None and not self.machine.is_hidden(e))
-                fields = ", ".join(f"{n!r}: {self.writer.expr(e)}" for n, e in shown)
+                literal = "_Residue({})".format
+                fields = ", ".join(f"{n!r}: {(literal if _is_place(e) else str)(self.writer.expr(e))}" for n, e in shown)
                 return [f"_c.replies = (*_c.replies, _Reply({s.name!r}, {{{fields}}}, now, {index}, ()))"]
             case "grade":
                 return [f"_c.remark({s.name!r}, {index}, 0, now, '')"]
@@ -348,11 +349,11 @@ class _Compiler:
         return row.role == "input" and self.machine.tables[row.table].policy
 
     def execute(self, source: str, externs: Any) -> None:
-        from wirelaw.oracle.configuration import Instance, Reply  # noqa: PLC0415 - names for the emitted text only
+        from wirelaw.oracle.configuration import Instance, Reply, Residue  # noqa: PLC0415 - names for the emitted text only
 
         file = f"<oracle of {self.machine.name} {next(_serial)}>"
         linecache.cache[file] = (len(source), None, source.splitlines(keepends=True), file)
-        self.made.update(_x=externs, _Reply=Reply, _Configuration=Configuration, _Instance=Instance, _new=object.__new__)
+        self.made.update(_x=externs, _Reply=Reply, _Residue=Residue, _Configuration=Configuration, _Instance=Instance, _new=object.__new__)
         exec(compile(source, file, "exec"), self.made)  # noqa: S102 - the text was written above, from a checked law
 
     def assemble(self, rows: tuple[CompiledRow, ...], externs: Any, source: str) -> CompiledLaw:
@@ -438,6 +439,11 @@ def _reads_message(e: Expr) -> bool:
 def _only_message(e: Expr) -> bool:
     """Whether a conjunct reads nothing but the message and constants."""
     return any(isinstance(n, Field) for n in walk(e)) and all(not isinstance(n, Name) or n.kind == "binder" for n in walk(e))
+
+
+def _is_place(e: Expr) -> bool:
+    """Whether an expression is a sequence number stated as a literal."""
+    return isinstance(e, Lit) and e.type.kind == "seq"
 
 
 def _nothing() -> Context:

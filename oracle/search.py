@@ -52,7 +52,11 @@ def merge(configurations: list[Configuration]) -> list[Configuration]:
 
 
 class Search:
-    """Pending inputs, recent outputs, and the ways through them. `on_emit` sees each explanation before it is applied."""
+    """Pending inputs, recent outputs, and the ways through them.
+
+    While `thorough` is set, nothing rests on the laziest configuration standing for the others: the order of each output and
+    the inputs that wait is left open.
+    """
 
     def __init__(self, law: CompiledLaw, bounds: Bounds, environment: Environment) -> None:
         self.steps = Steps(law, environment)
@@ -62,6 +66,7 @@ class Search:
         self.base = 0
         self.recent: deque[Event] = deque()
         self.silences: list[Silence] = []
+        self.thorough = False
 
     @property
     def end(self) -> int:
@@ -123,8 +128,11 @@ class Search:
         found: list[Configuration] = []
         for c in frontier:
             self._lazily(c, event, found)
-        if not found and self.environment.hidden:
-            self._with_hidden_acts(frontier, event, found)
+        if self.environment.hidden:
+            if not found:
+                self._with_hidden_acts(frontier, event, found)
+            elif self.end > self.base and self.steps.may_answer(event) and self.steps.movers(event.kind, event.message, event.time):
+                self._with_answers(frontier, event, found)
         if not found and self.environment.losses and self.end > self.base:
             self._with_losses(frontier, event, found)
         if self.recent:
@@ -141,7 +149,7 @@ class Search:
         steps = self.steps
         matches = steps.matches(c, event)
         more = c.next < self.end
-        if matches and not (more and steps.movers(event.kind, event.message, event.time)):
+        if matches and not (more and self._matters_when(event)):
             for match in matches[1:]:
                 found += self.emit(c.copy(), match, event)
             found += self.emit(c, matches[0], event)
@@ -164,7 +172,7 @@ class Search:
             if not hits:
                 continue
             is_reply = any(match.is_reply for _, match in hits)
-            if not mine and not is_reply and not steps.movers(event.kind, event.message, event.time):
+            if not mine and not is_reply and not self._matters_when(event):
                 found += self._emit_all(hits, event)
                 return
             known = {self._essence(s) for s in shadows}
@@ -172,6 +180,10 @@ class Search:
             mine += fresh
             shadows += [s.copy() for s in fresh]
         found += mine
+
+    def _matters_when(self, event: Event) -> bool:
+        """Whether it is followed what the output may mean before and after each input that waits."""
+        return self.thorough or self.steps.movers(event.kind, event.message, event.time)
 
     def _emit_all(self, hits: list[tuple[Configuration, Match]], event: Event) -> list[Configuration]:
         if len(hits) == 1:
@@ -193,10 +205,17 @@ class Search:
         return c.identity()
 
     def sweep(self, level: list[Configuration], event: Event, found: list[Configuration] | None, posit: int) -> list[Configuration]:
-        """Everything reachable from `level` by consuming; stops at the first depth that explains `event` (into `found`)."""
+        """Everything reachable from `level` by consuming; stops at the first depth that explains `event` (into `found`).
+
+        Depth by depth, whatever the depths of `level`: ways that come to the same are followed once.
+        """
         seen: list[Configuration] = []
-        while level:
+        waiting: dict[int, list[Configuration]] = {}
+        for c in level:
+            waiting.setdefault(c.next, []).append(c)
+        while waiting:
             self.spend()
+            level = merge(waiting.pop(min(waiting)))
             if found is not None:
                 for d in level:
                     for match in self.steps.matches(d, event):
@@ -204,11 +223,10 @@ class Search:
                 if found:
                     return seen
             seen += level
-            after: list[Configuration] = []
             for d in level:
                 if self.consumable(d, event.time):
-                    after += self.consume(d.copy(), posit)
-            level = merge(after)
+                    for n in self.consume(d.copy(), posit):
+                        waiting.setdefault(n.next, []).append(n)
         return seen
 
     def _with_hidden_acts(self, frontier: list[Configuration], event: Event, found: list[Configuration]) -> None:
@@ -219,22 +237,47 @@ class Search:
             acted = [d for c in reached for d in self.steps.acts(c, event.time, event.number)]
             reached = self.sweep(merge(acted), event, found, ANY_ACT)
 
+    def _with_answers(self, frontier: list[Configuration], event: Event, found: list[Configuration]) -> None:
+        """What also explains an output that ends a state: that it answers an input, because of an act of the user's.
+
+        Rows that need no input explain it sooner, but then the input is still to be answered.
+        """
+        level = [c.copy() for c in frontier if c.next < self.end]
+        while level:
+            self.spend()
+            level = merge([d for c in level if self.consumable(c, event.time) for d in self.consume(c, ANY_ACT)])
+            for d in level:
+                for match in self.steps.matches(d, event):
+                    if match.is_reply:
+                        found += self.emit(d.copy(), match, event)
+
     def _with_losses(self, frontier: list[Configuration], event: Event, found: list[Configuration]) -> None:
-        level = [(c.copy(), 0) for c in frontier]
+        """Explain the output by inputs that never reached the host: as few as will do."""
+        for most in range(1, self.environment.losses + 1):
+            if found:
+                return
+            self.steps.count = 0
+            self._with_lost(most, frontier, event, found)
+
+    def _with_lost(self, most: int, frontier: list[Configuration], event: Event, found: list[Configuration]) -> None:
+        """The same with exactly `most` of the first inputs that wait."""
+        level, depth = [(c.copy(), 0) for c in frontier], 0
         while level and not found:
             self.spend()
+            depth += 1
             after: dict[object, tuple[Configuration, int]] = {}
             for c, lost in level:
                 options = []
                 if self.consumable(c, event.time):
-                    options = [(d, lost) for d in self.consume(c.copy(), NO_ACT)]
-                    if lost < self.environment.losses and c.next - self.base < LOSS_DEPTH:
+                    if lost == most or depth < LOSS_DEPTH:
+                        options = [(d, lost) for d in self.consume(c.copy(), NO_ACT)]
+                    if lost < most and depth <= LOSS_DEPTH:
                         options.append((self._lose(c.copy()), lost + 1))
                 for d, n in options:
                     after.setdefault((d.identity(), n), (d, n))
             level = list(after.values())
-            for d, lost in sorted(level, key=lambda pair: pair[1]):
-                if lost and not found:
+            for d, lost in level:
+                if lost == most and not found:
                     for match in self.steps.matches(d, event):
                         found += self.emit(d.copy(), match, event)
 

@@ -15,6 +15,8 @@ from wirelaw.oracle.configuration import NEVER, Configuration, Debt, Reply
 from wirelaw.oracle.rows import CompiledLaw, CompiledRow, Level, Outcome, Stage, attribute
 from wirelaw.oracle.verdict import Environment
 from wirelaw.oracle.wording import breach
+from wirelaw.spec.language.expressions import Lit
+from wirelaw.spec.language.interpret import binds_replies
 
 AUTO_LIMIT = 1_000
 NO_ACT, SILENT_ACT, ANY_ACT = 0, 1, 2
@@ -69,9 +71,13 @@ class Steps:
         self._urgent_autos = [r for r in law.autos if r.row.mode == "urgent"]
         self._owed = [r for r in law.emissions if r.row.mode == "owed" and not r.hidden]
         self.tracks = bool(self._urgent or self._owed)
+        self._on_replies = [g for g in law.gates if binds_replies(g.row)]
+        self._doubtful = tuple(g for g in law.gates if g.hidden and can_all_fail([g.hidden], machine.choices))
+        self._certain = tuple(g for g in law.gates if g not in self._doubtful)
         self._shuts = [g for g in law.gates if g.shuts is not None]
         self._escape: dict[tuple[int, ...], bool] = {}
         self._movers: dict[str, list[CompiledRow]] = {}
+        self._answers: dict[str, list[list[tuple[str, Any]]]] = {}
 
     # --- states and instances ----------------------------------------------------------------------------------
 
@@ -193,13 +199,13 @@ class Steps:
 
     def _take(self, c: Configuration, i: Any, row: CompiledRow, outcome: Outcome, event: Event) -> bool:
         """Take an input row; whether the next table is to be asked."""
+        c.trail = (c.trail, row.index, event.number, self.control(c))
         if outcome.act is not None:
             outcome.act(c, i, event.message, event.time)
         if outcome.target is not None:
             self._become(c, i, row, outcome.target)
         elif outcome.codes:
             self._abort(c, i, row, outcome.codes, event.time)
-        c.trail = (c.trail, row.index, event.number)
         if c.replies:
             self.set_alarm(c)
         return outcome.goes_on
@@ -335,8 +341,12 @@ class Steps:
         return self._indexed(self._outputs, self.law.emissions, c, kind)
 
     def gates_for(self, c: Configuration, kind: str) -> tuple[CompiledRow, ...]:
-        """Gates of the control state that mention `kind`."""
-        return self._indexed(self._gates, self.law.gates, c, kind)
+        """Gates of the control state that mention `kind`, but for those of which nobody sees whether they apply."""
+        return self._indexed(self._gates, self._certain, c, kind)
+
+    def gates_on_replies(self, kind: str) -> list[CompiledRow]:
+        """Gates that bind `kind` even where it is a reply: those that speak of the message alone."""
+        return [g for g in self._on_replies if g.row.event in self._lineage[kind]]
 
     def _indexed(
         self, index: dict[tuple[str, Any], tuple[CompiledRow, ...]], rows: tuple[CompiledRow, ...], c: Configuration, kind: str
@@ -360,6 +370,15 @@ class Steps:
             self._movers[kind] = [r for r in self.law.emissions if r.moves and r.row.event in lineage]
         return any(r.shape(None, None, o, now) for r in self._movers[kind])
 
+    def may_answer(self, event: Event) -> bool:
+        """Whether `event` looks like the reply of an input row that waits for an act that nobody sees."""
+        kind, o, _, _, _ = event
+        if kind not in self._answers:
+            rows = [r for r in self.law.rows if r.row.role == "input" and r.hidden and r.loud and not r.at_rest]
+            sent = [s for r in rows for s in r.row.actions if s.kind == "send" and s.name in self._lineage[kind]]
+            self._answers[kind] = [[(n, e.value) for n, e in s.fields if isinstance(e, Lit) and e.type.kind == "bool"] for s in sent]
+        return any(all(getattr(o, n) == v for n, v in flags) for flags in self._answers[kind])
+
     def matches(self, c: Configuration, event: Event) -> list[Match]:
         """All ways in which `c` can explain the output `event` without consuming more."""
         if c.replies:
@@ -377,22 +396,31 @@ class Steps:
                 if not self.in_states(r, c, i):
                     continue
             if r.match(c, i, o, now):
-                gates = self._pass(c, event)
+                gates = self._pass(c, event, self.gates_for(c, kind))
                 if gates is None:
                     return []
                 found.append(Match(r, *gates))
-        return found
+        return [*found, *self._with_doubtful_gates(c, event, found)] if self._doubtful and found else found
+
+    def _with_doubtful_gates(self, c: Configuration, event: Event, found: list[Match]) -> Iterator[Match]:
+        """The same explanations, had gates applied whose scope nobody sees: what these gates do then counts."""
+        kind, o, now, _, _ = event
+        for g in self._doubtful:
+            if g.row.event in self._lineage[kind] and g.outcomes[0].act is not None:
+                i = self.instance(c, g.row.family, o) if g.row.family else None
+                if self.in_states(g, c, i) and g.guard(c, i, o, now) and g.match(c, i, o, now):
+                    yield from (m._replace(gates=(*m.gates, (g, i))) for m in found)
 
     def _pass(
-        self, c: Configuration, event: Event
+        self, c: Configuration, event: Event, gates: Iterable[CompiledRow]
     ) -> tuple[tuple[tuple[CompiledRow, Any], ...], tuple[tuple[CompiledRow, str], ...]] | None:
         """The gates in scope and those of SHOULD that are broken; None when one refuses."""
         kind, o, now, _, _ = event
         scope: list[tuple[CompiledRow, Any]] = []
         broken: list[tuple[CompiledRow, str]] = []
-        for g in self.gates_for(c, kind):
+        for g in gates:
             i = self.instance(c, g.row.family, o) if g.row.family else None
-            if g.hidden or not g.guard(c, i, o, now) or (i is not None and not self.in_states(g, c, i)):
+            if not g.guard(c, i, o, now) or (i is not None and not self.in_states(g, c, i)):
                 continue
             if not g.match(c, i, o, now):
                 if g.level in ("MUST", "MUST_NOT"):
@@ -407,7 +435,8 @@ class Steps:
         for n, reply in enumerate(c.replies, 1):
             row = self.law.rows[reply.row]
             if self._is_reply(c, reply, event):
-                return [Match(row, (), left_out, n, True)]
+                gates = self._pass(c, event, self.gates_on_replies(event.kind))
+                return [Match(row, gates[0], (*left_out, *gates[1]), n, True)] if gates is not None else []
             if row.level in ("MUST", "MUST_NOT") and not reply.codes:
                 return []
             if not self.optional(reply):
@@ -444,7 +473,7 @@ class Steps:
             self.pay(c, kind, o, now, -1)
         done = [c]
         if not match.is_reply:  # a reply was counted with the row that sent it
-            c.trail = (c.trail, match.row.index, number)
+            c.trail = (c.trail, match.row.index, number, self.control(c))
             done = self._emitted(c, match, event)
         if self._urgent_autos:
             done = [s for d in done for s in self.settle(d, now, number)]

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from wirelaw.oracle.adapters.tcp import Connection, Demultiplexer, Direction, Observation, near, observe
 from wirelaw.oracle.capture import Packet
 from wirelaw.oracle.judge import Judge
+from wirelaw.oracle.midway import MidwayJudge
 from wirelaw.oracle.rows import CompiledLaw
 from wirelaw.oracle.verdict import Bounds, Environment, Finding, Grade, Verdict
 
@@ -57,6 +58,7 @@ class Judged:
         return str(self.connection.client if self.direction is Direction.CLIENT else self.connection.server)
 
 
+EndJudge = ConnectionJudge | MidwayJudge
 HANDSHAKE = 8
 """Observations of a connection after which it is settled which ends the capture is near to."""
 
@@ -64,11 +66,11 @@ HANDSHAKE = 8
 class _Subject:
     """One connection under judgement: its first segments are kept until it is known which readings to follow."""
 
-    def __init__(self, connection: Connection, begin: Callable[[Connection], list[tuple[ConnectionJudge, bool]]]) -> None:
+    def __init__(self, connection: Connection, begin: Callable[[Connection], list[tuple[EndJudge, bool]]]) -> None:
         self.connection = connection
         self._begin = begin
         self._early: list[Observation] = []
-        self._judges: list[tuple[ConnectionJudge, bool]] | None = None
+        self._judges: list[tuple[EndJudge, bool]] | None = None
 
     def observe(self, seen: Observation) -> None:
         if self._judges is None:
@@ -79,7 +81,7 @@ class _Subject:
         for judge, _ in self._judges:
             judge.observe(seen)
 
-    def judges(self) -> list[tuple[ConnectionJudge, bool]]:
+    def judges(self) -> list[tuple[EndJudge, bool]]:
         if self._judges is None:
             self._judges = self._begin(self.connection)
             for judge, _ in self._judges:
@@ -105,10 +107,12 @@ def judge_capture(
     demultiplexer = Demultiplexer(on_retire=retired.append)
     subjects: dict[int, _Subject] = {}
 
-    def begin(connection: Connection) -> list[tuple[ConnectionJudge, bool]]:
+    def begin(connection: Connection) -> list[tuple[EndJudge, bool]]:
         nearer = near(connection).roles
         chosen = tuple(sides(connection)) if sides is not None else tuple((d, d in nearer) for d in Direction)
         ends = {Direction.CLIENT: connection.client, Direction.SERVER: connection.server}
+        if connection.starts_midway:
+            return [(MidwayJudge(law, d, n, bounds, ends[d].address), n) for d, n in chosen]
         return [(ConnectionJudge(law, d, n, bounds, subject=ends[d].address), n) for d, n in chosen]
 
     def conclude() -> Iterator[Judged]:
@@ -117,9 +121,8 @@ def judge_capture(
             subject = subjects.pop(connection.number, None)
             for judge, is_near in subject.judges() if subject is not None else ():
                 verdict = judge.finish(known_until)
-                if connection.doubts or connection.starts_midway:
-                    reason = "; ".join(connection.doubts) or "the opening was not captured"
-                    verdict = Verdict(Grade.INCONCLUSIVE, (), reason, verdict.coverage, verdict.observations)
+                if connection.doubts:
+                    verdict = Verdict(Grade.INCONCLUSIVE, (), "; ".join(connection.doubts), verdict.coverage, verdict.observations)
                 yield Judged(connection, judge.direction, is_near, verdict)
 
     for connection, seen in observe(packets, demultiplexer):

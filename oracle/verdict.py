@@ -25,7 +25,7 @@ class Grade(IntEnum):
 class Bounds:
     """The budget of one judge. Whatever is exceeded, the verdict is `inconclusive`.
 
-    `configurations`: size of the frontier; `pending`: inputs not yet consumed; `steps`: rows tried for one observation;
+    `configurations`: those that have read the same inputs; `pending`: inputs not yet consumed; `steps`: rows tried for one observation;
     `seconds`: time spent judging, in all.
     """
 
@@ -112,7 +112,10 @@ class Finding:
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """The end of a judgement. `coverage` counts, per row id, how often the winning configurations took it."""
+    """The end of a judgement. `coverage` counts, per row id, how often the winning configurations took it; `taken` by state.
+
+    Its keys are (row id, control state in which the row was taken).
+    """
 
     grade: Grade
     findings: tuple[Finding, ...]
@@ -120,6 +123,7 @@ class Verdict:
     coverage: Mapping[str, int] = field(default_factory=dict)
     observations: int = 0
     cost: int = 0
+    taken: Mapping[tuple[str, str], int] = field(default_factory=dict)
 
     def __str__(self) -> str:
         notes = sum(f.grade is Grade.NOTE for f in self.findings)

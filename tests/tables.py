@@ -37,7 +37,7 @@ from typing import Any
 
 from wirelaw.impl.runtime.machine import EndlessOutputError, TableError, UnmetEventError
 from wirelaw.spec.language import interpret
-from wirelaw.spec.language.interpret import Interpreter
+from wirelaw.spec.language.interpret import Interpreter, Owed
 from wirelaw.spec.language.load import Law, load
 from wirelaw.spec.language.model import Machine
 from wirelaw.spec.language.profile import Profile
@@ -243,6 +243,14 @@ class Driver:
         """States, variables, timers, payment times and frozen arguments of open debts; instances as `family[key].name`."""
         raise NotImplementedError
 
+    def place(self, values: dict[str, Any], key: Any = None) -> None:
+        """Put states and variables to these values; those of a family in its instance `key`."""
+        raise NotImplementedError
+
+    def arm(self, timers: dict[str, int | None], debts: dict[str, tuple[tuple[Any, ...], int] | None]) -> None:
+        """Set timers to these times, and debts to (frozen arguments, time of payment)."""
+        raise NotImplementedError
+
     def attempt(self, what: str, *args: Any) -> str:
         """`input`, `call`, `advance` or `pump`; an error of the table is noted: `unmet`, `table`, `endless` or ''."""
         try:
@@ -265,9 +273,9 @@ class Driver:
 
 
 class InterpreterDriver(Driver):
-    def __init__(self, machine: Machine, profile: Profile) -> None:
+    def __init__(self, machine: Machine, profile: Profile, edition: int | None = None) -> None:
         super().__init__(machine, profile)
-        self.it = Interpreter(machine, profile, self.host, lambda step: self.rows.append(step.row))
+        self.it = Interpreter(machine, profile, self.host, lambda step: self.rows.append(step.row), edition)
 
     def message(self, name: str, values: dict[str, Any]) -> Any:
         made = {n: _zero(f.type) for n, f in self.machine.messages[name].fields.items()}
@@ -301,10 +309,16 @@ class InterpreterDriver(Driver):
     def _family(self, name: str) -> str:
         return (self.machine.variables.get(name) or self.machine.regions[name]).family
 
-    def start(self, values: dict[str, Any]) -> None:
-        """Begin with these states and values (outside families)."""
+    def place(self, values: dict[str, Any], key: Any = None) -> None:
         for n, v in values.items():
-            self.it.values[n, None] = v
+            family = self._family(n)
+            if family:
+                self.it._enter(family, key)
+            self.it.values[n, key if family else None] = v
+
+    def arm(self, timers: dict[str, int | None], debts: dict[str, tuple[tuple[Any, ...], int] | None]) -> None:
+        self.it.timers |= timers
+        self.it.debts |= {n: Owed(owed[0], owed[1], "MUST") if owed else None for n, owed in debts.items()}
 
 
 class GeneratedDriver(Driver):
@@ -346,10 +360,18 @@ class GeneratedDriver(Driver):
             found[f"{n}_args"] = tuple(getattr(it, f"{n}_{p}") for p, _ in debt.params) if due is not None else None
         return found
 
-    def start(self, values: dict[str, Any]) -> None:
-        """Begin with these states and values (outside families)."""
+    def place(self, values: dict[str, Any], key: Any = None) -> None:
         for n, v in values.items():
-            setattr(self.it, attribute(n), v)
+            owner = self.machine.variables.get(n) or self.machine.regions[n]
+            setattr(getattr(self.it, f"_{owner.family}_of")(key) if owner.family else self.it, attribute(n), v)
+
+    def arm(self, timers: dict[str, int | None], debts: dict[str, tuple[tuple[Any, ...], int] | None]) -> None:
+        for n, at in timers.items():
+            setattr(self.it, f"{n}_at", at)
+        for n, owed in debts.items():
+            setattr(self.it, f"{n}_due", owed[1] if owed else None)
+            for (p, _), value in zip(self.machine.debts[n].params, owed[0] if owed else (), strict=False):
+                setattr(self.it, f"{n}_{p}", value)
 
 
 @cache

@@ -107,10 +107,21 @@ def test_an_unlawful_capture_is_1_and_its_report_names_clause_row_packet_and_wha
 def test_a_capture_that_proves_nothing_is_3(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     packets = list(read_packets(CAPTURE))
     with PcapWriter(folder / "midway.pcap", packets[0].linktype, 262_144) as writer:
-        for packet in packets[6:]:
+        for packet in packets[6:8]:
             writer.write(packet.time_us, packet.data)
     assert main(["judge", "midway.pcap"]) == 3
     assert "the opening was not captured" in capsys.readouterr().out
+
+
+def test_a_capture_without_the_opening_is_judged_from_the_middle(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    packets = list(read_packets(CAPTURE))
+    with PcapWriter(folder / "midway.pcap", packets[0].linktype, 262_144) as writer:
+        for packet in packets[6:]:
+            writer.write(packet.time_us, packet.data)
+    assert main(["judge", "midway.pcap", "--json", "m.json"]) == 0
+    assert "pass (from the middle: judged from packet " in capsys.readouterr().out
+    ends = json.loads((folder / "m.json").read_text("utf-8"))["connections"]
+    assert all(end["reason"].startswith("from the middle") for end in ends)
 
 
 def test_a_capture_without_tcp_is_said_to_hold_none(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:

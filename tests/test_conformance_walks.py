@@ -11,16 +11,17 @@ from wirelaw.conformance import campaign, report
 from wirelaw.conformance.bench import Bench, make_walk, routes_of, run_traces, tcp_law
 from wirelaw.conformance.campaign import Progress, Standing, run, save_witness
 from wirelaw.conformance.explore import Explorer, Goals, draw_isn, draw_options
-from wirelaw.conformance.mutants import measure, mutants, running
+from wirelaw.conformance.mutants import mutants, running
 from wirelaw.conformance.peer import octets
 from wirelaw.conformance.peers.linux import LinuxPeer
 from wirelaw.conformance.peers.linux import missing as linux_is_missing
 from wirelaw.conformance.peers.wirelaw import WirelawPeer
 from wirelaw.conformance.peers.wirelaw_qemu import WirelawQemuPeer
 from wirelaw.conformance.peers.wirelaw_qemu import missing as qemu_is_missing
+from wirelaw.conformance.power import measure
 from wirelaw.conformance.replay import replay
 from wirelaw.conformance.shrink import shrink
-from wirelaw.conformance.trace import Call, Trace, Wait, load_trace, parse_trace
+from wirelaw.conformance.trace import Call, Step, Trace, Wait, load_trace, parse_trace
 from wirelaw.conformance.walk import WalkResult
 from wirelaw.oracle.capture import read_packets
 from wirelaw.oracle.verdict import Grade
@@ -29,6 +30,26 @@ from wirelaw.tools.generate.module import generate
 
 LAST = ("CLOSED", "TIME_WAIT")
 """Where a peer that got the FIN first ends: TIME-WAIT if its user had called CLOSE before, which nobody sees."""
+
+KILLED = (
+    "[fin.here] does nothing",
+    "[ack.open] does nothing",
+    "[ack.some] does nothing",
+    "[syn_sent.both] does nothing",
+    "[text.next] does nothing",
+    "[text.gone] does nothing",
+    "[listen.rst] without s.rst",
+    "[listen.syn] rcv_nxt = s.seq + 1 + 1",
+    "[tx.fin] never",
+    "[tx.data] never",
+    "[rst.exact] goes to ESTABLISHED",
+    "[timeout.user] goes to ESTABLISHED",
+    "[text.next] owe ack(rcv_nxt) late",
+    "[tx.data] ensure user_timeout early",
+    "[tx.data] ensure user_timeout late",
+    "[finish.wait2] start time_wait late",
+)
+"""Mutants of the law, of every kind, that walks must notice."""
 
 HANDSHAKE = """wirelaw trace 1
 peer wirelaw
@@ -146,7 +167,7 @@ def test_a_broken_stack_is_found_shrunk_and_its_witness_shows_it_again(tmp_path:
 
 
 def test_shrinking_keeps_exactly_what_is_needed() -> None:
-    steps = (*(Wait(n) for n in range(20)), Call("close"), *(Wait(n) for n in range(20)), Call("abort"))
+    steps: tuple[Step, ...] = (*(Wait(n) for n in range(20)), Call("close"), *(Wait(n) for n in range(20)), Call("abort"))
     trace = Trace("wirelaw", "client", 0, 0, steps)
 
     def play(candidates: object) -> list[bool]:
@@ -156,15 +177,10 @@ def test_shrinking_keeps_exactly_what_is_needed() -> None:
 
 
 def test_the_suite_kills_mutants_of_the_law_and_passes_the_law() -> None:
-    sample = (
-        "[fin.here] does nothing",
-        "[ack.some] does nothing",
-        "[listen.rst] without s.rst",
-        "[syn_sent.both] does nothing",
-        "[text.next] does nothing",
-    )
-    power = measure(walks=120, only=sample)
-    assert {o.mutant: o.killed for o in power.outcomes} == dict.fromkeys(sample, True)
+    power = measure(sample=len(KILLED), walks=120, only=KILLED)
+    assert {o.mutant: o.finding for o in power.outcomes if not o.killed} == {}
+    assert {o.mutant for o in power.outcomes} == set(KILLED)
+    assert {o.kind for o in power.outcomes} == {"row", "guard", "action", "target", "constant", "timer"}
 
 
 @pytest.mark.net

@@ -356,7 +356,7 @@ def test_a_missing_program_is_named_with_its_package():
 def test_a_port_in_use_is_the_users_mistake():
     with socket.create_server(("127.0.0.1", 0)) as server:
         port = server.getsockname()[1]
-        with pytest.raises(UserError, match=r"QEMU did not start.*forward"):
+        with pytest.raises(UserError, match=r"may not forward a port: .*in use.*choose another"):
             QemuMachine([UserNet((Forward(80, port),))])
 
 

@@ -203,13 +203,13 @@ def without_offloads(link: Link) -> None:
 
 @in_namespace
 def test_tap_with_offloads() -> None:
-    with opened(TapLink("tap0", mac=OUR_MAC)) as link:
+    with opened(TapLink("tap0", mac=OUR_MAC, create=True)) as link:
         with_offloads(link)
 
 
 @in_namespace
 def test_tap_without_offloads() -> None:
-    with opened(TapLink("tap0", mac=OUR_MAC, offload=False)) as link:
+    with opened(TapLink("tap0", mac=OUR_MAC, offload=False, create=True)) as link:
         without_offloads(link)
         with pytest.raises(ValueError, match="opened without it"):
             link.transmit(60, Offload(needs_csum=True))
@@ -235,7 +235,7 @@ def test_qemu_on_tap_without_offloads() -> None:
 
 @in_namespace
 def test_a_tap_that_is_down_or_deleted_is_a_link_that_is_down() -> None:
-    with TapLink("tap0") as link, IPRoute() as route:
+    with TapLink("tap0", create=True) as link, IPRoute() as route:
         assert not link.link_up
         assert link.send(bytes(60))
         assert link.counters.tx_dropped == 1
@@ -254,12 +254,12 @@ def test_a_tap_that_is_down_or_deleted_is_a_link_that_is_down() -> None:
 
 @in_namespace
 def test_a_tap_frees_its_interface_and_is_exclusive() -> None:
-    with TapLink("tap0"), pytest.raises(UserError, match=r"'tap0' cannot be used: Device or resource busy"):
-        TapLink("tap0")
+    with TapLink("tap0", create=True), pytest.raises(UserError, match=r"'tap0' cannot be used: Device or resource busy"):
+        TapLink("tap0", create=True)
     assert "tap0" not in [name for _, name in socket.if_nameindex()]
     with pytest.raises(UserError, match="'lo' cannot be used"):
         TapLink("lo")
-    link = TapLink("tap0")
+    link = TapLink("tap0", create=True)
     link.close()
     link.close()
     assert not link.link_up
@@ -267,7 +267,7 @@ def test_a_tap_frees_its_interface_and_is_exclusive() -> None:
 
 def without_a_right() -> None:
     with pytest.raises(MissingMeans, match="unshare -rn"):
-        TapLink("tap0")
+        TapLink("tap0", create=True)
 
 
 test_a_tap_in_a_network_of_others_names_the_missing_right = in_namespace(without_a_right, "-r")
@@ -276,16 +276,16 @@ test_a_tap_in_a_network_of_others_names_the_missing_right = in_namespace(without
 def test_a_missing_tun_device_is_named(monkeypatch, tmp_path):
     monkeypatch.setattr(tap, "TUN_DEVICE", tmp_path / "tun")
     with pytest.raises(MissingMeans, match="modprobe tun"):
-        TapLink("tap0")
+        TapLink("tap0", create=True)
     (tmp_path / "tun").mkdir()
     with pytest.raises(MissingMeans, match="cannot be opened for 'tap0'"):
-        TapLink("tap0")
+        TapLink("tap0", create=True)
 
 
 @pytest.mark.parametrize("name", ["", "x" * 16])
 def test_an_impossible_interface_name_is_refused(name):
     with pytest.raises(UserError, match="1 to 15 characters"):
-        TapLink(name)
+        TapLink(name, create=True)
 
 
 if __name__ == "__main__":

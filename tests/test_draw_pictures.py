@@ -5,19 +5,24 @@ from __future__ import annotations
 import re
 import shutil
 import subprocess
+from functools import cache
 from itertools import pairwise
 from pathlib import Path
+from xml.etree import ElementTree
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from wirelaw.impl.runtime.errors import MissingMeans, UserError
 from wirelaw.spec.language.load import SPEC, Law, load
-from wirelaw.spec.language.model import Machine
+from wirelaw.spec.language.model import Machine, Row
+from wirelaw.tools.cli import main
 from wirelaw.tools.draw import View, draw, render
 from wirelaw.tools.draw.graph import build
 from wirelaw.tools.draw.layout import Layout, layout_of, parse_layout
 from wirelaw.tools.draw.route import Box, Wanted, route
+from wirelaw.tools.draw.words import one_line, shorten
+from wirelaw.tools.verbs.draw import machines_named
 
 LAW = Path(__file__).parent / "fixtures" / "draw"
 MACHINES = ("sketch.connection", "sketch.transport")
@@ -43,6 +48,11 @@ def text(machine: Machine, fmt: str, view: View | None = None, layout: Layout | 
     made = draw(machine, fmt, view, layout)
     assert isinstance(made, str)
     return made
+
+
+@cache
+def shipped() -> Law:
+    return load()
 
 
 def changing_rows(machine: Machine) -> set[str]:
@@ -108,7 +118,7 @@ def test_alternatives_of_an_either_are_all_there(transport: Machine) -> None:
 
 
 def test_listed_targets_keep_only_the_excepted_arrows(tcp: Machine) -> None:
-    graph = build(tcp, listed={"CLOSED": frozenset({"TIME_WAIT"})})
+    graph = build(tcp, layout=Layout(listed={"CLOSED": frozenset({"TIME_WAIT"})}))
     assert [e.source for e in graph.edges if e.target == "CLOSED"] == ["TIME_WAIT"]
     assert {t.row for t in graph.moves} == changing_rows(tcp)
 
@@ -127,14 +137,49 @@ def test_every_state_and_every_state_changing_row_appears(law: Law, name: str, f
     assert changing_rows(machine) <= words
 
 
+def idle(row: Row) -> bool:
+    """A row that changes nothing, sends nothing and says nothing; found without the code under test."""
+    return not row.actions and not (row.role == "output" and row.event) and row.ending.kind in ("next", "stop", "stay", "drop", "refuse")
+
+
 @pytest.mark.parametrize("fmt", ["dot", "mermaid"])
-def test_the_neighbourhood_holds_all_rows_of_its_state(tcp: Machine, fmt: str) -> None:
+def test_the_neighbourhood_holds_the_rows_of_its_state_that_do_something(tcp: Machine, fmt: str) -> None:
     for state in tcp.states:
         made = text(tcp, fmt, View(state=state))
-        for row in tcp.rows():
-            if row.role != "gate" and (not row.states or state in row.states):
-                assert re.search(rf"(\[|#91;){re.escape(row.id)}(\]|#93;)", made), (state, row.id)
-        assert "3.10" in made
+        here = [r for r in tcp.rows() if r.role != "gate" and (not r.states or state in r.states)]
+        for row in here:
+            assert bool(re.search(rf"(\[|#91;){re.escape(row.id)}(\]|#93;)", made)) == (not idle(row)), (state, row.id)
+        counted = sum(int(n) for n in re.findall(r"(\d+) without effect", made)) + sum(int(n) for n in re.findall(r"(\d+) refused", made))
+        assert counted == sum(idle(r) for r in here)
+        assert "RFC 9293 3.10" in made
+        assert not re.search(r"\bMUST\b", made), "a clause is named, not its level alone"
+
+
+def test_the_neighbourhood_joins_the_state_to_those_before_and_after(tcp: Machine) -> None:
+    made = text(tcp, "dot", View(state="ESTABLISHED"))
+    for other in ("SYN_SENT", "SYN_RECEIVED"):
+        assert f'"from {other}" -> "from {other}: rows"' in made
+        assert f'"from {other}: rows" -> "ESTABLISHED"' in made
+    for other in ("FIN_WAIT_1", "CLOSE_WAIT", "CLOSED"):
+        assert f'"ESTABLISHED" -> "to {other}: rows"' in made
+        assert f'"to {other}: rows" -> "to {other}"' in made
+    assert "if FIN, seq = rcv_nxt" in made
+
+
+def test_conditions_are_cut_between_two_and_those_that_tell_apart_come_first() -> None:
+    parts = ("shared by all rows of the table", "own to this row", "shared by all rows too")
+    common = {parts[0]: 5, parts[1]: 1, parts[2]: 5}
+    assert one_line(parts, common, 200) == ", ".join(parts)
+    assert one_line(parts, common, 24) == "own to this row, …"
+
+
+@given(st.text(st.characters(categories=["L", "Zs"]), max_size=60), st.integers(4, 40))
+def test_words_are_never_cut_in_the_middle(words: str, longest: int) -> None:
+    words = " ".join(words.split())
+    short = shorten(words, longest)
+    assert len(short) <= max(longest, 1)
+    if short != words and " " in words[: longest - 1]:
+        assert words[len(short) - 1] == " "
 
 
 @pytest.mark.parametrize("name", MACHINES)
@@ -182,7 +227,9 @@ def edge_line(made: str, source: str, target: str) -> str:
 
 
 def test_coverage_colours_edges_and_greys_the_never_taken(tcp: Machine) -> None:
-    made = text(tcp, "dot", View(coverage={"tx.syn": 1, "syn.answer": 40, "rst.synced": 7}), Layout())
+    made = text(
+        tcp, "dot", View(coverage={("tx.syn", "CLOSED"): 1, ("syn.answer", "SYN_SENT"): 40, ("rst.synced", "CLOSING"): 7}), Layout()
+    )
     rare, busy, never = (edge_line(made, *e) for e in (("CLOSED", "SYN_SENT"), ("SYN_SENT", "ESTABLISHED"), ("LISTEN", "SYN_RECEIVED")))
     colors = [re.search(r' color="(#\w+)"', line) for line in (rare, busy, never)]
     assert len({c.group(1) for c in colors if c}) == 3
@@ -209,6 +256,22 @@ def test_a_row_taken_twice_bears_both_numbers(tcp: Machine) -> None:
     assert "CLOSED --> SYN_SENT : (1, 3)" in text(tcp, "mermaid", View(trace=run))
 
 
+def test_a_row_of_several_states_is_counted_where_it_was_taken(tcp: Machine) -> None:
+    made = text(tcp, "dot", View(coverage={("tx.fin", "ESTABLISHED"): 5}), Layout())
+    assert "×5<" in edge_line(made, "ESTABLISHED", "FIN_WAIT_1")
+    for source, target in (("SYN_RECEIVED", "FIN_WAIT_1"), ("CLOSE_WAIT", "LAST_ACK")):
+        assert "×" not in edge_line(made, source, target)
+        assert 'style="dashed"' in edge_line(made, source, target)
+    assert "×≤" not in made
+
+
+def test_counts_of_rows_alone_are_shown_as_bounds(tcp: Machine) -> None:
+    made = text(tcp, "dot", View(coverage={("tx.fin", ""): 5, ("tx.syn", ""): 2}), Layout())
+    assert "×≤5<" in edge_line(made, "SYN_RECEIVED", "FIN_WAIT_1")
+    assert "×2<" in edge_line(made, "CLOSED", "SYN_SENT"), "the row leads from one state only"
+    assert "not the states they were taken in" in made
+
+
 # --- layouts -------------------------------------------------------------------------------------------------------------
 
 
@@ -231,6 +294,12 @@ def test_placed_states_are_pinned_and_paths_are_heavier(tcp: Machine) -> None:
         ("paint CLOSED", "expected `place"),
         ("path short CLOSED", "expected `place"),
         ("list CLOSED except NOWHERE", "no state NOWHERE"),
+        ("band CLOSED NOWHERE as A phase", "no state NOWHERE"),
+        ("band CLOSED as", "expected `place"),
+        ("note NOWHERE 1 2", "no state NOWHERE"),
+        ("note CLOSED here", "expected `place"),
+        ("names shouted", "expected `place"),
+        ("say nope rcv something", "no row [nope]"),
     ],
 )
 def test_a_wrong_layout_is_refused_with_its_place(tcp: Machine, written: str, complaint: str) -> None:
@@ -244,8 +313,38 @@ def test_the_layouts_that_ship_fit_their_laws() -> None:
     assert shipped
     machines = [m for folder in {p.parent for p in shipped} for m in load([folder]).machines.values()]
     for path in shipped:
-        owners = [m for m in machines if m.name.rpartition(".")[2] == path.stem and layout_of(m) != Layout()]
+        here = [m for m in machines if Path(m.span.file).parent.resolve() == path.parent.resolve()]
+        owners = [m for m in here if m.name.rpartition(".")[2] == path.stem]
         assert owners, f"{path} belongs to no machine"
+        for machine in owners:
+            assert parse_layout(path.read_text("utf-8"), str(path), machine) == layout_of(machine)
+
+
+def test_a_layout_writes_names_and_captions(transport: Machine) -> None:
+    layout = parse_layout("names CamelCase\nsay keys.switch [both said strict] / new keys\nsay kx.newkeys rcv the switch\n", "x", transport)
+    captions = {(e.source, e.target): [words for words, _ in e.captions] for e in build(transport, layout=layout).edges}
+    assert captions["SWITCHING", "KEYED"] == ["rcv the switch", "[both said strict] / new keys"]
+    assert captions["CHAN_FREE", "CHAN_OPENING"] == ["snd OpenRequest"]
+
+
+def test_bands_notes_and_regions_of_a_placed_figure(transport: Machine) -> None:
+    places = "".join(f"place {state} {i % 3} {i // 3}\n" for i, state in enumerate(transport.states))
+    layout = parse_layout(places + "band READY PROPOSED as Agreement\nnote KEYED 3 1\n", "x", transport)
+    made = text(transport, "dot", layout=layout)
+    assert '"(band 0)"' in made
+    assert "<Agreement>" in made
+    assert '"(region kx)"' in made
+    assert "region chan: one for each channel (family channel)" in made
+    assert "in KEYED" in made
+    assert "rcv unimplemented" in made
+
+
+def test_what_a_law_merely_allows_is_counted_beside_what_it_demands() -> None:
+    machine = shipped().machine("arp.neighbour")
+    made = text(machine, "dot")
+    assert "+1 ◇" in edge_line(made, "ABSENT", "REACHABLE")
+    assert "the law allows it beside others" in made
+    assert "unasked" in text(machine, "dot", View(state="REACHABLE"))
 
 
 coordinate = st.integers(0, 3)
@@ -304,7 +403,7 @@ def test_without_graphviz_the_error_names_package_and_ways_around(
     [
         ("gif", View(), "no picture format `gif`"),
         ("dot", View(state="ESTABLISH"), "no state ESTABLISH"),
-        ("dot", View(coverage={"nope": 1}), "coverage names row [nope]"),
+        ("dot", View(coverage={("nope", ""): 1}), "coverage names row [nope]"),
         ("dot", View(trace=["nope"]), "trace names row [nope]"),
         ("dot", View(trace=[], coverage={}), "ask for one of them"),
     ],
@@ -319,3 +418,69 @@ def test_a_file_of_unknown_kind_is_refused(tcp: Machine, tmp_path: Path) -> None
         render(tcp, tmp_path / "picture.doc")
     with pytest.raises(UserError, match="cannot write the picture"):
         render(tcp, tmp_path / "missing" / "picture.dot")
+
+
+# --- the pictures that ship ----------------------------------------------------------------------------------------------
+
+SHIPPED = {
+    "tcp": "tcp.connection", "tls": "tls13.client", "ssh": "ssh.transport.client", "arp": "arp.neighbour", "dns": "dns.query",
+}  # fmt: skip
+DOCS = Path(__file__).parent.parent / "docs"
+
+
+def words(svg: bytes | str) -> list[str]:
+    """What a picture says; its coordinates depend on the version of Graphviz and its fonts."""
+    return [t for e in ElementTree.fromstring(svg).iter() if e.tag.endswith(("}text", "}title")) for t in e.itertext()]
+
+
+@needs_dot
+@pytest.mark.parametrize("name", SHIPPED)
+def test_pictures_of_the_documentation_are_fresh(name: str) -> None:
+    kept = DOCS / f"{name}.svg"
+    made = draw(shipped().machine(SHIPPED[name]), "svg")
+    assert words(kept.read_bytes()) == words(made), f"draw it anew: wirelaw draw {SHIPPED[name]} -o docs/{name}.svg"
+    assert kept.stat().st_size < 100_000
+
+
+@pytest.mark.parametrize("name", [*SHIPPED.values(), "stop_and_wait.sender", "stop_and_wait.receiver", "ssh.transport.server"])
+def test_no_two_arrows_of_a_figure_are_alike(name: str) -> None:
+    machine = shipped().machine(name)
+    edges = build(machine, layout=layout_of(machine)).edges
+    captions = [(e.source, caption) for e in edges for caption, ts in e.captions if not ts[0].label.choice]
+    assert len(captions) == len(set(captions))
+    assert not [caption for _, caption in captions if caption.endswith("…]")]
+
+
+# --- which machine is meant ----------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("name", "found"),
+    [
+        ("tcp", ["tcp.connection"]),
+        ("tls", ["tls13.client"]),
+        ("ssh", ["ssh.transport.client", "ssh.transport.server"]),
+        ("ssh.transport.server", ["ssh.transport.server"]),
+        ("net", ["arp.neighbour", "dns.query"]),
+        ("examples", ["stop_and_wait.sender", "stop_and_wait.receiver"]),
+    ],
+)
+def test_a_folder_or_the_beginning_of_a_name_means_its_machines(name: str, found: list[str]) -> None:
+    assert machines_named(shipped(), name) == found
+
+
+@pytest.mark.parametrize(
+    ("name", "meant"), [("tpc", "did you mean tcp.connection"), ("conection", "tcp.connection"), ("zzz", "there are arp.")]
+)
+def test_an_unknown_machine_is_answered_with_those_that_may_be_meant(name: str, meant: str) -> None:
+    with pytest.raises(UserError, match=re.escape(meant)):
+        machines_named(shipped(), name)
+
+
+@pytest.mark.parametrize("arguments", [["ssh"], ["ssh", "-o", "picture.dot"]])
+def test_several_machines_are_drawn_into_a_file_each(arguments: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert main(["draw", *arguments, *([] if "-o" in arguments else ["--format", "dot"])]) == 0
+    drawn = sorted(p.name for p in tmp_path.iterdir() if p.suffix == ".dot")
+    stem = "picture-" if "-o" in arguments else "ssh.transport."
+    assert drawn == [f"{stem}client.dot", f"{stem}server.dot"]

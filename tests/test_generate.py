@@ -139,6 +139,25 @@ def test_choices_are_folded_and_impossible_rows_left_out() -> None:
     assert "[reset]" not in text
 
 
+def test_macros_of_the_law_are_methods_and_worked_out_once(tmp_path: Path) -> None:
+    rows = """var a, b, w, last : u32 var c : bool
+      def room = max(min(a, b) - select(c, 12, 0), 64)
+      def twice = select(room > 70, room * 2, room + 1)
+      table t on z(m) { [a] if last < twice stop { last = twice; w = room } [b] otherwise stop { last = room + 5 } }"""
+    law = load(list(law_of(tmp_path, rows)))
+    text = generate(law.machine("a.b"), law.profile("wirelaw", "a.b"))
+    room = "max(min(self.a, self.b) - (12 if self.c else 0), 64)"
+    assert text.count(room) == 1
+    assert f'def _room(self) -> int:\n        """`room` of the law."""\n        return {room}\n' in text
+    assert "room = self._room()\n        return room * 2 if room > 70 else room + 1\n" in text
+    made = generated_module(text)
+    machine = made.AB(None)  # type: ignore[attr-defined]
+    machine.a, machine.b, machine.c = 200, 100, True
+    for seen in ((176, 88), (93, 88), (176, 88)):
+        machine.on_z(made.Z(), 0)  # type: ignore[attr-defined]
+        assert (machine.last, machine.w) == seen
+
+
 def test_parameters_are_module_constants() -> None:
     law = load([SPEC / "tcp", SPEC / "profiles" / "tcp.profile"])
     module = generated_module(generate(law.machine("tcp.connection"), law.profile("wirelaw", "tcp.connection")))

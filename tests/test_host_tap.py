@@ -7,7 +7,7 @@ import sys
 import pytest
 
 INSIDE = """
-import socket
+import asyncio, socket
 from wirelaw.impl.net import Host, HostConfig
 
 with Host.on("tap", HostConfig.of("10.9.0.2/24"), name="wl0") as host:
@@ -43,6 +43,47 @@ with Host.on("tap", HostConfig.of("10.9.0.2/24"), name="wl0") as host:
             pass
         else:
             raise AssertionError("we did not understand the kernel's port unreachable")
+
+async def serve(host):
+    async with await host.async_listen(7) as listener:
+        reader, writer = await asyncio.open_connection("10.9.0.2", 7)
+        async with await listener.accept() as stream:
+            assert stream.peername == writer.get_extra_info("sockname")
+            writer.write(DATA)
+            writer.write_eof()
+            got = b""
+            while piece := await stream.read(1 << 16):
+                got += piece
+            assert got == DATA
+            await stream.write(DATA)
+            await stream.finish()
+            assert await reader.read(-1) == DATA
+            writer.close()
+
+async def ask(host):
+    async def echo(reader, writer):
+        writer.write(await reader.read(-1))
+        writer.close()
+
+    async with await asyncio.start_server(echo, "10.9.0.1", 0) as server:
+        async with await host.async_connect(server.sockets[0].getsockname()) as stream:
+            await stream.write(DATA)
+            await stream.finish()
+            got = b""
+            while piece := await stream.read(1 << 16):
+                got += piece
+            assert got == DATA
+    try:
+        await host.async_connect(("10.9.0.1", 9))
+    except ConnectionRefusedError:
+        pass
+    else:
+        raise AssertionError("a closed port was not refused")
+
+DATA = bytes(range(256)) * 8000
+with Host.on("tap", HostConfig.of("10.9.0.2/24"), name="wl0") as host:
+    asyncio.run(asyncio.wait_for(serve(host), 30))
+    asyncio.run(asyncio.wait_for(ask(host), 30))
 """
 
 SETUP = """
@@ -64,7 +105,7 @@ def namespace_fault() -> str | None:
 
 
 @pytest.mark.net
-def test_ping_udp_fragments_and_port_unreachable_with_the_kernel() -> None:
+def test_ping_udp_fragments_unreachable_ports_and_asyncio_streams_with_the_kernel() -> None:
     fault = namespace_fault()
     if fault:
         pytest.skip(f"no TAP in a network namespace: {fault}")

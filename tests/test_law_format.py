@@ -8,10 +8,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from wirelaw.spec.language.diagnostics import LawError, Span
 from wirelaw.spec.language.load import SPEC
-from wirelaw.spec.language.parse import parse_law
+from wirelaw.spec.language.parse import parse_law, parse_profiles
 from wirelaw.tools.format import WIDTH, _pieces, format_law, line_of, main, tokens
 
 SHIPPED = sorted(SPEC.rglob("*.law"))
+PROFILES = sorted([*SPEC.rglob("*.profile"), *(Path(__file__).parent / "fixtures").rglob("*.profile")])
 BAD = sorted((Path(__file__).parent / "fixtures" / "bad_law").glob("*.law"))
 
 
@@ -50,6 +51,19 @@ def test_meaning_and_comments_are_kept_and_twice_is_once(path: Path) -> None:
     check_formatting(text)
 
 
+def check_profile(text: str) -> str:
+    made = format_law(text, "x.profile")
+    assert meaning(parse_profiles(made, "")) == meaning(parse_profiles(text, ""))
+    assert format_law(made, "x.profile") == made
+    assert comments(made) == comments(text)
+    return made
+
+
+@pytest.mark.parametrize("path", PROFILES, ids=lambda p: f"{p.parent.name}/{p.name}")
+def test_a_profile_keeps_its_meaning_and_comments(path: Path) -> None:
+    check_profile(path.read_text("utf-8"))
+
+
 SPACE = st.sampled_from([" ", "  ", "\n", " \n  ", "\n\n\n"])
 ROWS = """[a.{i}] OPEN | CLOSED if s.len > -1 and not (s.syn or s.rst) stay
 likely [b.{i}] on seg(s) otherwise => { OPEN: CLOSED, CLOSED: OPEN } next { x = 1; y += 2 }
@@ -74,6 +88,34 @@ def test_any_spacing_gives_one_layout(rows: list[tuple[list[str], list[str]]]) -
     for i, (parts, _) in enumerate(rows):
         tight += " ".join(parts).replace("{i}", str(i)) + "\n"
     assert [x for x in format_law(tight + "}\n}").split("\n") if x] == [x for x in made.split("\n") if x]
+
+
+ITEMS = """choose c{i} = d
+set {long}{i} = 2 * 3s
+order tx.a , tx.b, {long}.c
+take [a.b{i}] go
+fill seg { n{i}: 1, {long}: none }
+"what it is for"
+# a comment"""
+
+
+@given(st.lists(st.tuples(st.sampled_from(ITEMS.split("\n")), st.sampled_from(["\n", "\n\n", " # why\n"]), SPACE), max_size=9))
+def test_any_spacing_gives_one_profile(items: list[tuple[str, str, str]]) -> None:
+    text, tight = "profile  p for m.n{\n", "profile p for m.n {\n"
+    for i, (item, end, space) in enumerate(items):
+        if item[0] == "#":
+            text, tight = text + item + "\n", tight + item + "\n"
+            continue
+        words = item.replace("{i}", str(i)).replace("{long}", "a_very_long_name_" * (i % 3 * 3 + 1)).split(" ")
+        quoted = item[0] == '"'
+        text += (" " if quoted else space).join(words) + end
+        tight += " ".join(words) + end
+    assert check_profile(text + "}\n") == check_profile(tight + "}\n")
+
+
+def test_values_stand_in_a_column() -> None:
+    made = check_profile("profile p for m.n { set a=1s\nchoose longer = x\n\nset b   = 2\norder  a.b,c.d take [r] go\n}")
+    assert made == ("profile p for m.n {\n  set a         = 1s\n  choose longer = x\n\n  set b = 2\n  order a.b, c.d\n  take [r] go\n}\n")
 
 
 def test_rows_stand_in_columns() -> None:

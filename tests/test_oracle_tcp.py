@@ -12,7 +12,7 @@ from wirelaw.oracle.adapters.tcp import Connection, Demultiplexer, Direction, ob
 from wirelaw.oracle.capture import read_packets
 from wirelaw.oracle.explanation import render
 from wirelaw.oracle.judge import Judge, Observed
-from wirelaw.oracle.mutate import try_corruptions
+from wirelaw.oracle.mutate import feed, try_corruptions, with_fields
 from wirelaw.oracle.rows import CompiledLaw, compile_law
 from wirelaw.oracle.tcp import ConnectionJudge, judge_capture
 from wirelaw.oracle.verdict import Bounds, Environment, Grade
@@ -80,8 +80,6 @@ def test_corrupted_segments_are_caught_and_named() -> None:
     ids=["acknowledges what never came", "other octets than before", "checksum", "MSS outside a SYN"],
 )  # type: ignore[misc]
 def test_a_wrong_acknowledgment_names_its_clause(change, clause: str) -> None:  # type: ignore[no-untyped-def]
-    from wirelaw.oracle.mutate import feed, with_fields  # noqa: PLC0415
-
     judge = Judge(tcp(), subject="10.7.0.2")
     trace = trace_of("half-close-server", 40)
     at = next(n for n, o in enumerate(trace) if o.is_output and n > 4 and not o.message.fin)
@@ -91,6 +89,23 @@ def test_a_wrong_acknowledgment_names_its_clause(change, clause: str) -> None:  
     assert verdict.grade is Grade.FAIL
     assert verdict.findings[-1].clause == clause, render(verdict.findings[-1])
     assert verdict.findings[-1].number == trace[at].number
+
+
+def test_a_reset_that_is_a_reply_has_a_right_checksum() -> None:
+    trace = trace_of("refused-server", 4)
+    at = next(n for n, o in enumerate(trace) if o.is_output and o.message.rst)
+    judge = Judge(tcp(), subject="10.7.0.2")
+    for n, seen in enumerate(trace):
+        feed(judge, seen if n != at else seen._replace(message=with_fields(seen.message, {"sum_ok": False})))
+    verdict = judge.finish()
+    assert verdict.grade is Grade.FAIL
+    finding = verdict.findings[-1]
+    assert (finding.clause, finding.row, finding.number) == ("rfc9293:MUST-2", "g.sum", trace[at].number), render(finding)
+
+
+def test_replies_are_corrupted_too() -> None:
+    outcomes = list(try_corruptions(Judge(tcp()), trace_of("refused-server", 4)))
+    assert {(o.corruption.row, o.is_named) for o in outcomes} >= {("g.sum", True), ("g.mss", True), ("g.scale", True)}
 
 
 def test_an_acknowledgment_that_never_comes_fails_by_silence() -> None:

@@ -225,7 +225,7 @@ def test_a_far_capture_never_fails() -> None:
 
 @pytest.mark.parametrize(
     "bounds",
-    [Bounds(configurations=1), Bounds(pending=2), Bounds(steps=3), Bounds(seconds=0)],
+    [Bounds(configurations=0), Bounds(pending=2), Bounds(steps=3), Bounds(seconds=0)],
     ids=["configurations", "pending", "steps", "seconds"],
 )
 def test_a_bound_reached_is_inconclusive_never_a_verdict(bounds: Bounds) -> None:
@@ -251,3 +251,26 @@ def test_the_report_reads_as_a_bug_report() -> None:
     assert lines[2].endswith("n == got   <- does not hold: n is 1 too high")
     assert any(line.startswith("  in         OPEN, got = 1") for line in lines)
     assert any("replay: wirelaw replay case.trace" in line for line in lines)
+
+
+def test_an_ending_among_many_waiting_inputs_is_no_confusion() -> None:
+    """It may have been sent before or after each of them; those after it are still to be refused."""
+    text = """machine t.ending {
+      region life : OPEN initial, SHUT
+      message ask { n : u32 }
+      message end { n : u32 }
+      input ask(m) through intake
+      output end(o) unsaid { n free }
+      var got : u32
+      table intake on ask(m) { [a] OPEN stop { got = m.n } @t:a  [late] SHUT stop { send end(n: m.n) } @t:late MUST }
+      may [e] OPEN emit end() => SHUT @t:e
+    }"""
+    judge = Judge(law(text))
+    for n in range(1, 101):
+        judge.input("ask", message(n=n), n, n)
+    judge.output("end", message(n=0), 200, 101)
+    assert len(judge.frontier) == 101
+    judge.output("end", message(n=99), 300, 102)
+    judge.output("end", message(n=100), 400, 103)
+    assert len(judge.frontier) == 1
+    assert judge.finish(5_000_000).grade is Grade.PASS

@@ -14,11 +14,24 @@ from wirelaw.spec.language.load import SPEC, load
 from wirelaw.tools.generate import generate
 
 CAPTURES = sorted((Path(__file__).parent / "fixtures" / "captures").glob("*.json"))
-PACKETS = 150  # of each connection: its opening, some of its middle
+PACKETS = 1000  # of each connection, most of which are shorter
 LAW = load([SPEC / "tcp", SPEC / "profiles" / "tcp.profile"])
 MACHINE, PROFILE = LAW.machine("tcp.connection"), LAW.profile("wirelaw", "tcp.connection")
 MODULE = generated_module(generate(MACHINE, PROFILE))
-HOST = {"room": 65535, "receive_buffer": 65535, "own_mss": 1460, "chunk": 1460, "window_shift": 7, "ready": True}
+BUFFER = 65535
+
+
+def host(segment: ObservedSegment, count: int) -> dict[str, Any]:
+    """Answers that vary as the capture does: a buffer that fills with its text, a device that is busy or cuts at times."""
+    mss = (1460, 1448, 536)[segment.seq % 3] if segment.syn else 1460
+    return {
+        "room": (BUFFER - segment.ack - segment.len * count) % (BUFFER + 1),
+        "receive_buffer": BUFFER,
+        "own_mss": mss,
+        "chunk": mss * (1, 1, 4, 44)[segment.wnd % 4],
+        "window_shift": segment.seq % 8,
+        "ready": (segment.seq + count) % 5 != 0,
+    }
 
 
 def fields(segment: ObservedSegment) -> dict[str, Any]:
@@ -34,13 +47,13 @@ class Pair:
     def __init__(self, isn: int) -> None:
         self.drivers: tuple[Driver, Driver] = (InterpreterDriver(MACHINE, PROFILE), GeneratedDriver(MACHINE, PROFILE, MODULE))
         for driver in self.drivers:
-            driver.host.answers |= {**HOST, "isn": isn}
+            driver.host.answers |= {"isn": isn}
 
-    def do(self, now: int, what: str, *args: Any) -> None:
-        """One event at `now` (microseconds), then all outputs."""
+    def do(self, now: int, host: dict[str, Any], what: str, *args: Any) -> None:
+        """One event at `now` (microseconds) with these answers of the host, then all outputs."""
         left, right = self.drivers
         for driver in self.drivers:
-            driver.host.answers["ts_clock"] = now // 1000
+            driver.host.answers |= host | {"ts_clock": now // 1000}
             for step in (("advance", now), (what, *args, now), ("pump", now)):
                 assert driver.attempt(*step) == "", step
         assert right.host.log == left.host.log
@@ -67,15 +80,17 @@ def replay(observations: list[Observation], near: Direction) -> set[str]:
     active = observations[0].direction == near
     own = [o.segment.seq for o in observations if o.direction == near]
     pair = Pair(own[0] % 2**32 if own else 0)
-    pair.do(observations[0].time, "call", "open_active" if active else "open_passive", ())
+    first = observations[0]
+    pair.do(first.time, host(first.segment, 0), "call", "open_active" if active else "open_passive", ())
     states = set()
-    for o in observations:
+    for count, o in enumerate(observations):
         s = o.segment
+        given = host(s, count)
         if o.direction != near:
-            pair.do(o.time, "input", "seg", fields(s))
+            pair.do(o.time, given, "input", "seg", fields(s))
         elif s.len:
-            pair.do(o.time, "call", "send", (s.len,))
+            pair.do(o.time, given, "call", "send", (s.len,))
         elif s.fin:
-            pair.do(o.time, "call", "close", ())
+            pair.do(o.time, given, "call", "close", ())
         states.add(str(pair.drivers[1].snapshot()["conn"]))
     return states

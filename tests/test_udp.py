@@ -190,7 +190,7 @@ def test_options() -> None:
     sock.bind(("", 0))
     assert sock.getsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF) == 12345
     assert sock.getsockopt(socket.SOL_SOCKET, socket.SO_BROADCAST) == 0
-    with pytest.raises(OSError, match="SO_RCVBUF and SO_BROADCAST only"):
+    with pytest.raises(OSError, match="SO_RCVBUF, SO_BROADCAST, IP_TOS and IP_TTL only"):
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
     with pytest.raises(ValueError, match="out of range"):
         sock.settimeout(-1)

@@ -9,45 +9,57 @@ import argparse
 import os
 import sys
 from collections.abc import Sequence
+from importlib import import_module
 
 from wirelaw.impl.runtime.errors import UserError
 from wirelaw.spec.language.diagnostics import LawError
-from wirelaw.tools.verbs import bench, conform, judge, law, run
 
 DONE, VIOLATION, BAD_INPUT, INCONCLUSIVE = 0, 1, 2, 3
 INTERRUPTED = 130
 
+# The module of `verbs` that makes each verb. Only the one asked for is imported: a check should not wait for a network stack.
+MODULES = {
+    "check": "check", "fmt": "law", "generate": "law", "draw": "draw", "judge": "judge", "conform": "conform", "peers": "conform",
+    "replay": "conform", "netd": "run", "ping": "run", "get": "run", "bench": "bench",
+}  # fmt: skip
 
-def parser() -> argparse.ArgumentParser:
-    """The whole command line."""
+
+def parser(verb: str = "") -> argparse.ArgumentParser:
+    """The command line: that of `verb`, or the whole where there is no such verb."""
     top = argparse.ArgumentParser(
         prog="wirelaw",
         description="Protocol state machines as law: one table that runs, judges, tests and draws itself.",
         epilog="Exit codes: 0 conformant or done, 1 a violation found, 2 bad input or missing means, 3 inconclusive.",
     )
     verbs = top.add_subparsers(dest="verb", required=True, metavar="VERB")
-    for module in (law, judge, conform, run, bench):
-        module.add_verbs(verbs)
+    for module in [MODULES[verb]] if verb in MODULES else dict.fromkeys(MODULES.values()):
+        import_module(f"wirelaw.tools.verbs.{module}").add_verbs(verbs)
     return top
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; its exit code."""
-    options = parser().parse_args(arguments)
+    given = sys.argv[1:] if arguments is None else arguments
+    called = " ".join(["wirelaw", *given[:1]])
     try:
+        options = parser(*given[:1]).parse_args(given)
         return int(options.run(options))
     except LawError as error:
         print(error, file=sys.stderr)
         return BAD_INPUT
     except UserError as error:
-        print(f"wirelaw {options.verb}: {error}", file=sys.stderr)
+        print(f"{called}: {error}", file=sys.stderr)
         return BAD_INPUT
     except KeyboardInterrupt:
-        print(f"wirelaw {options.verb}: interrupted", file=sys.stderr)
+        print(f"{called}: interrupted", file=sys.stderr)
         return INTERRUPTED
     except BrokenPipeError:  # the reader of our output has gone, as `head` does
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return DONE
+    except OSError as error:
+        about = f"{error.filename}: " if error.filename else ""
+        print(f"{called}: {about}{error.strerror or error}; check the path, the permissions and the room on the disk", file=sys.stderr)
+        return BAD_INPUT
 
 
 if __name__ == "__main__":

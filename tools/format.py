@@ -1,8 +1,9 @@
-"""The formatter of law text: `format_law`, and `main` for `format [--check] FILE..`.
+"""The formatter of law and profile text: `format_law`, and `main` for `format [--check] FILE..`.
 
 Rows of a table stand in columns (id, states, condition, ending, actions, clauses); a row that does not fit into a line is
 wrapped between its parts. Declarations keep the spacing their author gave them, since that is where hand-made alignment
-helps; they are only moved to the right depth. Comments stay where they are.
+helps; they are only moved to the right depth. In a profile the values of lines that follow each other stand in a column.
+Comments stay where they are.
 """
 
 from __future__ import annotations
@@ -107,7 +108,7 @@ def _wrapped(text: str, indent: str, ends: tuple[str, ...] = (",", ";")) -> list
 
 
 def format_law(text: str, file: str = "law") -> str:
-    """`text` in the one way a law is laid out. Raises LawError when it does not parse."""
+    """`text` in the one way a law, or by the name of `file` a profile, is laid out. Raises LawError when it does not parse."""
     text = text.expandtabs(4)
     return _Formatter(text, syntax_tree(text, file)).run()
 
@@ -123,7 +124,7 @@ class _Formatter:
         at = 0
         for machine in self.root.children:
             at = self.gap(at, machine.meta.start_pos, 0)
-            at = self.nest(machine, machine.children[1:], 0)
+            at = self.nest(machine, machine.children[2 if machine.data == "profile" else 1 :], 0)
         self.gap(at, len(self.text), 0)
         while self.lines and not self.lines[-1]:
             self.lines.pop()
@@ -161,11 +162,14 @@ class _Formatter:
         at = opening + 1
         is_table = node.data in ("table", "gate")
         layout = self.columns(children) if is_table else None
-        for child in children:
+        heads = self.heads(children) if node.data == "profile" else {}
+        for n, child in enumerate(children):
             at = self.gap(at, child.meta.start_pos, depth + 1)
             if layout is not None:
                 self.row(child, depth + 1, layout)
                 at = child.meta.end_pos
+            elif node.data == "profile":
+                at = self.item(child, depth + 1, heads.get(n, 0))
             else:
                 at = self.declaration(child, depth + 1)
         self.gap(at, node.meta.end_pos - 1, depth + 1)
@@ -209,6 +213,37 @@ class _Formatter:
 
     def has_comment(self, node: Any) -> bool:
         return any(t.kind == "comment" for t in tokens(self.slice(node)))
+
+    # --- profiles ----------------------------------------------------------------------------------------------
+
+    def heads(self, items: Sequence[Any]) -> dict[int, int]:
+        """By place of each `choose` and `set`: how wide what stands before its `=` is, in the lines that follow each other."""
+        runs: list[list[int]] = []
+        for n, item in enumerate(items):
+            if item.data not in ("choose", "set_param"):
+                continue
+            together = bool(runs) and runs[-1][-1] == n - 1
+            between = self.text[items[n - 1].meta.end_pos : item.meta.start_pos] if together else ""
+            if together and between.count("\n") < 2 and "#" not in between:
+                runs[-1].append(n)
+            else:
+                runs.append([n])
+        return {n: max(len(self.head(items[k])) for k in run) for run in runs for n in run}
+
+    def head(self, item: Any) -> str:
+        return line_of(self.slice(item).partition("=")[0])
+
+    def item(self, node: Any, depth: int, head: int) -> int:
+        """One line of a profile."""
+        self.kept = False
+        if self.has_comment(node):
+            self.verbatim(node, depth)
+        elif head:
+            value = line_of(self.slice(node).partition("=")[2])
+            self.lines.append(f"{INDENT * depth}{self.head(node).ljust(head)} = {value}")
+        else:
+            self.lines += _wrapped(self.slice(node), INDENT * depth)
+        return int(node.meta.end_pos)
 
     # --- rows --------------------------------------------------------------------------------------------------
 
@@ -325,8 +360,8 @@ def _filled(words: Sequence[str], margin: str) -> list[str]:
 
 
 def misformatted(paths: Sequence[Path]) -> Iterator[tuple[Path, str, str]]:
-    """(path, text, formatted text) of each `.law` file below `paths` that is not laid out as `format_law` would."""
-    files = sorted({f for p in paths for f in (p.rglob("*.law") if p.is_dir() else [p])})
+    """(path, text, formatted text) of each `.law` and `.profile` file below `paths` that is not laid out as `format_law` would."""
+    files = sorted({f for p in paths for f in ([*p.rglob("*.law"), *p.rglob("*.profile")] if p.is_dir() else [p])})
     for path in files:
         text = read_source(path)
         made = format_law(text, str(path))
@@ -337,7 +372,7 @@ def misformatted(paths: Sequence[Path]) -> Iterator[tuple[Path, str, str]]:
 def main(argv: Sequence[str] | None = None, say: Callable[[str], None] = print) -> int:
     """`format [--check] PATH..`: exit code 0 when all is well, 1 when `--check` found something, 2 on a mistake."""
     parser = argparse.ArgumentParser(prog="wirelaw format", description="Lay out law files.")
-    parser.add_argument("paths", nargs="+", type=Path, help="law files, or folders that hold some")
+    parser.add_argument("paths", nargs="+", type=Path, help="law and profile files, or folders that hold some")
     parser.add_argument("--check", action="store_true", help="change nothing; exit 1 if a file is not laid out")
     options = parser.parse_args(argv)
     changed = 0

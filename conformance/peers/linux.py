@@ -15,6 +15,7 @@ import struct
 import time
 from contextlib import suppress
 
+from wirelaw.conformance.deviations import Deviation
 from wirelaw.conformance.netns import Namespace, missing_means
 from wirelaw.conformance.peer import Ends, Missing, Peer, Session, Station, octets
 from wirelaw.impl.wire.ethernet import parse_mac
@@ -34,20 +35,71 @@ _SYSCTLS = {
     "net.ipv4.tcp_ecn": 0,
 }
 
-# Found by campaigns and weighed against the text of the RFCs; `row STATE`, row id or clause -> reason.
-DEVIATIONS: dict[str, str] = {
-    "g.scale.reply": "simultaneous open: the SYN,ACK repeats the window scale of its own SYN though the other SYN had none (RFC 7323 2.2)",
-    "g.ts.reply": "simultaneous open: the SYN,ACK repeats the timestamps of its own SYN though the other SYN had none (RFC 7323 3.2)",
-    "tx.abort SYN_RECEIVED": "SYN-RECEIVED checks the acknowledgment before the sequence number: a reset (3.5.2 group 2), not an ACK",
-    "paws.rst.old": "SYN-RECEIVED, FIN-WAIT-2 and TIME-WAIT drop a reset with an old timestamp; RFC 7323 5.3 R1 exempts resets",
-    "tx.data after seq.syn.crossed": "simultaneous open: the SYN,ACK's window is taken as scaled (RFC 7323 2.2)",
-    "tx.probe after seq.syn.crossed": "simultaneous open: the SYN,ACK's window is taken as scaled (RFC 7323 2.2)",
-    "seq.edge": "a bare segment that starts exactly at the right edge counts as inside and is not answered",
-    "seq.edge.out": "a bare segment that starts exactly at the right edge counts as inside and is not answered",
-    "text.join.lost": "with a receive buffer of a few segments, text ahead of its turn is thrown away when the buffer is short",
-    "ack.unsent.drop": "TIME-WAIT does not look at acknowledgment numbers: one of something unsent gets no answer",
-    "ack.bad SYN_RECEIVED": "simultaneous open: an acknowledgment equal to SND.UNA is taken, not refused by a reset",
-}
+# Found by campaigns and weighed against the text of the RFCs.
+DEVIATIONS: tuple[Deviation, ...] = (
+    Deviation(
+        "g.scale.crossed", "rfc7323:2.2/reply", "MAY",
+        "simultaneous open: the SYN,ACK repeats the window scale of its own SYN though the SYN it answers had none; the option is "
+        "permitted there only in answer (2.2)",
+    ),
+    Deviation(
+        "seq.syn.crossed.wide", "rfc7323:2.2/syn-window", "MUST_NOT",
+        "simultaneous open: the window of the other's SYN,ACK is taken as scaled; that of a segment with SYN never is (2.2)",
+    ),
+    Deviation(
+        "ack.bad.open", "rfc9293:3.10.7.4/fifth/SYN-RECEIVED", "INFO",
+        "simultaneous open: an acknowledgment equal to SND.UNA opens the connection; it must be greater, or is refused by a reset",
+    ),
+    Deviation(
+        "seq.bad.open", "rfc9293:3.10.7.4/fifth/SYN-RECEIVED", "INFO",
+        "simultaneous open: the same, by a segment whose text came before; the sequence number would have it dropped",
+    ),
+    Deviation(
+        "tx.synack.again", "rfc9293:3.10.7.4/fifth/SYN-RECEIVED", "INFO",
+        "simultaneous open: opened by an acknowledgment of nothing, it goes on repeating its SYN,ACK",
+        after="syn_sent.both", state="ESTABLISHED", fails=True,
+    ),
+    Deviation(
+        "g.edge", "rfc7323:2.2", "MUST",
+        "simultaneous open with a peer that offers no window scale: its own windows are scaled all the same, so the edge jumps back; "
+        "scaling needs the option of both sides (2.2)",
+        after="syn_sent.both",
+    ),
+    Deviation(
+        "paws.rst.old", "rfc7323:5.2/rst", "MUST_NOT",
+        "a reset with an old timestamp is dropped by what stands in for a connection in SYN-RECEIVED, FIN-WAIT-2 and TIME-WAIT; resets "
+        "are exempt from PAWS (5.2, 5.3 R1)",
+    ),
+    Deviation(
+        "seq.edge.bare", "rfc9293:3.4/window", "INFO",
+        "a segment at the right edge of the window, of which nothing is taken, counts as inside and gets no answer; the edge is the "
+        "first number outside",
+    ),
+    Deviation(
+        "seq.edge.bare.out", "rfc9293:3.4/window", "INFO",
+        "a segment at the right edge of the window, of which nothing is taken, counts as inside and gets no answer; the edge is the "
+        "first number outside",
+    ),
+    Deviation(
+        "text.join.lost", "rfc9293:SHLD-31", "SHOULD",
+        "with a receive buffer of a few segments, text ahead of its turn is thrown away when the buffer is short",
+        is_short=True,
+    ),
+    Deviation(
+        "text.late.reset", "rfc9293:3.10.7.4/seventh/CLOSE-WAIT", "INFO",
+        "text that runs over the FIN it follows, which only a broken peer sends, is answered by a reset; it is to be ignored",
+    ),
+    Deviation(
+        "ack.unsent.late", "rfc9293:3.5.2/3", "INFO",
+        "TIME-WAIT does not look at acknowledgment numbers, so one of something unsent gets no answer; in every synchronized state it "
+        "is answered by an ACK",
+    ),
+    Deviation(
+        "ack.unsent.drop", "rfc9293:3.5.2/3", "INFO",
+        "TIME-WAIT does not look at acknowledgment numbers, so one of something unsent gets no answer; in every synchronized state it "
+        "is answered by an ACK",
+    ),
+)  # fmt: skip
 
 
 def missing() -> Missing | None:

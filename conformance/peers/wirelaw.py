@@ -13,6 +13,7 @@ from dataclasses import replace
 from importlib.metadata import PackageNotFoundError, version
 from ipaddress import IPv4Address
 
+from wirelaw.conformance.deviations import Deviation
 from wirelaw.conformance.peer import Ends, Missing, Peer, PeerCrashError, Session, Station, octets
 from wirelaw.impl.net.config import WIRELAW, HostConfig
 from wirelaw.impl.net.host import Host, LiveHost, VirtualHost
@@ -27,7 +28,7 @@ PEER_PORT, TESTER_PORT = 7000, 40_000
 ARP_TYPE = ETHERTYPE_ARP.to_bytes(2, "big")
 _READ = 65_536
 
-DEVIATIONS: dict[str, str] = {}
+DEVIATIONS: tuple[Deviation, ...] = ()
 
 
 def missing() -> Missing | None:
@@ -81,6 +82,9 @@ class WirelawSession(Session):
                 self._first.connect((str(IPv4Address(self.ends.tester.address)), self.ends.tester.port))
             elif self._connection is not None:
                 self._act(self._connection, name, n)
+            elif self.listening and name in ("close", "leave", "abort"):
+                self._first.close()  # connections nobody accepted are aborted
+                self.listening = False
 
     def _act(self, connection: TcpSocket, name: str, n: int) -> None:
         match name:

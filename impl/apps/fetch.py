@@ -83,7 +83,7 @@ def _get_once(
         try:
             return _read(url, machine, stream, on_body, on_response)
         except h11.RemoteProtocolError as error:
-            raise OSError(f"{url}: the server does not speak HTTP/1.1 ({error})") from None
+            raise OSError(f"the server does not speak HTTP/1.1, or stopped in the middle ({error})") from None
 
 
 def _read(
@@ -107,7 +107,10 @@ def _events(machine: h11.Connection, stream: TcpSocket) -> Iterator[h11.Event]:
     while True:
         event = machine.next_event()
         if event is h11.NEED_DATA:
-            machine.receive_data(stream.recv(BLOCK))
+            data = stream.recv(BLOCK)
+            if not data and machine.their_state is h11.SEND_RESPONSE and not machine.trailing_data[0]:
+                raise OSError("the server closed the connection without an answer")
+            machine.receive_data(data)
         elif isinstance(event, h11.EndOfMessage | h11.ConnectionClosed):
             return
         elif not isinstance(event, type):

@@ -215,6 +215,8 @@ class QemuMachine:
         line = reason.strip().splitlines()[-1] if reason.strip() else "no reason given"
         if "not permitted" in line or "Permission denied" in line or "/dev/net/tun: No such" in line:
             return MissingMeans(f"QEMU may not open its network: {line}", "run as root or under `unshare -rn`")
+        if "host forwarding rule" in line:
+            return UserError(f"QEMU may not forward a port: {line}; the port of this machine is in use, or not yours: choose another")
         return UserError(f"QEMU did not start: {line}")
 
     def _interrupt_controller(self) -> str:

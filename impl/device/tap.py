@@ -12,6 +12,7 @@ import select
 import socket
 import struct
 import time
+from ipaddress import IPv4Interface
 from pathlib import Path
 from types import TracebackType
 from typing import Final, Self
@@ -44,7 +45,11 @@ OFFLOAD_CSUM: Final = 1
 OFFLOAD_TSO4: Final = 2
 IFNAMSIZ: Final = 16
 INTERFACE_REQUEST: Final = struct.Struct("16sH22x")  # struct ifreq with flags
+ADDRESS_REQUEST: Final = struct.Struct("16sH2x4s16x")  # struct ifreq with an IPv4 socket address
 SIOCGIFFLAGS: Final = 0x8913
+SIOCSIFFLAGS: Final = 0x8914
+SIOCSIFADDR: Final = 0x8916
+SIOCSIFNETMASK: Final = 0x891C
 SIOCGIFMTU: Final = 0x8921
 IFF_UP: Final = 1
 POOL: Final = 64  # receive buffers
@@ -61,17 +66,35 @@ def _open_tun(interface: str) -> int:
         raise MissingMeans(f"{TUN_DEVICE} cannot be opened for {interface!r}: {failure.strerror}", REMEDY) from None
 
 
-class TapLink:
-    """A TAP interface, made when it does not exist. With `offload`, checksums and TSO in both directions.
+def present(interface: str) -> bool:
+    """Whether the network namespace has an interface of that name; UserError when none can have it."""
+    name = os.fsencode(interface)
+    if not 0 < len(name) < IFNAMSIZ or b"/" in name or b"\0" in name or name.split() != [name]:
+        raise UserError(f"interface name {interface!r} must have 1 to {IFNAMSIZ - 1} characters, no blank and no slash; choose another")
+    return any(name == other.encode() for _, other in socket.if_nameindex())
 
-    `mac` is our station address; the interface itself, the kernel's end, has another one. Raises MissingMeans or
-    UserError when it cannot be opened. Neither address nor state of the interface is touched.
+
+def existing(interface: str) -> str:
+    """`interface`, which exists; else UserError: a mistyped name must not become an interface."""
+    if present(interface):
+        return interface
+    make = f"`ip tuntap add {interface} mode tap vnet_hdr`"
+    raise UserError(f"there is no TAP interface {interface!r}; make it with {make}, or check the name with `ip link`")
+
+
+class TapLink:
+    """The TAP interface `interface`. With `offload`, checksums and TSO in both directions.
+
+    It must exist unless `create`; one made here (`created`) is removed when the link closes. `mac` is our station
+    address; the interface itself, the kernel's end, has another one. Raises MissingMeans or UserError when it cannot be
+    opened. Address and state of the interface are touched by `configure` only.
     """
 
-    def __init__(self, interface: str = "tap0", *, mac: bytes = DEFAULT_MAC, offload: bool = True) -> None:
-        name = interface.encode()
-        if not 0 < len(name) < IFNAMSIZ:
-            raise UserError(f"interface name {interface!r} must have 1 to {IFNAMSIZ - 1} characters; choose another")
+    def __init__(self, interface: str, *, mac: bytes = DEFAULT_MAC, offload: bool = True, create: bool = False) -> None:
+        name = os.fsencode(interface)
+        self.created = not present(interface)
+        if not create:
+            existing(interface)
         self.counters = DeviceCounters()
         self.interface = interface
         self.mac = mac
@@ -95,6 +118,18 @@ class TapLink:
         self._areas = [buffer[VNET_HEADER_SIZE:] for buffer in self._buffers]
         self._outgoing = memoryview(bytearray(VNET_HEADER_SIZE + MAX_FRAME))
         self._outgoing_area = self._outgoing[VNET_HEADER_SIZE:]
+
+    def configure(self, address: IPv4Interface) -> None:
+        """Give the kernel's end of the interface this address and set it up."""
+        name = self.interface.encode()
+        try:
+            for request, value in ((SIOCSIFADDR, address.ip), (SIOCSIFNETMASK, address.netmask)):
+                fcntl.ioctl(self._socket, request, ADDRESS_REQUEST.pack(name, socket.AF_INET, value.packed))
+            fcntl.ioctl(self._socket, SIOCSIFFLAGS, INTERFACE_REQUEST.pack(name, IFF_UP))
+        except OSError as failure:
+            raise UserError(
+                f"TAP interface {self.interface!r} cannot be given {address}: {failure.strerror}; choose another address"
+            ) from None
 
     @property
     def link_up(self) -> bool:

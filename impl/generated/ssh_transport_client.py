@@ -1441,7 +1441,7 @@ class SshTransportClient:
                 # [kx.none]
                 if (
                     not (not self.keyed_out and 'kex-strict-s-v00@openssh.com' in (self.theirs.kex or ()) and 'kex-strict-c-v00@openssh.com' in (self.mine.kex or ()) and self.rx_number != 1)
-                    and not (agreed(self.mine.kex, self.theirs.kex) != '' and agreed(self.mine.kex, self.theirs.kex) not in ('kex-strict-c-v00@openssh.com', 'kex-strict-s-v00@openssh.com', 'ext-info-c', 'ext-info-s') and agreed(self.mine.host_keys, self.theirs.host_keys) != '' and agreed(self.mine.enc_cs, self.theirs.enc_cs) != '' and agreed(self.mine.enc_sc, self.theirs.enc_sc) != '' and (agreed(self.mine.enc_cs, self.theirs.enc_cs) in ('chacha20-poly1305@openssh.com', 'aes128-gcm@openssh.com', 'aes256-gcm@openssh.com') or agreed(self.mine.mac_cs, self.theirs.mac_cs) != '') and (agreed(self.mine.enc_sc, self.theirs.enc_sc) in ('chacha20-poly1305@openssh.com', 'aes128-gcm@openssh.com', 'aes256-gcm@openssh.com') or agreed(self.mine.mac_sc, self.theirs.mac_sc) != '') and agreed(self.mine.comp_cs, self.theirs.comp_cs) != '' and agreed(self.mine.comp_sc, self.theirs.comp_sc) != '')
+                    and not (agreed(self.mine.kex, self.theirs.kex) != '' and agreed(self.mine.kex, self.theirs.kex) not in ('kex-strict-c-v00@openssh.com', 'kex-strict-s-v00@openssh.com', 'ext-info-c', 'ext-info-s') and agreed(self.mine.host_keys, self.theirs.host_keys) != '' and agreed(self.mine.enc_cs, self.theirs.enc_cs) != '' and agreed(self.mine.enc_sc, self.theirs.enc_sc) != '' and (self._sealing() or agreed(self.mine.mac_cs, self.theirs.mac_cs) != '') and (self._sealing_() or agreed(self.mine.mac_sc, self.theirs.mac_sc) != '') and agreed(self.mine.comp_cs, self.theirs.comp_cs) != '' and agreed(self.mine.comp_sc, self.theirs.comp_sc) != '')
                     and self._out_kx_none(now)
                 ):
                     continue
@@ -1453,8 +1453,8 @@ class SshTransportClient:
                     and agreed(self.mine.host_keys, self.theirs.host_keys) != ''
                     and agreed(self.mine.enc_cs, self.theirs.enc_cs) != ''
                     and agreed(self.mine.enc_sc, self.theirs.enc_sc) != ''
-                    and (agreed(self.mine.enc_cs, self.theirs.enc_cs) in ('chacha20-poly1305@openssh.com', 'aes128-gcm@openssh.com', 'aes256-gcm@openssh.com') or agreed(self.mine.mac_cs, self.theirs.mac_cs) != '')
-                    and (agreed(self.mine.enc_sc, self.theirs.enc_sc) in ('chacha20-poly1305@openssh.com', 'aes128-gcm@openssh.com', 'aes256-gcm@openssh.com') or agreed(self.mine.mac_sc, self.theirs.mac_sc) != '')
+                    and (self._sealing() or agreed(self.mine.mac_cs, self.theirs.mac_cs) != '')
+                    and (self._sealing_() or agreed(self.mine.mac_sc, self.theirs.mac_sc) != '')
                     and agreed(self.mine.comp_cs, self.theirs.comp_cs) != ''
                     and agreed(self.mine.comp_sc, self.theirs.comp_sc) != ''
                     and self._out_kx_agreed(now)
@@ -1986,6 +1986,14 @@ class SshTransportClient:
         if self.on_step is not None:
             self.on_step(Step(now, "out", "up.out", "userauth", o))
         return True
+
+    def _sealing(self) -> bool:
+        """`sealing` of the law."""
+        return agreed(self.mine.enc_cs, self.theirs.enc_cs) in ('chacha20-poly1305@openssh.com', 'aes128-gcm@openssh.com', 'aes256-gcm@openssh.com')
+
+    def _sealing_(self) -> bool:
+        """`sealing` of the law."""
+        return agreed(self.mine.enc_sc, self.theirs.enc_sc) in ('chacha20-poly1305@openssh.com', 'aes128-gcm@openssh.com', 'aes256-gcm@openssh.com')
 
 
 class SshTransportClientChanOf:

@@ -1411,7 +1411,7 @@ class SshTransportServer:
                 # [kx.none]
                 if (
                     not (not self.keyed_out and 'kex-strict-c-v00@openssh.com' in (self.theirs.kex or ()) and 'kex-strict-s-v00@openssh.com' in (self.mine.kex or ()) and self.rx_number != 1)
-                    and not (agreed(self.theirs.kex, self.mine.kex) != '' and agreed(self.theirs.kex, self.mine.kex) not in ('kex-strict-s-v00@openssh.com', 'kex-strict-c-v00@openssh.com', 'ext-info-s', 'ext-info-c') and agreed(self.theirs.host_keys, self.mine.host_keys) != '' and agreed(self.theirs.enc_cs, self.mine.enc_cs) != '' and agreed(self.theirs.enc_sc, self.mine.enc_sc) != '' and (agreed(self.theirs.enc_cs, self.mine.enc_cs) in ('chacha20-poly1305@openssh.com', 'aes128-gcm@openssh.com', 'aes256-gcm@openssh.com') or agreed(self.theirs.mac_cs, self.mine.mac_cs) != '') and (agreed(self.theirs.enc_sc, self.mine.enc_sc) in ('chacha20-poly1305@openssh.com', 'aes128-gcm@openssh.com', 'aes256-gcm@openssh.com') or agreed(self.theirs.mac_sc, self.mine.mac_sc) != '') and agreed(self.theirs.comp_cs, self.mine.comp_cs) != '' and agreed(self.theirs.comp_sc, self.mine.comp_sc) != '')
+                    and not (agreed(self.theirs.kex, self.mine.kex) != '' and agreed(self.theirs.kex, self.mine.kex) not in ('kex-strict-s-v00@openssh.com', 'kex-strict-c-v00@openssh.com', 'ext-info-s', 'ext-info-c') and agreed(self.theirs.host_keys, self.mine.host_keys) != '' and agreed(self.theirs.enc_cs, self.mine.enc_cs) != '' and agreed(self.theirs.enc_sc, self.mine.enc_sc) != '' and (self._sealing() or agreed(self.theirs.mac_cs, self.mine.mac_cs) != '') and (self._sealing_() or agreed(self.theirs.mac_sc, self.mine.mac_sc) != '') and agreed(self.theirs.comp_cs, self.mine.comp_cs) != '' and agreed(self.theirs.comp_sc, self.mine.comp_sc) != '')
                     and self._out_kx_none(now)
                 ):
                     continue
@@ -1423,8 +1423,8 @@ class SshTransportServer:
                     and agreed(self.theirs.host_keys, self.mine.host_keys) != ''
                     and agreed(self.theirs.enc_cs, self.mine.enc_cs) != ''
                     and agreed(self.theirs.enc_sc, self.mine.enc_sc) != ''
-                    and (agreed(self.theirs.enc_cs, self.mine.enc_cs) in ('chacha20-poly1305@openssh.com', 'aes128-gcm@openssh.com', 'aes256-gcm@openssh.com') or agreed(self.theirs.mac_cs, self.mine.mac_cs) != '')
-                    and (agreed(self.theirs.enc_sc, self.mine.enc_sc) in ('chacha20-poly1305@openssh.com', 'aes128-gcm@openssh.com', 'aes256-gcm@openssh.com') or agreed(self.theirs.mac_sc, self.mine.mac_sc) != '')
+                    and (self._sealing() or agreed(self.theirs.mac_cs, self.mine.mac_cs) != '')
+                    and (self._sealing_() or agreed(self.theirs.mac_sc, self.mine.mac_sc) != '')
                     and agreed(self.theirs.comp_cs, self.mine.comp_cs) != ''
                     and agreed(self.theirs.comp_sc, self.mine.comp_sc) != ''
                     and self._out_kx_agreed(now)
@@ -1962,6 +1962,14 @@ class SshTransportServer:
         if self.on_step is not None:
             self.on_step(Step(now, "out", "up.out", "userauth", o))
         return True
+
+    def _sealing(self) -> bool:
+        """`sealing` of the law."""
+        return agreed(self.theirs.enc_cs, self.mine.enc_cs) in ('chacha20-poly1305@openssh.com', 'aes128-gcm@openssh.com', 'aes256-gcm@openssh.com')
+
+    def _sealing_(self) -> bool:
+        """`sealing` of the law."""
+        return agreed(self.theirs.enc_sc, self.mine.enc_sc) in ('chacha20-poly1305@openssh.com', 'aes128-gcm@openssh.com', 'aes256-gcm@openssh.com')
 
 
 class SshTransportServerChanOf:

@@ -32,20 +32,22 @@ CLOSE_WAIT: Final = "CLOSE_WAIT"
 CLOSING: Final = "CLOSING"
 LAST_ACK: Final = "LAST_ACK"
 TIME_WAIT: Final = "TIME_WAIT"
+_SYN_RECEIVED_OR_FIN_WAIT_2_OR_TIME_WAIT: Final = frozenset({SYN_RECEIVED, FIN_WAIT_2, TIME_WAIT})
 _SYNCED: Final = frozenset(
     {SYN_RECEIVED, ESTABLISHED, FIN_WAIT_1, FIN_WAIT_2, CLOSE_WAIT, CLOSING, LAST_ACK, TIME_WAIT},
 )
 _SYN_RECEIVED_AND_4_MORE: Final = frozenset({SYN_RECEIVED, ESTABLISHED, FIN_WAIT_1, FIN_WAIT_2, TIME_WAIT})
 _CLOSE_WAIT_OR_CLOSING_OR_LAST_ACK: Final = frozenset({CLOSE_WAIT, CLOSING, LAST_ACK})
+_RECEIVING: Final = frozenset({ESTABLISHED, FIN_WAIT_1, FIN_WAIT_2})
 _TRANSFER: Final = frozenset({ESTABLISHED, FIN_WAIT_1, FIN_WAIT_2, CLOSE_WAIT, CLOSING, LAST_ACK})
 _ESTABLISHED_AND_3_MORE: Final = frozenset({ESTABLISHED, FIN_WAIT_1, FIN_WAIT_2, CLOSE_WAIT})
 _CLOSING_OR_LAST_ACK_OR_TIME_WAIT: Final = frozenset({CLOSING, LAST_ACK, TIME_WAIT})
 _FLIGHT: Final = frozenset({ESTABLISHED, FIN_WAIT_1, CLOSE_WAIT, CLOSING, LAST_ACK})
 _OPEN: Final = frozenset({ESTABLISHED, FIN_WAIT_1, FIN_WAIT_2, CLOSE_WAIT, CLOSING, LAST_ACK, TIME_WAIT})
 _ESTABLISHED_AND_3_MORE_: Final = frozenset({ESTABLISHED, FIN_WAIT_2, CLOSE_WAIT, TIME_WAIT})
-_RECEIVING: Final = frozenset({ESTABLISHED, FIN_WAIT_1, FIN_WAIT_2})
 _RECEIVED: Final = frozenset({CLOSE_WAIT, CLOSING, LAST_ACK, TIME_WAIT})
 _SYN_SENT_AND_3_MORE: Final = frozenset({SYN_SENT, SYN_RECEIVED, ESTABLISHED, CLOSE_WAIT})
+_SYN_RECEIVED_AND_3_MORE: Final = frozenset({SYN_RECEIVED, ESTABLISHED, FIN_WAIT_1, FIN_WAIT_2})
 _SYN_RECEIVED_OR_ESTABLISHED_OR_CLOSE_WAIT: Final = frozenset({SYN_RECEIVED, ESTABLISHED, CLOSE_WAIT})
 _CLOSED_AND_3_MORE: Final = frozenset({CLOSED, LISTEN, FIN_WAIT_2, TIME_WAIT})
 _CLOSED_OR_LISTEN_OR_SYN_SENT: Final = frozenset({CLOSED, LISTEN, SYN_SENT})
@@ -121,6 +123,10 @@ class TcpConnectionHost(Protocol):
         """Answer a question of the machine."""
         ...
 
+    def ask_readable(self, /) -> int:
+        """Answer a question of the machine."""
+        ...
+
     def ask_receive_buffer(self, /) -> int:
         """Answer a question of the machine."""
         ...
@@ -165,10 +171,16 @@ class TcpConnectionHost(Protocol):
     def tell_abandoned(self, /) -> None:
         """Take news from the machine."""
 
-    def tell_deliver(self, start: int, upto: int, /) -> None:
+    def tell_begins(self, start: int, /) -> None:
         """Take news from the machine."""
 
-    def tell_stash(self, start: int, upto: int, /) -> None:
+    def tell_deliver(self, skip: int, count: int, /) -> None:
+        """Take news from the machine."""
+
+    def tell_stash(self, skip: int, ahead: int, count: int, /) -> None:
+        """Take news from the machine."""
+
+    def tell_capacity(self, n: int, /) -> None:
         """Take news from the machine."""
 
     def tell_finished(self, /) -> None:
@@ -197,6 +209,8 @@ class TcpConnection:
         self.fin_known: bool = False
         self.fin_in: bool = False
         self.fin_at: int = 0
+        self.resent: bool = False
+        self.slow: bool = False
         self.fin_sent: bool = False
         self.passive: bool = False
         self.syn_pending: bool = False
@@ -213,6 +227,7 @@ class TcpConnection:
         self.ts_sent: int = 0
         self.syn_wnd: int = 0
         self.peer_mss: int = 0
+        self.peer_ecn: bool = False
         self.max_seen: int = 65535
         self.opening: bool = False
         self.closing: bool = False
@@ -237,6 +252,7 @@ class TcpConnection:
         self.max_wnd: int = 0
         self.snd_wl1: int = 0
         self.snd_wl2: int = 0
+        self.largest: int = 0
         self.recovering: bool = False
         self.probing: bool = False
         self.syn_again: bool = False
@@ -295,11 +311,12 @@ class TcpConnection:
         return False
 
     def on_seg(self, s: Seg, now: int) -> None:
-        """Take `seg` through closed, listen, syn_sent, paws, left, sequence, recent, reset, syn, measure, peer_window, congestion, again, ack, text, fin, finish; then `pump`."""
+        """Take `seg` through closed, listen, syn_sent, unsent, paws, left, sequence, recent, reset, syn, measure, peer_window, congestion, again, ack, text, fin, finish; then `pump`."""
         (
             self._closed(s, now)
             and self._listen(s, now)
             and self._syn_sent(s, now)
+            and self._unsent(s, now)
             and self._paws(s, now)
             and self._left(s, now)
             and self._sequence(s, now)
@@ -331,7 +348,7 @@ class TcpConnection:
                     tson=self.ts_on,
                     tsval=self.host.ask_ts_clock(),
                     tsecr=self.ts_recent,
-                    gso_size=max(min(self.peer_mss, self.host.ask_own_mss()) - (12 if self.ts_on else 0), 64),
+                    gso_size=self._mss(),
                 )
                 self.host.emit_seg(reply)
                 if self.on_step is not None:
@@ -345,7 +362,7 @@ class TcpConnection:
                 tson=self.ts_on,
                 tsval=self.host.ask_ts_clock(),
                 tsecr=self.ts_recent,
-                gso_size=max(min(self.peer_mss, self.host.ask_own_mss()) - (12 if self.ts_on else 0), 64),
+                gso_size=self._mss(),
             )
             self.host.emit_seg(reply)
             if self.on_step is not None:
@@ -368,13 +385,13 @@ class TcpConnection:
                     tson=self.ts_on,
                     tsval=self.host.ask_ts_clock(),
                     tsecr=self.ts_recent,
-                    gso_size=max(min(self.peer_mss, self.host.ask_own_mss()) - (12 if self.ts_on else 0), 64),
+                    gso_size=self._mss(),
                 )
                 self.host.emit_seg(reply)
                 if self.on_step is not None:
                     self.on_step(Step(now, "listen", "listen.ack", "seg", s))
                 return False
-            # [listen.syn] rfc9293:3.10.7.2/third MUST, rfc9293:MUST-11 MUST, rfc9293:MUST-5, rfc7323:2.2/syn-only MUST, rfc7323:2.3/limit MUST, rfc9293:MUST-15 MUST
+            # [listen.syn] rfc9293:3.10.7.2/third MUST, rfc7323:2.2/syn-only MUST, rfc7323:3.2/tsecr-unset MUST, rfc9293:MUST-15 MUST
             if s.syn:
                 self.passive = True
                 self.irs = s.seq
@@ -386,6 +403,7 @@ class TcpConnection:
                 self.peer_ts = s.tson
                 self.ts_recent = s.tsval
                 self.peer_mss = s.mss if s.has_mss else 536
+                self.peer_ecn = s.ece and s.cwr
                 self.snd_wnd = s.wnd
                 self.snd_wl1 = s.seq
                 self.max_wnd = s.wnd
@@ -420,7 +438,7 @@ class TcpConnection:
                     tson=self.ts_on,
                     tsval=self.host.ask_ts_clock(),
                     tsecr=self.ts_recent,
-                    gso_size=max(min(self.peer_mss, self.host.ask_own_mss()) - (12 if self.ts_on else 0), 64),
+                    gso_size=self._mss(),
                 )
                 self.host.emit_seg(reply)
                 if self.on_step is not None:
@@ -458,7 +476,7 @@ class TcpConnection:
                 if self.on_step is not None:
                     self.on_step(Step(now, "syn_sent", "syn_sent.rst", "seg", s))
                 return False
-            # [syn_sent.open] rfc9293:3.10.7.3/fourth/ESTABLISHED MUST, rfc5681:3.1/syn-ack MUST, rfc7323:2.2/syn-window MUST, rfc7323:2.3/limit MUST, rfc6298:5.7 MUST
+            # [syn_sent.open] rfc9293:3.10.7.3/fourth/ESTABLISHED MUST, rfc7323:2.2/syn-window MUST_NOT, rfc5681:3.1/syn-ack MUST_NOT, rfc6298:5.7 MUST
             if (
                 s.ackf
                 and ((s.ack - ((self.iss + 1) & 0xFFFFFFFF)) & 0xFFFFFFFF) < (self.snd_nxt - self.iss) & 0xFFFFFFFF
@@ -475,6 +493,7 @@ class TcpConnection:
                 self.peer_ts = s.tson
                 self.ts_recent = s.tsval
                 self.peer_mss = s.mss if s.has_mss else 536
+                self.peer_ecn = s.ece and s.cwr
                 self.snd_shift = min(s.wscale, 14) if self.ws_offered and s.has_wscale else 0
                 self.rcv_shift = self.own_shift if self.ws_offered and s.has_wscale else 0
                 self.ts_on = self.ts_offered and s.tson
@@ -484,7 +503,7 @@ class TcpConnection:
                 self.max_wnd = s.wnd
                 self.snd_una = s.ack
                 self.snd_edge = (s.ack + s.wnd) & 0xFFFFFFFF
-                self.cwnd = max(min(self.peer_mss, self.host.ask_own_mss()) - (12 if self.ts_on else 0), 64) if self.backoff > 0 else (2 * max(min(self.peer_mss, self.host.ask_own_mss()) - (12 if self.ts_on else 0), 64) if max(min(self.peer_mss, self.host.ask_own_mss()) - (12 if self.ts_on else 0), 64) > 2190 else (3 * max(min(self.peer_mss, self.host.ask_own_mss()) - (12 if self.ts_on else 0), 64) if max(min(self.peer_mss, self.host.ask_own_mss()) - (12 if self.ts_on else 0), 64) > 1095 else 4 * max(min(self.peer_mss, self.host.ask_own_mss()) - (12 if self.ts_on else 0), 64)))
+                self.cwnd = self._mss() if self.backoff > 0 else self._initial_window()
                 self.ssthresh = 1073741824
                 self.recover = self.iss
                 self.again_from = self.snd_una
@@ -493,6 +512,7 @@ class TcpConnection:
                 self.recovering = False
                 self.last_sent = now
                 self.rto = 3000000 if self.backoff > 0 else RTO_INITIAL
+                self.largest = min(self._mss(), 536)
                 self.rto_at = None
                 self.user_timeout_at = None
                 self.backoff = 0
@@ -523,6 +543,7 @@ class TcpConnection:
                 self.peer_ts = s.tson
                 self.ts_recent = s.tsval
                 self.peer_mss = s.mss if s.has_mss else 536
+                self.peer_ecn = s.ece and s.cwr
                 self.snd_shift = min(s.wscale, 14) if self.ws_offered and s.has_wscale else 0
                 self.rcv_shift = self.own_shift if self.ws_offered and s.has_wscale else 0
                 self.ts_on = self.ts_offered and s.tson
@@ -532,7 +553,7 @@ class TcpConnection:
                 self.max_wnd = s.wnd
                 self.snd_una = s.ack
                 self.snd_edge = (s.ack + s.wnd) & 0xFFFFFFFF
-                self.cwnd = max(min(self.peer_mss, self.host.ask_own_mss()) - (12 if self.ts_on else 0), 64) if self.backoff > 0 else (2 * max(min(self.peer_mss, self.host.ask_own_mss()) - (12 if self.ts_on else 0), 64) if max(min(self.peer_mss, self.host.ask_own_mss()) - (12 if self.ts_on else 0), 64) > 2190 else (3 * max(min(self.peer_mss, self.host.ask_own_mss()) - (12 if self.ts_on else 0), 64) if max(min(self.peer_mss, self.host.ask_own_mss()) - (12 if self.ts_on else 0), 64) > 1095 else 4 * max(min(self.peer_mss, self.host.ask_own_mss()) - (12 if self.ts_on else 0), 64)))
+                self.cwnd = self._mss() if self.backoff > 0 else self._initial_window()
                 self.ssthresh = 1073741824
                 self.recover = self.iss
                 self.again_from = self.snd_una
@@ -541,6 +562,7 @@ class TcpConnection:
                 self.recovering = False
                 self.last_sent = now
                 self.rto = 3000000 if self.backoff > 0 else RTO_INITIAL
+                self.largest = min(self._mss(), 536)
                 self.rto_at = None
                 self.user_timeout_at = None
                 self.backoff = 0
@@ -565,6 +587,7 @@ class TcpConnection:
                 self.peer_ts = s.tson
                 self.ts_recent = s.tsval
                 self.peer_mss = s.mss if s.has_mss else 536
+                self.peer_ecn = s.ece and s.cwr
                 self.snd_shift = min(s.wscale, 14) if self.ws_offered and s.has_wscale else 0
                 self.rcv_shift = self.own_shift if self.ws_offered and s.has_wscale else 0
                 self.ts_on = self.ts_offered and s.tson
@@ -592,8 +615,18 @@ class TcpConnection:
             raise IncompleteTableError("tcp.connection", "syn_sent", "seg")
         return True
 
+    def _unsent(self, s: Seg, now: int) -> bool:
+        """Table `unsent` (rfc9293:3.5.2/2)."""
+        st = self.conn
+        if st == SYN_RECEIVED:
+            # [unsent.none]
+            if self.on_step is not None:
+                self.on_step(Step(now, "unsent", "unsent.none", "seg", s))
+            return True
+        return True
+
     def _paws(self, s: Seg, now: int) -> bool:
-        """Table `paws` (rfc7323:5.3/R1)."""
+        """Table `paws` (rfc7323:5.2/rst)."""
         st = self.conn
         if st in _SYNCED:
             # [paws.ok]
@@ -601,12 +634,12 @@ class TcpConnection:
                 if self.on_step is not None:
                     self.on_step(Step(now, "paws", "paws.ok", "seg", s))
                 return True
-            # [paws.rst] rfc7323:5.3/R1 MUST
+            # [paws.rst] rfc7323:5.2/rst MUST_NOT
             if s.rst and self.ts_on and s.tson and ((s.tsval - self.ts_recent) & 0xFFFFFFFF) >= 0x80000000:
                 if self.on_step is not None:
                     self.on_step(Step(now, "paws", "paws.rst", "seg", s))
                 return True
-            # [paws.old] rfc7323:5.3/R1 MUST
+            # [paws.old] rfc7323:5.3/R1
             if (
                 not s.rst
                 and self.ts_on
@@ -615,24 +648,24 @@ class TcpConnection:
                 and ((((s.tsval + 1) & 0xFFFFFFFF) - self.ts_recent) & 0xFFFFFFFF) >= 0x80000000
             ):
                 self.challenge_upto = self.rcv_nxt
-                due = now + (self.last_challenge - now if self.last_challenge > now else (0 if now >= self.last_challenge + CHALLENGE_INTERVAL else self.last_challenge + CHALLENGE_INTERVAL - now))
+                due = now + self._challenge_wait(now)
                 if self.challenge_due is None or due < self.challenge_due:
                     self.challenge_due = due
-                self.last_challenge = now + (self.last_challenge - now if self.last_challenge > now else (0 if now >= self.last_challenge + CHALLENGE_INTERVAL else self.last_challenge + CHALLENGE_INTERVAL - now))
+                self.last_challenge = now + self._challenge_wait(now)
                 if self.on_step is not None:
                     self.on_step(Step(now, "paws", "paws.old", "seg", s))
                 return False
-            # [paws.tick.old] rfc7323:5.3/R1 MUST
+            # [paws.tick.old] rfc7323:5.3/R1
             if not s.rst and self.ts_on and s.tson and (s.tsval + 1) & 0xFFFFFFFF == self.ts_recent:
                 self.challenge_upto = self.rcv_nxt
-                due = now + (self.last_challenge - now if self.last_challenge > now else (0 if now >= self.last_challenge + CHALLENGE_INTERVAL else self.last_challenge + CHALLENGE_INTERVAL - now))
+                due = now + self._challenge_wait(now)
                 if self.challenge_due is None or due < self.challenge_due:
                     self.challenge_due = due
-                self.last_challenge = now + (self.last_challenge - now if self.last_challenge > now else (0 if now >= self.last_challenge + CHALLENGE_INTERVAL else self.last_challenge + CHALLENGE_INTERVAL - now))
+                self.last_challenge = now + self._challenge_wait(now)
                 if self.on_step is not None:
                     self.on_step(Step(now, "paws", "paws.tick.old", "seg", s))
                 return False
-            if not s.rst and self.ts_on and not s.tson:  # [paws.bare] rfc7323:3.2 MAY, rfc7323:3.2/no-abort MUST
+            if not s.rst and self.ts_on and not s.tson:  # [paws.bare] rfc7323:3.2/no-abort MUST_NOT
                 if self.on_step is not None:
                     self.on_step(Step(now, "paws", "paws.bare", "seg", s))
                 return True
@@ -640,7 +673,7 @@ class TcpConnection:
         return True
 
     def _left(self, s: Seg, now: int) -> bool:
-        """Table `left` (rfc7323:4.3)."""
+        """Table `left` (rfc7323:4.3/2)."""
         st = self.conn
         if st in _SYNCED:
             # [left.skip] rfc7323:5.3/R2 MUST
@@ -649,8 +682,8 @@ class TcpConnection:
                 and s.tson
                 and ((self.ts_recent - s.tsval) & 0xFFFFFFFF) >= 0x80000000
                 and not s.rst
-                and s.len + s.syn + s.fin > 0
-                and (s.seq + (s.len + s.syn + s.fin)) & 0xFFFFFFFF == self.rcv_nxt
+                and (not (((s.seq - self.rcv_nxt) & 0xFFFFFFFF) < (self.rcv_edge - self.rcv_nxt) & 0xFFFFFFFF or s.len + s.syn + s.fin > 0 and ((((((s.seq + (s.len + s.syn + s.fin)) & 0xFFFFFFFF) - 1) & 0xFFFFFFFF) - self.rcv_nxt) & 0xFFFFFFFF) < (self.rcv_edge - self.rcv_nxt) & 0xFFFFFFFF or s.len + s.syn + s.fin == 0 and s.seq == self.rcv_nxt))
+                and ((((s.seq + (s.len + s.syn + s.fin)) & 0xFFFFFFFF) - self.last_ack) & 0xFFFFFFFF) < ((self.rcv_nxt - self.last_ack) & 0xFFFFFFFF) + 1
             ):
                 if self.on_step is not None:
                     self.on_step(Step(now, "left", "left.skip", "seg", s))
@@ -665,7 +698,7 @@ class TcpConnection:
         """Table `sequence` (rfc9293:3.10.7.4/first)."""
         st = self.conn
         if st in _SYNCED:
-            # [seq.ok] rfc9293:3.10.7.4/first MUST, rfc9293:MUST-66
+            # [seq.ok] rfc9293:3.10.7.4/first MUST, rfc9293:3.4/window
             if (
                 (((s.seq - self.rcv_nxt) & 0xFFFFFFFF) < (self.rcv_edge - self.rcv_nxt) & 0xFFFFFFFF or s.len + s.syn + s.fin > 0 and ((((((s.seq + (s.len + s.syn + s.fin)) & 0xFFFFFFFF) - 1) & 0xFFFFFFFF) - self.rcv_nxt) & 0xFFFFFFFF) < (self.rcv_edge - self.rcv_nxt) & 0xFFFFFFFF or s.len + s.syn + s.fin == 0 and s.seq == self.rcv_nxt)
                 and not (s.len + s.syn + s.fin > 0 and ((self.rcv_edge - ((s.seq + (s.len + s.syn + s.fin)) & 0xFFFFFFFF)) & 0xFFFFFFFF) >= 0x80000000)
@@ -719,12 +752,24 @@ class TcpConnection:
                 and s.seq == self.rcv_nxt
             ):
                 self.challenge_upto = self.rcv_nxt
-                due = now + (self.last_challenge - now if self.last_challenge > now else (0 if now >= self.last_challenge + CHALLENGE_INTERVAL else self.last_challenge + CHALLENGE_INTERVAL - now))
+                due = now + self._challenge_wait(now)
                 if self.challenge_due is None or due < self.challenge_due:
                     self.challenge_due = due
-                self.last_challenge = now + (self.last_challenge - now if self.last_challenge > now else (0 if now >= self.last_challenge + CHALLENGE_INTERVAL else self.last_challenge + CHALLENGE_INTERVAL - now))
+                self.last_challenge = now + self._challenge_wait(now)
                 if self.on_step is not None:
                     self.on_step(Step(now, "sequence", "seq.zero", "seg", s))
+                return True
+            # [seq.zero.past] rfc9293:3.10.7.4/first/zero-window
+            if (
+                st in _RECEIVING
+                and (not (((s.seq - self.rcv_nxt) & 0xFFFFFFFF) < (self.rcv_edge - self.rcv_nxt) & 0xFFFFFFFF or s.len + s.syn + s.fin > 0 and ((((((s.seq + (s.len + s.syn + s.fin)) & 0xFFFFFFFF) - 1) & 0xFFFFFFFF) - self.rcv_nxt) & 0xFFFFFFFF) < (self.rcv_edge - self.rcv_nxt) & 0xFFFFFFFF or s.len + s.syn + s.fin == 0 and s.seq == self.rcv_nxt))
+                and not s.rst
+                and (self.rcv_edge - self.rcv_nxt) & 0xFFFFFFFF == 0
+                and s.len + s.syn + s.fin == 0
+                and s.seq == (self.rcv_nxt + 1) & 0xFFFFFFFF
+            ):
+                if self.on_step is not None:
+                    self.on_step(Step(now, "sequence", "seq.zero.past", "seg", s))
                 return True
             # [seq.edge] rfc9293:3.10.7.4/first MAY
             if (
@@ -732,14 +777,31 @@ class TcpConnection:
                 and not s.rst
                 and (self.rcv_edge - self.rcv_nxt) & 0xFFFFFFFF > 0
                 and s.seq == self.rcv_edge
+                and (not (s.len + s.syn + s.fin == 0 or self.conn == CLOSE_WAIT or self.conn == CLOSING or self.conn == LAST_ACK or self.conn == TIME_WAIT))
             ):
                 self.challenge_upto = self.rcv_nxt
-                due = now + (self.last_challenge - now if self.last_challenge > now else (0 if now >= self.last_challenge + CHALLENGE_INTERVAL else self.last_challenge + CHALLENGE_INTERVAL - now))
+                due = now + self._challenge_wait(now)
                 if self.challenge_due is None or due < self.challenge_due:
                     self.challenge_due = due
-                self.last_challenge = now + (self.last_challenge - now if self.last_challenge > now else (0 if now >= self.last_challenge + CHALLENGE_INTERVAL else self.last_challenge + CHALLENGE_INTERVAL - now))
+                self.last_challenge = now + self._challenge_wait(now)
                 if self.on_step is not None:
                     self.on_step(Step(now, "sequence", "seq.edge", "seg", s))
+                return True
+            # [seq.edge.bare] rfc9293:3.10.7.4/first, rfc9293:3.4/window
+            if (
+                (not (((s.seq - self.rcv_nxt) & 0xFFFFFFFF) < (self.rcv_edge - self.rcv_nxt) & 0xFFFFFFFF or s.len + s.syn + s.fin > 0 and ((((((s.seq + (s.len + s.syn + s.fin)) & 0xFFFFFFFF) - 1) & 0xFFFFFFFF) - self.rcv_nxt) & 0xFFFFFFFF) < (self.rcv_edge - self.rcv_nxt) & 0xFFFFFFFF or s.len + s.syn + s.fin == 0 and s.seq == self.rcv_nxt))
+                and not s.rst
+                and (self.rcv_edge - self.rcv_nxt) & 0xFFFFFFFF > 0
+                and s.seq == self.rcv_edge
+                and (s.len + s.syn + s.fin == 0 or self.conn == CLOSE_WAIT or self.conn == CLOSING or self.conn == LAST_ACK or self.conn == TIME_WAIT)
+            ):
+                self.challenge_upto = self.rcv_nxt
+                due = now + self._challenge_wait(now)
+                if self.challenge_due is None or due < self.challenge_due:
+                    self.challenge_due = due
+                self.last_challenge = now + self._challenge_wait(now)
+                if self.on_step is not None:
+                    self.on_step(Step(now, "sequence", "seq.edge.bare", "seg", s))
                 return True
             # [seq.syn.again] rfc9293:3.10.7.4/first SHOULD
             if (
@@ -756,7 +818,7 @@ class TcpConnection:
                 if self.on_step is not None:
                     self.on_step(Step(now, "sequence", "seq.syn.again", "seg", s))
                 return False
-            # [seq.syn.crossed] rfc9293:MUST-10 MUST, rfc9293:3.5
+            # [seq.syn.crossed] rfc9293:MUST-10 MUST, rfc9293:3.5, rfc7323:2.2/syn-window MUST_NOT
             if (
                 st == SYN_RECEIVED
                 and (not (((s.seq - self.rcv_nxt) & 0xFFFFFFFF) < (self.rcv_edge - self.rcv_nxt) & 0xFFFFFFFF or s.len + s.syn + s.fin > 0 and ((((((s.seq + (s.len + s.syn + s.fin)) & 0xFFFFFFFF) - 1) & 0xFFFFFFFF) - self.rcv_nxt) & 0xFFFFFFFF) < (self.rcv_edge - self.rcv_nxt) & 0xFFFFFFFF or s.len + s.syn + s.fin == 0 and s.seq == self.rcv_nxt))
@@ -770,7 +832,6 @@ class TcpConnection:
                 and s.len == 0
                 and not s.fin
             ):
-                self.ts_recent = s.tsval if self.ts_on and s.tson and ((s.tsval - self.ts_recent) & 0xFFFFFFFF) < 0x80000000 else self.ts_recent
                 self.snd_edge = s.ack
                 self.snd_una = s.ack
                 self.max_seen = max(self.max_seen, s.wnd << self.snd_shift)
@@ -779,7 +840,9 @@ class TcpConnection:
                 self.host.tell_acknowledged(s.ack)
                 self.rto_at = None
                 self.user_timeout_at = None
-                self.cwnd = max(min(self.peer_mss, self.host.ask_own_mss()) - (12 if self.ts_on else 0), 64) if self.backoff > 0 else (2 * max(min(self.peer_mss, self.host.ask_own_mss()) - (12 if self.ts_on else 0), 64) if max(min(self.peer_mss, self.host.ask_own_mss()) - (12 if self.ts_on else 0), 64) > 2190 else (3 * max(min(self.peer_mss, self.host.ask_own_mss()) - (12 if self.ts_on else 0), 64) if max(min(self.peer_mss, self.host.ask_own_mss()) - (12 if self.ts_on else 0), 64) > 1095 else 4 * max(min(self.peer_mss, self.host.ask_own_mss()) - (12 if self.ts_on else 0), 64)))
+                self.slow = self.resent
+                self.resent = False
+                self.cwnd = self._mss() if self.backoff > 0 else self._initial_window()
                 self.ssthresh = 1073741824
                 self.recover = self.iss
                 self.again_from = self.snd_una
@@ -788,6 +851,7 @@ class TcpConnection:
                 self.recovering = False
                 self.last_sent = now
                 self.rto = 3000000 if self.backoff > 0 else RTO_INITIAL
+                self.largest = min(self._mss(), 536)
                 self.snd_edge = (s.ack + s.wnd) & 0xFFFFFFFF
                 self.snd_wnd = s.wnd
                 self.snd_wl1 = s.seq
@@ -798,7 +862,7 @@ class TcpConnection:
                 if self.on_step is not None:
                     self.on_step(Step(now, "sequence", "seq.syn.crossed", "seg", s))
                 return False
-            # [seq.fin.again] rfc9293:3.10.7.4/eighth/TIME-WAIT MUST
+            # [seq.fin.again] rfc9293:3.10.7.4/eighth/TIME-WAIT MUST, rfc9293:3.10.7.4/fifth/TIME-WAIT
             if (
                 st == TIME_WAIT
                 and (not (((s.seq - self.rcv_nxt) & 0xFFFFFFFF) < (self.rcv_edge - self.rcv_nxt) & 0xFFFFFFFF or s.len + s.syn + s.fin > 0 and ((((((s.seq + (s.len + s.syn + s.fin)) & 0xFFFFFFFF) - 1) & 0xFFFFFFFF) - self.rcv_nxt) & 0xFFFFFFFF) < (self.rcv_edge - self.rcv_nxt) & 0xFFFFFFFF or s.len + s.syn + s.fin == 0 and s.seq == self.rcv_nxt))
@@ -828,10 +892,10 @@ class TcpConnection:
                 and (not s.fin or self.conn != TIME_WAIT or ((((s.seq + (s.len + s.syn + s.fin)) & 0xFFFFFFFF) - self.rcv_nxt) & 0xFFFFFFFF) >= 0x80000000)
             ):
                 self.challenge_upto = self.rcv_nxt
-                due = now + (self.last_challenge - now if self.last_challenge > now else (0 if now >= self.last_challenge + CHALLENGE_INTERVAL else self.last_challenge + CHALLENGE_INTERVAL - now))
+                due = now + self._challenge_wait(now)
                 if self.challenge_due is None or due < self.challenge_due:
                     self.challenge_due = due
-                self.last_challenge = now + (self.last_challenge - now if self.last_challenge > now else (0 if now >= self.last_challenge + CHALLENGE_INTERVAL else self.last_challenge + CHALLENGE_INTERVAL - now))
+                self.last_challenge = now + self._challenge_wait(now)
                 if self.on_step is not None:
                     self.on_step(Step(now, "sequence", "seq.late", "seg", s))
                 return False
@@ -851,46 +915,50 @@ class TcpConnection:
                 if self.on_step is not None:
                     self.on_step(Step(now, "sequence", "seq.text", "seg", s))
                 return False
-            # [seq.bad] rfc9293:3.10.7.4/first SHOULD
+            # [seq.bad] rfc9293:3.10.7.4/first SHOULD, rfc9293:3.5.2/3
             self.challenge_upto = self.rcv_nxt
-            due = now + (self.last_challenge - now if self.last_challenge > now else (0 if now >= self.last_challenge + CHALLENGE_INTERVAL else self.last_challenge + CHALLENGE_INTERVAL - now))
+            due = now + self._challenge_wait(now)
             if self.challenge_due is None or due < self.challenge_due:
                 self.challenge_due = due
-            self.last_challenge = now + (self.last_challenge - now if self.last_challenge > now else (0 if now >= self.last_challenge + CHALLENGE_INTERVAL else self.last_challenge + CHALLENGE_INTERVAL - now))
+            self.last_challenge = now + self._challenge_wait(now)
             if self.on_step is not None:
                 self.on_step(Step(now, "sequence", "seq.bad", "seg", s))
             return False
         return True
 
     def _recent(self, s: Seg, now: int) -> bool:
-        """Table `recent` (rfc7323:4.3)."""
+        """Table `recent` (rfc7323:4.3/2)."""
         st = self.conn
         if st in _SYNCED:
-            # [recent.new] rfc7323:4.3 MUST, rfc7323:3.2/tsecr MUST
+            # [recent.new] rfc7323:4.3/2 MUST, rfc7323:5.3/R3
             if (
                 self.ts_on
                 and s.tson
                 and ((s.tsval - self.ts_recent) & 0xFFFFFFFF) < 0x80000000
                 and ((self.last_ack - s.seq) & 0xFFFFFFFF) < 0x80000000
-                and (s.tsval == self.ts_recent or s.ackf and not s.syn and not s.rst and ((s.ack - self.snd_una) & 0xFFFFFFFF) < ((self.snd_nxt - self.snd_una) & 0xFFFFFFFF) + 1)
+                and (s.tsval == self.ts_recent or (((s.seq - self.rcv_nxt) & 0xFFFFFFFF) < (self.rcv_edge - self.rcv_nxt) & 0xFFFFFFFF or s.len + s.syn + s.fin > 0 and ((((((s.seq + (s.len + s.syn + s.fin)) & 0xFFFFFFFF) - 1) & 0xFFFFFFFF) - self.rcv_nxt) & 0xFFFFFFFF) < (self.rcv_edge - self.rcv_nxt) & 0xFFFFFFFF or s.len + s.syn + s.fin == 0 and s.seq == self.rcv_nxt) and self.conn != FIN_WAIT_2 and self.conn != TIME_WAIT and s.ackf and not s.syn and not s.rst and ((s.ack - self.snd_una) & 0xFFFFFFFF) < ((self.snd_nxt - self.snd_una) & 0xFFFFFFFF) + 1)
             ):
                 self.ts_recent = s.tsval
                 if self.on_step is not None:
                     self.on_step(Step(now, "recent", "recent.new", "seg", s))
                 return True
-            # [recent.odd] rfc7323:5.3/R3 MUST
+            # [recent.odd] rfc7323:5.3/R3
             if (
                 self.ts_on
                 and s.tson
                 and ((s.tsval - self.ts_recent) & 0xFFFFFFFF) < 0x80000000
                 and ((self.last_ack - s.seq) & 0xFFFFFFFF) < 0x80000000
-                and not (s.tsval == self.ts_recent or s.ackf and not s.syn and not s.rst and ((s.ack - self.snd_una) & 0xFFFFFFFF) < ((self.snd_nxt - self.snd_una) & 0xFFFFFFFF) + 1)
+                and (not (s.tsval == self.ts_recent or (((s.seq - self.rcv_nxt) & 0xFFFFFFFF) < (self.rcv_edge - self.rcv_nxt) & 0xFFFFFFFF or s.len + s.syn + s.fin > 0 and ((((((s.seq + (s.len + s.syn + s.fin)) & 0xFFFFFFFF) - 1) & 0xFFFFFFFF) - self.rcv_nxt) & 0xFFFFFFFF) < (self.rcv_edge - self.rcv_nxt) & 0xFFFFFFFF or s.len + s.syn + s.fin == 0 and s.seq == self.rcv_nxt) and self.conn != FIN_WAIT_2 and self.conn != TIME_WAIT and s.ackf and not s.syn and not s.rst and ((s.ack - self.snd_una) & 0xFFFFFFFF) < ((self.snd_nxt - self.snd_una) & 0xFFFFFFFF) + 1))
             ):
                 self.ts_recent = s.tsval
                 if self.on_step is not None:
                     self.on_step(Step(now, "recent", "recent.odd", "seg", s))
                 return True
-            # [recent.none] rfc7323:3.2/unasked MUST
+            if not self.ts_on and s.tson:  # [recent.unasked] rfc7323:3.2/unasked MUST
+                if self.on_step is not None:
+                    self.on_step(Step(now, "recent", "recent.unasked", "seg", s))
+                return True
+            # [recent.none]
             if self.on_step is not None:
                 self.on_step(Step(now, "recent", "recent.none", "seg", s))
             return True
@@ -904,7 +972,7 @@ class TcpConnection:
                 if self.on_step is not None:
                     self.on_step(Step(now, "reset", "rst.none", "seg", s))
                 return True
-            # [rst.passive] rfc9293:3.10.7.4/second/SYN-RECEIVED MUST, rfc9293:3.10.7.4/second/2 MUST
+            # [rst.passive] rfc9293:3.10.7.4/second/SYN-RECEIVED MUST, rfc9293:3.10.7.4/second/2 MUST, rfc9293:MUST-11 MUST, rfc9293:3.3.2/note-1
             if st == SYN_RECEIVED and s.seq == self.rcv_nxt and self.passive:
                 self.rto_at = None
                 self.persist_at = None
@@ -919,7 +987,7 @@ class TcpConnection:
                 if self.on_step is not None:
                     self.on_step(Step(now, "reset", "rst.passive", "seg", s))
                 return False
-            # [rst.refused] rfc9293:3.10.7.4/second/SYN-RECEIVED MUST
+            # [rst.refused] rfc9293:3.10.7.4/second/SYN-RECEIVED MUST, rfc9293:MUST-11 MUST
             if st == SYN_RECEIVED and s.seq == self.rcv_nxt and not self.passive:
                 self.rto_at = None
                 self.persist_at = None
@@ -934,8 +1002,12 @@ class TcpConnection:
                 if self.on_step is not None:
                     self.on_step(Step(now, "reset", "rst.refused", "seg", s))
                 return False
-            # [rst.exact] rfc9293:3.10.7.4/second/2 MUST, rfc9293:MUST-12, rfc9293:3.10.7.4/second/ESTABLISHED, rfc5961:3.2
-            if st in _ESTABLISHED_AND_3_MORE and s.seq == self.rcv_nxt:
+            # [rst.exact] rfc9293:3.10.7.4/second/2 MUST, rfc9293:MUST-12, rfc9293:3.10.7.4/second/ESTABLISHED, rfc5961:3.2, rfc9293:SHLD-2 SHOULD
+            if (
+                st in _ESTABLISHED_AND_3_MORE
+                and s.seq == self.rcv_nxt
+                and (self.rcv_edge - self.rcv_nxt) & 0xFFFFFFFF > 0
+            ):
                 self.rto_at = None
                 self.persist_at = None
                 self.time_wait_at = None
@@ -948,6 +1020,25 @@ class TcpConnection:
                 self.synack_due = None
                 if self.on_step is not None:
                     self.on_step(Step(now, "reset", "rst.exact", "seg", s))
+                return False
+            # [rst.shut] rfc9293:MUST-66 MUST, rfc9293:3.10.7.4/second/ESTABLISHED
+            if (
+                st in _ESTABLISHED_AND_3_MORE
+                and s.seq == self.rcv_nxt
+                and (self.rcv_edge - self.rcv_nxt) & 0xFFFFFFFF == 0
+            ):
+                self.rto_at = None
+                self.persist_at = None
+                self.time_wait_at = None
+                self.user_timeout_at = None
+                self.orphan_at = None
+                self.host.tell_reset_by_peer()
+                self.conn = CLOSED
+                self.ack_due = None
+                self.challenge_due = None
+                self.synack_due = None
+                if self.on_step is not None:
+                    self.on_step(Step(now, "reset", "rst.shut", "seg", s))
                 return False
             # [rst.quiet] rfc9293:3.10.7.4/second/2 MUST, rfc9293:MUST-12, rfc9293:3.10.7.4/second/CLOSING
             if st in _CLOSING_OR_LAST_ACK_OR_TIME_WAIT and s.seq == self.rcv_nxt:
@@ -966,10 +1057,10 @@ class TcpConnection:
                 return False
             if s.seq != self.rcv_nxt:  # [rst.near] rfc9293:3.10.7.4/second/3 MUST
                 self.challenge_upto = self.rcv_nxt
-                due = now + (self.last_challenge - now if self.last_challenge > now else (0 if now >= self.last_challenge + CHALLENGE_INTERVAL else self.last_challenge + CHALLENGE_INTERVAL - now))
+                due = now + self._challenge_wait(now)
                 if self.challenge_due is None or due < self.challenge_due:
                     self.challenge_due = due
-                self.last_challenge = now + (self.last_challenge - now if self.last_challenge > now else (0 if now >= self.last_challenge + CHALLENGE_INTERVAL else self.last_challenge + CHALLENGE_INTERVAL - now))
+                self.last_challenge = now + self._challenge_wait(now)
                 if self.on_step is not None:
                     self.on_step(Step(now, "reset", "rst.near", "seg", s))
                 return False
@@ -986,10 +1077,10 @@ class TcpConnection:
                 return True
             # [syn.challenge] rfc9293:3.10.7.4/fourth/challenge MUST, rfc5961:4.2
             self.challenge_upto = self.rcv_nxt
-            due = now + (self.last_challenge - now if self.last_challenge > now else (0 if now >= self.last_challenge + CHALLENGE_INTERVAL else self.last_challenge + CHALLENGE_INTERVAL - now))
+            due = now + self._challenge_wait(now)
             if self.challenge_due is None or due < self.challenge_due:
                 self.challenge_due = due
-            self.last_challenge = now + (self.last_challenge - now if self.last_challenge > now else (0 if now >= self.last_challenge + CHALLENGE_INTERVAL else self.last_challenge + CHALLENGE_INTERVAL - now))
+            self.last_challenge = now + self._challenge_wait(now)
             if self.on_step is not None:
                 self.on_step(Step(now, "syn", "syn.challenge", "seg", s))
             return False
@@ -999,7 +1090,7 @@ class TcpConnection:
         """Table `measure` (rfc6298:2.2)."""
         st = self.conn
         if st in _FLIGHT:
-            # [rtt.first] rfc6298:2.2 MUST, rfc6298:3/karn MUST
+            # [rtt.first] rfc6298:2.2 MUST, rfc6298:3/karn MUST_NOT, rfc6298:3/rate MUST, rfc6298:4 MUST, rfc6298:2.4 SHOULD, rfc6298:2.5 MAY
             if (
                 s.ackf
                 and ((s.ack - ((self.snd_una + 1) & 0xFFFFFFFF)) & 0xFFFFFFFF) < (self.snd_nxt - self.snd_una) & 0xFFFFFFFF
@@ -1009,7 +1100,7 @@ class TcpConnection:
             ):
                 self.srtt = max(now - self.rtt_at, 1)
                 self.rttvar = (now - self.rtt_at) // 2
-                self.rto = min(max(self.srtt + max(4 * self.rttvar, 1000), RTO_MIN), RTO_MAX)
+                self.rto = self._bound()
                 self.timing = False
                 if self.on_step is not None:
                     self.on_step(Step(now, "measure", "rtt.first", "seg", s))
@@ -1024,7 +1115,7 @@ class TcpConnection:
             ):
                 self.rttvar = (3 * self.rttvar + (self.srtt - (now - self.rtt_at) if self.srtt > now - self.rtt_at else now - self.rtt_at - self.srtt)) // 4
                 self.srtt = (7 * self.srtt + (now - self.rtt_at)) // 8
-                self.rto = min(max(self.srtt + max(4 * self.rttvar, 1000), RTO_MIN), RTO_MAX)
+                self.rto = self._bound()
                 self.timing = False
                 if self.on_step is not None:
                     self.on_step(Step(now, "measure", "rtt.next", "seg", s))
@@ -1039,7 +1130,7 @@ class TcpConnection:
         """Table `peer_window` (rfc9293:3.10.7.4/fifth/ESTABLISHED/window)."""
         st = self.conn
         if st in _OPEN:
-            # [wnd.moves] rfc9293:3.10.7.4/fifth/ESTABLISHED/window MUST, rfc7323:2.4 MUST
+            # [wnd.moves] rfc9293:3.10.7.4/fifth/ESTABLISHED/window MUST, rfc7323:2.3/shift MUST, rfc7323:2.4 MUST, rfc9293:MUST-34 MUST, rfc9293:SHLD-15, rfc9293:REC-1
             if (
                 s.ackf
                 and (((s.ack - ((self.snd_una + 1) & 0xFFFFFFFF)) & 0xFFFFFFFF) < (self.snd_nxt - self.snd_una) & 0xFFFFFFFF or s.ack == self.snd_una)
@@ -1074,7 +1165,7 @@ class TcpConnection:
                 if self.on_step is not None:
                     self.on_step(Step(now, "peer_window", "wnd.opens", "seg", s))
                 return True
-            # [wnd.closed] rfc9293:3.10.7.4/fifth/ESTABLISHED/window MUST, rfc9293:MUST-37 MUST
+            # [wnd.closed] rfc9293:3.10.7.4/fifth/ESTABLISHED/window MUST, rfc9293:MUST-37 MUST, rfc9293:MAY-8, rfc9293:SHLD-17
             if (
                 s.ackf
                 and (((s.ack - ((self.snd_una + 1) & 0xFFFFFFFF)) & 0xFFFFFFFF) < (self.snd_nxt - self.snd_una) & 0xFFFFFFFF or s.ack == self.snd_una)
@@ -1099,14 +1190,14 @@ class TcpConnection:
         """Table `congestion` (rfc5681:3.1)."""
         st = self.conn
         if st in _FLIGHT:
-            # [cc.slow] rfc5681:3.1 MUST, rfc9293:MUST-19 MUST
+            # [cc.slow] rfc5681:3.1 MUST, rfc9293:MUST-19 MUST, rfc5681:3.1/slow-start, rfc5681:2 MUST_NOT
             if (
                 s.ackf
                 and ((s.ack - ((self.snd_una + 1) & 0xFFFFFFFF)) & 0xFFFFFFFF) < (self.snd_nxt - self.snd_una) & 0xFFFFFFFF
                 and not self.recovering
                 and self.cwnd < self.ssthresh
             ):
-                self.cwnd = min(self.cwnd + min((s.ack - self.snd_una) & 0xFFFFFFFF, max(min(self.peer_mss, self.host.ask_own_mss()) - (12 if self.ts_on else 0), 64)), 1073741824)
+                self.cwnd = min(self.cwnd + min((s.ack - self.snd_una) & 0xFFFFFFFF, self._mss()), 1073741824)
                 self.dupacks = 0
                 if self.on_step is not None:
                     self.on_step(Step(now, "congestion", "cc.slow", "seg", s))
@@ -1118,19 +1209,19 @@ class TcpConnection:
                 and not self.recovering
                 and self.cwnd >= self.ssthresh
             ):
-                self.cwnd = min(self.cwnd + max((max(min(self.peer_mss, self.host.ask_own_mss()) - (12 if self.ts_on else 0), 64) * max(min(self.peer_mss, self.host.ask_own_mss()) - (12 if self.ts_on else 0), 64) // self.cwnd if self.cwnd else 0), 1), 1073741824)
+                self.cwnd = min(self.cwnd + max((self._mss() * self._mss() // self.cwnd if self.cwnd else 0), 1), 1073741824)
                 self.dupacks = 0
                 if self.on_step is not None:
                     self.on_step(Step(now, "congestion", "cc.avoid", "seg", s))
                 return True
-            # [cc.full] rfc6582:3.2/3/full SHOULD, rfc5681:3.2/6 MUST
+            # [cc.full] rfc6582:3.2/3/full SHOULD, rfc5681:3.2/6 MUST, rfc5681:4.3/after MUST
             if (
                 s.ackf
                 and ((s.ack - ((self.snd_una + 1) & 0xFFFFFFFF)) & 0xFFFFFFFF) < (self.snd_nxt - self.snd_una) & 0xFFFFFFFF
                 and self.recovering
                 and ((s.ack - self.recover) & 0xFFFFFFFF) < 0x80000000
             ):
-                self.cwnd = min(self.ssthresh, max((self.snd_nxt - s.ack) & 0xFFFFFFFF, max(min(self.peer_mss, self.host.ask_own_mss()) - (12 if self.ts_on else 0), 64)) + max(min(self.peer_mss, self.host.ask_own_mss()) - (12 if self.ts_on else 0), 64))
+                self.cwnd = min(self.ssthresh, max((self.snd_nxt - s.ack) & 0xFFFFFFFF, self._mss()) + self._mss())
                 self.recovering = False
                 self.dupacks = 0
                 if self.on_step is not None:
@@ -1143,13 +1234,13 @@ class TcpConnection:
                 and self.recovering
                 and ((s.ack - self.recover) & 0xFFFFFFFF) >= 0x80000000
             ):
-                self.cwnd = max(self.cwnd - ((s.ack - self.snd_una) & 0xFFFFFFFF), 0) + max(min(self.peer_mss, self.host.ask_own_mss()) - (12 if self.ts_on else 0), 64)
+                self.cwnd = max(self.cwnd - ((s.ack - self.snd_una) & 0xFFFFFFFF), 0) + self._mss()
                 self.again_from = s.ack
-                self.again_upto = (s.ack + max(min(self.peer_mss, self.host.ask_own_mss()) - (12 if self.ts_on else 0), 64)) & 0xFFFFFFFF
+                self.again_upto = (s.ack + self._mss()) & 0xFFFFFFFF
                 if self.on_step is not None:
                     self.on_step(Step(now, "congestion", "cc.partial", "seg", s))
                 return True
-            # [cc.third] rfc5681:3.2/2 MUST, rfc5681:3.2/3 MUST
+            # [cc.third] rfc5681:3.2/2 MUST, rfc5681:3.2/3 MUST, rfc5681:4.3/half MUST, rfc6582:3.2/2
             if (
                 s.ackf
                 and s.ack == self.snd_una
@@ -1162,17 +1253,17 @@ class TcpConnection:
                 and self.dupacks == 2
                 and ((self.recover - self.snd_una) & 0xFFFFFFFF) >= 0x80000000
             ):
-                self.ssthresh = max(((self.snd_nxt - self.snd_una) & 0xFFFFFFFF) // 2, 2 * max(min(self.peer_mss, self.host.ask_own_mss()) - (12 if self.ts_on else 0), 64))
-                self.cwnd = self.ssthresh + 3 * max(min(self.peer_mss, self.host.ask_own_mss()) - (12 if self.ts_on else 0), 64)
+                self.ssthresh = max(((self.snd_nxt - self.snd_una) & 0xFFFFFFFF) // 2, 2 * self._mss())
+                self.cwnd = self.ssthresh + 3 * self._mss()
                 self.recover = self.snd_nxt
                 self.recovering = True
                 self.dupacks = 3
                 self.again_from = self.snd_una
-                self.again_upto = (self.snd_una + max(min(self.peer_mss, self.host.ask_own_mss()) - (12 if self.ts_on else 0), 64)) & 0xFFFFFFFF
+                self.again_upto = (self.snd_una + self._mss()) & 0xFFFFFFFF
                 if self.on_step is not None:
                     self.on_step(Step(now, "congestion", "cc.third", "seg", s))
                 return True
-            # [cc.count] rfc5681:3.2/1
+            # [cc.count] rfc5681:3.2/1/cwnd MUST_NOT, rfc5681:2/duplicate
             if (
                 s.ackf
                 and s.ack == self.snd_una
@@ -1188,7 +1279,7 @@ class TcpConnection:
                 if self.on_step is not None:
                     self.on_step(Step(now, "congestion", "cc.count", "seg", s))
                 return True
-            # [cc.inflate] rfc5681:3.2/4 MUST
+            # [cc.inflate] rfc5681:3.2/4 MUST, rfc5681:3.2/5
             if (
                 s.ackf
                 and s.ack == self.snd_una
@@ -1199,7 +1290,7 @@ class TcpConnection:
                 and s.wnd << self.snd_shift == self.snd_wnd
                 and self.recovering
             ):
-                self.cwnd = min(self.cwnd + max(min(self.peer_mss, self.host.ask_own_mss()) - (12 if self.ts_on else 0), 64), 1073741824)
+                self.cwnd = min(self.cwnd + self._mss(), 1073741824)
                 if self.on_step is not None:
                     self.on_step(Step(now, "congestion", "cc.inflate", "seg", s))
                 return True
@@ -1247,6 +1338,8 @@ class TcpConnection:
                 self.host.tell_acknowledged(s.ack)
                 self.rto_at = None
                 self.user_timeout_at = None
+                self.slow = self.resent
+                self.resent = False
                 if self.on_step is not None:
                     self.on_step(Step(now, "ack", "ack.all", "seg", s))
                 return True
@@ -1254,7 +1347,7 @@ class TcpConnection:
                 if self.on_step is not None:
                     self.on_step(Step(now, "ack", "ack.none", "seg", s))
                 return False
-            # [ack.some] rfc9293:3.10.7.4/fifth/ESTABLISHED MUST, rfc6298:5.3
+            # [ack.some] rfc9293:3.10.7.4/fifth/ESTABLISHED MUST, rfc6298:5.3, rfc2018:8 MUST_NOT
             if (
                 ((s.ack - ((self.snd_una + 1) & 0xFFFFFFFF)) & 0xFFFFFFFF) < (self.snd_nxt - self.snd_una) & 0xFFFFFFFF
                 and s.ack != self.snd_nxt
@@ -1282,6 +1375,8 @@ class TcpConnection:
                 self.host.tell_acknowledged(s.ack)
                 self.rto_at = None
                 self.user_timeout_at = None
+                self.slow = self.resent
+                self.resent = False
                 self.conn = FIN_WAIT_2
                 self.synack_due = None
                 if self.on_step is not None:
@@ -1300,6 +1395,8 @@ class TcpConnection:
                 self.host.tell_acknowledged(s.ack)
                 self.rto_at = None
                 self.user_timeout_at = None
+                self.slow = self.resent
+                self.resent = False
                 self.time_wait_at = now + 2 * MSL
                 self.conn = TIME_WAIT
                 self.synack_due = None
@@ -1320,6 +1417,8 @@ class TcpConnection:
                 self.host.tell_acknowledged(s.ack)
                 self.rto_at = None
                 self.user_timeout_at = None
+                self.slow = self.resent
+                self.resent = False
                 self.rto_at = None
                 self.persist_at = None
                 self.time_wait_at = None
@@ -1347,6 +1446,8 @@ class TcpConnection:
                 self.host.tell_acknowledged(s.ack)
                 self.rto_at = None
                 self.user_timeout_at = None
+                self.slow = self.resent
+                self.resent = False
                 self.time_wait_at = now + 2 * MSL
                 self.conn = TIME_WAIT
                 self.synack_due = None
@@ -1371,25 +1472,40 @@ class TcpConnection:
                 and (self.snd_una - s.ack) & 0xFFFFFFFF > self.max_seen
             ):
                 self.challenge_upto = self.rcv_nxt
-                due = now + (self.last_challenge - now if self.last_challenge > now else (0 if now >= self.last_challenge + CHALLENGE_INTERVAL else self.last_challenge + CHALLENGE_INTERVAL - now))
+                due = now + self._challenge_wait(now)
                 if self.challenge_due is None or due < self.challenge_due:
                     self.challenge_due = due
-                self.last_challenge = now + (self.last_challenge - now if self.last_challenge > now else (0 if now >= self.last_challenge + CHALLENGE_INTERVAL else self.last_challenge + CHALLENGE_INTERVAL - now))
+                self.last_challenge = now + self._challenge_wait(now)
                 if self.on_step is not None:
                     self.on_step(Step(now, "ack", "ack.old", "seg", s))
                 return False
-            # [ack.unsent] rfc9293:3.10.7.4/fifth/ESTABLISHED/unsent SHOULD
+            # [ack.unsent] rfc9293:3.10.7.4/fifth/ESTABLISHED/unsent SHOULD, rfc9293:3.5.2/3
             if (
-                ((self.snd_una - s.ack) & 0xFFFFFFFF) >= 0x80000000
+                st in _TRANSFER
+                and ((self.snd_una - s.ack) & 0xFFFFFFFF) >= 0x80000000
                 and not ((s.ack - ((self.snd_una + 1) & 0xFFFFFFFF)) & 0xFFFFFFFF) < (self.snd_nxt - self.snd_una) & 0xFFFFFFFF
             ):
                 self.challenge_upto = self.rcv_nxt
-                due = now + (self.last_challenge - now if self.last_challenge > now else (0 if now >= self.last_challenge + CHALLENGE_INTERVAL else self.last_challenge + CHALLENGE_INTERVAL - now))
+                due = now + self._challenge_wait(now)
                 if self.challenge_due is None or due < self.challenge_due:
                     self.challenge_due = due
-                self.last_challenge = now + (self.last_challenge - now if self.last_challenge > now else (0 if now >= self.last_challenge + CHALLENGE_INTERVAL else self.last_challenge + CHALLENGE_INTERVAL - now))
+                self.last_challenge = now + self._challenge_wait(now)
                 if self.on_step is not None:
                     self.on_step(Step(now, "ack", "ack.unsent", "seg", s))
+                return False
+            # [ack.unsent.late] rfc9293:3.5.2/3 SHOULD
+            if (
+                st == TIME_WAIT
+                and ((self.snd_una - s.ack) & 0xFFFFFFFF) >= 0x80000000
+                and not ((s.ack - ((self.snd_una + 1) & 0xFFFFFFFF)) & 0xFFFFFFFF) < (self.snd_nxt - self.snd_una) & 0xFFFFFFFF
+            ):
+                self.challenge_upto = self.rcv_nxt
+                due = now + self._challenge_wait(now)
+                if self.challenge_due is None or due < self.challenge_due:
+                    self.challenge_due = due
+                self.last_challenge = now + self._challenge_wait(now)
+                if self.on_step is not None:
+                    self.on_step(Step(now, "ack", "ack.unsent.late", "seg", s))
                 return False
             raise IncompleteTableError("tcp.connection", "ack", "seg")
         if st == SYN_RECEIVED:
@@ -1397,10 +1513,10 @@ class TcpConnection:
                 if self.on_step is not None:
                     self.on_step(Step(now, "ack", "ack.none", "seg", s))
                 return False
-            # [ack.open] rfc9293:3.10.7.4/fifth/SYN-RECEIVED MUST, rfc5681:3.1/syn-ack MUST, rfc5681:3.1/syn-lost MUST, rfc5681:3.1/initial MUST, rfc6298:5.7 MUST
+            # [ack.open] rfc9293:3.10.7.4/fifth/SYN-RECEIVED MUST, rfc5681:3.1/syn-ack MUST_NOT, rfc5681:3.1/syn-lost MUST, rfc5681:3.1/initial MUST, rfc6298:5.7 MUST
             if ((s.ack - ((self.snd_una + 1) & 0xFFFFFFFF)) & 0xFFFFFFFF) < (self.snd_nxt - self.snd_una) & 0xFFFFFFFF:
                 self.snd_edge = s.ack
-                self.cwnd = max(min(self.peer_mss, self.host.ask_own_mss()) - (12 if self.ts_on else 0), 64) if self.backoff > 0 else (2 * max(min(self.peer_mss, self.host.ask_own_mss()) - (12 if self.ts_on else 0), 64) if max(min(self.peer_mss, self.host.ask_own_mss()) - (12 if self.ts_on else 0), 64) > 2190 else (3 * max(min(self.peer_mss, self.host.ask_own_mss()) - (12 if self.ts_on else 0), 64) if max(min(self.peer_mss, self.host.ask_own_mss()) - (12 if self.ts_on else 0), 64) > 1095 else 4 * max(min(self.peer_mss, self.host.ask_own_mss()) - (12 if self.ts_on else 0), 64)))
+                self.cwnd = self._mss() if self.backoff > 0 else self._initial_window()
                 self.ssthresh = 1073741824
                 self.recover = self.iss
                 self.again_from = self.snd_una
@@ -1409,6 +1525,7 @@ class TcpConnection:
                 self.recovering = False
                 self.last_sent = now
                 self.rto = 3000000 if self.backoff > 0 else RTO_INITIAL
+                self.largest = min(self._mss(), 536)
                 self.snd_una = s.ack
                 self.max_seen = max(self.max_seen, s.wnd << self.snd_shift)
                 self.snd_edge = (s.ack + (s.wnd << self.snd_shift)) & 0xFFFFFFFF if ((self.snd_edge - ((s.ack + (s.wnd << self.snd_shift)) & 0xFFFFFFFF)) & 0xFFFFFFFF) >= 0x80000000 else self.snd_edge
@@ -1416,6 +1533,8 @@ class TcpConnection:
                 self.host.tell_acknowledged(s.ack)
                 self.rto_at = None
                 self.user_timeout_at = None
+                self.slow = self.resent
+                self.resent = False
                 self.snd_wnd = s.wnd << self.snd_shift
                 self.snd_wl1 = s.seq
                 self.snd_wl2 = s.ack
@@ -1425,14 +1544,14 @@ class TcpConnection:
                 if self.on_step is not None:
                     self.on_step(Step(now, "ack", "ack.open", "seg", s))
                 return True
-            # [ack.bad] rfc9293:3.10.7.4/fifth/SYN-RECEIVED MUST
+            # [ack.bad] rfc9293:3.10.7.4/fifth/SYN-RECEIVED MUST, rfc9293:3.5.2/2
             reply = Seg(
                 seq=s.ack,
                 rst=True,
                 tson=self.ts_on,
                 tsval=self.host.ask_ts_clock(),
                 tsecr=self.ts_recent,
-                gso_size=max(min(self.peer_mss, self.host.ask_own_mss()) - (12 if self.ts_on else 0), 64),
+                gso_size=self._mss(),
             )
             self.host.emit_seg(reply)
             if self.on_step is not None:
@@ -1444,7 +1563,7 @@ class TcpConnection:
         """Table `text` (rfc9293:3.10.7.4/seventh/CLOSE-WAIT)."""
         st = self.conn
         if st in _RECEIVING:
-            # [text.next] rfc9293:3.10.7.4/seventh MUST, rfc9293:3.8.6.3
+            # [text.next] rfc9293:3.10.7.4/seventh MUST, rfc9293:MUST-40 MUST, rfc5681:4.2/time MUST, rfc9293:SHLD-18, rfc9293:SHLD-19, rfc5681:4.2
             if (
                 not self.gone
                 and s.len > 0
@@ -1454,11 +1573,15 @@ class TcpConnection:
                 and ((self.rcv_edge - ((s.seq + s.len) & 0xFFFFFFFF)) & 0xFFFFFFFF) < 0x80000000
                 and reach(self.held, (s.seq + s.len) & 0xFFFFFFFF) == (s.seq + s.len) & 0xFFFFFFFF
             ):
-                self.host.tell_deliver(self.rcv_nxt, (s.seq + s.len) & 0xFFFFFFFF)
+                self.host.tell_deliver(
+                    (self.rcv_nxt - s.seq) & 0xFFFFFFFF,
+                    (((s.seq + s.len) & 0xFFFFFFFF) - self.rcv_nxt) & 0xFFFFFFFF,
+                )
                 self.rcv_nxt = (s.seq + s.len) & 0xFFFFFFFF
                 self.held = forget(self.held, self.rcv_nxt)
+                self.largest = min(s.len, self.host.ask_own_mss()) if s.len > self.largest else self.largest
                 self.ack_upto = self.rcv_nxt
-                due = now + (0 if (self.rcv_nxt - self.last_ack) & 0xFFFFFFFF >= 2 * self.host.ask_own_mss() else ACK_DELAY)
+                due = now + (0 if (self.rcv_nxt - self.last_ack) & 0xFFFFFFFF >= 2 * self.largest else ACK_DELAY)
                 if self.ack_due is None or due < self.ack_due:
                     self.ack_due = due
                 if self.on_step is not None:
@@ -1469,12 +1592,7 @@ class TcpConnection:
                     self.on_step(Step(now, "text", "text.none", "seg", s))
                 return True
             # [text.gone] rfc9293:SHLD-3 SHOULD, rfc9293:3.6.1
-            if (
-                (st == FIN_WAIT_1 or st == FIN_WAIT_2)
-                and self.gone
-                and s.len > 0
-                and ((self.rcv_nxt - ((s.seq + s.len) & 0xFFFFFFFF)) & 0xFFFFFFFF) >= 0x80000000
-            ):
+            if self.gone and s.len > 0 and ((self.rcv_nxt - ((s.seq + s.len) & 0xFFFFFFFF)) & 0xFFFFFFFF) >= 0x80000000:
                 self.rto_at = None
                 self.persist_at = None
                 self.time_wait_at = None
@@ -1486,7 +1604,7 @@ class TcpConnection:
                     tson=self.ts_on,
                     tsval=self.host.ask_ts_clock(),
                     tsecr=self.ts_recent,
-                    gso_size=max(min(self.peer_mss, self.host.ask_own_mss()) - (12 if self.ts_on else 0), 64),
+                    gso_size=self._mss(),
                 )
                 self.host.emit_seg(reply)
                 self.host.tell_closed()
@@ -1496,35 +1614,6 @@ class TcpConnection:
                 self.synack_due = None
                 if self.on_step is not None:
                     self.on_step(Step(now, "text", "text.gone", "seg", s))
-                return False
-            # [text.gone.est] rfc9293:SHLD-3 SHOULD
-            if (
-                st == ESTABLISHED
-                and self.gone
-                and s.len > 0
-                and ((self.rcv_nxt - ((s.seq + s.len) & 0xFFFFFFFF)) & 0xFFFFFFFF) >= 0x80000000
-            ):
-                self.rto_at = None
-                self.persist_at = None
-                self.time_wait_at = None
-                self.user_timeout_at = None
-                self.orphan_at = None
-                reply = Seg(
-                    seq=s.ack,
-                    rst=True,
-                    tson=self.ts_on,
-                    tsval=self.host.ask_ts_clock(),
-                    tsecr=self.ts_recent,
-                    gso_size=max(min(self.peer_mss, self.host.ask_own_mss()) - (12 if self.ts_on else 0), 64),
-                )
-                self.host.emit_seg(reply)
-                self.host.tell_closed()
-                self.conn = CLOSED
-                self.ack_due = None
-                self.challenge_due = None
-                self.synack_due = None
-                if self.on_step is not None:
-                    self.on_step(Step(now, "text", "text.gone.est", "seg", s))
                 return False
             # [text.old] rfc9293:3.10.7.4/first SHOULD
             if s.len > 0 and ((self.rcv_nxt - ((s.seq + s.len) & 0xFFFFFFFF)) & 0xFFFFFFFF) < 0x80000000:
@@ -1543,14 +1632,14 @@ class TcpConnection:
                 and (self.rcv_edge - self.rcv_nxt) & 0xFFFFFFFF == 0
             ):
                 self.challenge_upto = self.rcv_nxt
-                due = now + (self.last_challenge - now if self.last_challenge > now else (0 if now >= self.last_challenge + CHALLENGE_INTERVAL else self.last_challenge + CHALLENGE_INTERVAL - now))
+                due = now + self._challenge_wait(now)
                 if self.challenge_due is None or due < self.challenge_due:
                     self.challenge_due = due
-                self.last_challenge = now + (self.last_challenge - now if self.last_challenge > now else (0 if now >= self.last_challenge + CHALLENGE_INTERVAL else self.last_challenge + CHALLENGE_INTERVAL - now))
+                self.last_challenge = now + self._challenge_wait(now)
                 if self.on_step is not None:
                     self.on_step(Step(now, "text", "text.shut", "seg", s))
                 return True
-            # [text.join] rfc9293:SHLD-31 SHOULD, rfc5681:4.2
+            # [text.join] rfc9293:SHLD-31 SHOULD, rfc5681:3.2/fill
             if (
                 not self.gone
                 and s.len > 0
@@ -1560,8 +1649,15 @@ class TcpConnection:
                 and ((self.rcv_edge - ((s.seq + s.len) & 0xFFFFFFFF)) & 0xFFFFFFFF) < 0x80000000
                 and reach(self.held, (s.seq + s.len) & 0xFFFFFFFF) != (s.seq + s.len) & 0xFFFFFFFF
             ):
-                self.host.tell_stash(self.rcv_nxt, (s.seq + s.len) & 0xFFFFFFFF)
-                self.host.tell_deliver(self.rcv_nxt, reach(self.held, (s.seq + s.len) & 0xFFFFFFFF))
+                self.host.tell_stash(
+                    (self.rcv_nxt - s.seq) & 0xFFFFFFFF,
+                    0,
+                    (((s.seq + s.len) & 0xFFFFFFFF) - self.rcv_nxt) & 0xFFFFFFFF,
+                )
+                self.host.tell_deliver(
+                    (self.rcv_nxt - s.seq) & 0xFFFFFFFF,
+                    (reach(self.held, (s.seq + s.len) & 0xFFFFFFFF) - self.rcv_nxt) & 0xFFFFFFFF,
+                )
                 self.rcv_nxt = reach(self.held, (s.seq + s.len) & 0xFFFFFFFF)
                 self.held = forget(self.held, self.rcv_nxt)
                 self.rcv_edge = self.rcv_nxt if ((self.rcv_edge - self.rcv_nxt) & 0xFFFFFFFF) >= 0x80000000 else self.rcv_edge
@@ -1580,7 +1676,7 @@ class TcpConnection:
                 and (self.rcv_edge - self.rcv_nxt) & 0xFFFFFFFF > 0
                 and ((self.rcv_edge - ((s.seq + s.len) & 0xFFFFFFFF)) & 0xFFFFFFFF) >= 0x80000000
             ):
-                self.host.tell_deliver(self.rcv_nxt, self.rcv_edge)
+                self.host.tell_deliver((self.rcv_nxt - s.seq) & 0xFFFFFFFF, (self.rcv_edge - self.rcv_nxt) & 0xFFFFFFFF)
                 self.rcv_nxt = self.rcv_edge
                 self.held = forget(self.held, self.rcv_nxt)
                 self.ack_upto = self.rcv_nxt
@@ -1589,7 +1685,7 @@ class TcpConnection:
                 if self.on_step is not None:
                     self.on_step(Step(now, "text", "text.over.trim", "seg", s))
                 return True
-            # [text.ahead] rfc9293:SHLD-31 SHOULD, rfc5681:4.2 SHOULD
+            # [text.ahead] rfc5681:3.2/out-of-order SHOULD, rfc9293:MAY-13 MAY
             if (
                 not self.gone
                 and s.len > 0
@@ -1598,7 +1694,7 @@ class TcpConnection:
                 and ((s.seq - self.rcv_nxt) & 0xFFFFFFFF) < (self.rcv_edge - self.rcv_nxt) & 0xFFFFFFFF
                 and ((self.rcv_edge - ((s.seq + s.len) & 0xFFFFFFFF)) & 0xFFFFFFFF) < 0x80000000
             ):
-                self.host.tell_stash(s.seq, (s.seq + s.len) & 0xFFFFFFFF)
+                self.host.tell_stash(0, (s.seq - self.rcv_nxt) & 0xFFFFFFFF, s.len)
                 self.held = hold(self.held, s.seq, (s.seq + s.len) & 0xFFFFFFFF)
                 self.ack_upto = self.rcv_nxt
                 if self.ack_due is None or now < self.ack_due:
@@ -1615,7 +1711,7 @@ class TcpConnection:
                 and ((s.seq - self.rcv_nxt) & 0xFFFFFFFF) < (self.rcv_edge - self.rcv_nxt) & 0xFFFFFFFF
                 and ((self.rcv_edge - ((s.seq + s.len) & 0xFFFFFFFF)) & 0xFFFFFFFF) >= 0x80000000
             ):
-                self.host.tell_stash(s.seq, self.rcv_edge)
+                self.host.tell_stash(0, (s.seq - self.rcv_nxt) & 0xFFFFFFFF, (self.rcv_edge - s.seq) & 0xFFFFFFFF)
                 self.held = hold(self.held, s.seq, self.rcv_edge)
                 self.ack_upto = self.rcv_nxt
                 if self.ack_due is None or now < self.ack_due:
@@ -1672,10 +1768,10 @@ class TcpConnection:
                 and (self.rcv_edge - self.rcv_nxt) & 0xFFFFFFFF == 0
             ):
                 self.challenge_upto = self.rcv_nxt
-                due = now + (self.last_challenge - now if self.last_challenge > now else (0 if now >= self.last_challenge + CHALLENGE_INTERVAL else self.last_challenge + CHALLENGE_INTERVAL - now))
+                due = now + self._challenge_wait(now)
                 if self.challenge_due is None or due < self.challenge_due:
                     self.challenge_due = due
-                self.last_challenge = now + (self.last_challenge - now if self.last_challenge > now else (0 if now >= self.last_challenge + CHALLENGE_INTERVAL else self.last_challenge + CHALLENGE_INTERVAL - now))
+                self.last_challenge = now + self._challenge_wait(now)
                 if self.on_step is not None:
                     self.on_step(Step(now, "fin", "fin.edge.wait", "seg", s))
                 return False
@@ -1696,7 +1792,7 @@ class TcpConnection:
                 if self.on_step is not None:
                     self.on_step(Step(now, "fin", "fin.joined", "seg", s))
                 return True
-            # [fin.ahead] rfc9293:SHLD-31 SHOULD
+            # [fin.ahead] rfc5681:3.2/out-of-order SHOULD
             if (
                 not (self.fin_known and self.fin_at == self.rcv_nxt)
                 and s.fin
@@ -1726,7 +1822,7 @@ class TcpConnection:
         """Table `finish` (rfc9293:3.10.7.4/eighth/ESTABLISHED)."""
         st = self.conn
         if st == ESTABLISHED:
-            if self.fin_in:  # [finish.est] rfc9293:3.10.7.4/eighth/ESTABLISHED MUST
+            if self.fin_in:  # [finish.est] rfc9293:3.10.7.4/eighth/ESTABLISHED MUST, rfc9293:3.6/case-2
                 self.closed_first = self.closing
                 self.conn = CLOSE_WAIT
                 self.synack_due = None
@@ -1738,7 +1834,7 @@ class TcpConnection:
                 self.on_step(Step(now, "finish", "finish.none", "seg", s))
             return False
         if st == FIN_WAIT_1:
-            if self.fin_in:  # [finish.wait1] rfc9293:3.10.7.4/eighth/FIN-WAIT-1 MUST
+            if self.fin_in:  # [finish.wait1] rfc9293:3.10.7.4/eighth/FIN-WAIT-1 MUST, rfc9293:3.6/case-3
                 self.conn = CLOSING
                 self.synack_due = None
                 if self.on_step is not None:
@@ -1749,7 +1845,8 @@ class TcpConnection:
                 self.on_step(Step(now, "finish", "finish.none", "seg", s))
             return False
         if st == FIN_WAIT_2:
-            if self.fin_in:  # [finish.wait2] rfc9293:3.10.7.4/eighth/FIN-WAIT-2 MUST, rfc9293:MUST-13 MUST
+            # [finish.wait2] rfc9293:3.10.7.4/eighth/FIN-WAIT-2 MUST, rfc9293:MUST-13 MUST, rfc9293:3.3.2/note-2
+            if self.fin_in:
                 self.rto_at = None
                 self.user_timeout_at = None
                 self.time_wait_at = now + 2 * MSL
@@ -1833,11 +1930,17 @@ class TcpConnection:
                 if self.on_step is not None:
                     self.on_step(Step(now, "send", "send.shut", "send", None))
                 return "closing"
-            # [send.queue] rfc9293:3.10.2/ESTABLISHED MUST, rfc9293:3.10.2/SYN-SENT, rfc9293:MUST-60
-            self.unsent += n
-            if self.on_step is not None:
-                self.on_step(Step(now, "send", "send.queue", "send", None))
-            return None
+            # [send.queue] rfc9293:3.10.2/ESTABLISHED MUST, rfc9293:3.10.2/SYN-SENT, rfc9293:MUST-60, rfc9293:MAY-16
+            if n > 0:
+                self.unsent += n
+                if self.on_step is not None:
+                    self.on_step(Step(now, "send", "send.queue", "send", None))
+                return None
+            if n == 0:  # [send.full] rfc9293:3.10.2/ESTABLISHED
+                if self.on_step is not None:
+                    self.on_step(Step(now, "send", "send.full", "send", None))
+                return "insufficient_resources"
+            raise IncompleteTableError("tcp.connection", "send", "send")
         # [send.closing] rfc9293:3.10.2/FIN-WAIT-1 MUST
         if self.on_step is not None:
             self.on_step(Step(now, "send", "send.closing", "send", None))
@@ -1847,23 +1950,51 @@ class TcpConnection:
         """The user's call `receive`; the code of a refusal, or None."""
         st = self.conn
         if st == CLOSED:
-            # [recv.closed] rfc9293:3.10.3/CLOSED MUST
-            if self.on_step is not None:
-                self.on_step(Step(now, "receive", "recv.closed", "receive", None))
-            return "no_connection"
+            if self.host.ask_readable() > 0:  # [recv.over] rfc9293:3.10.3/CLOSE-WAIT
+                if self.on_step is not None:
+                    self.on_step(Step(now, "receive", "recv.over", "receive", None))
+                return None
+            if self.host.ask_readable() == 0 and self.fin_in:  # [recv.end] rfc9293:3.10.3/CLOSE-WAIT
+                if self.on_step is not None:
+                    self.on_step(Step(now, "receive", "recv.end", "receive", None))
+                return "closing"
+            if self.host.ask_readable() == 0 and not self.fin_in:  # [recv.closed] rfc9293:3.10.3/CLOSED MUST
+                if self.on_step is not None:
+                    self.on_step(Step(now, "receive", "recv.closed", "receive", None))
+                return "no_connection"
+            raise IncompleteTableError("tcp.connection", "receive", "receive")
         if st == LISTEN or st == SYN_SENT:
-            # [recv.listen] rfc9293:3.10.3/LISTEN MUST
+            # [recv.early] rfc9293:3.10.3/LISTEN MUST
             if self.on_step is not None:
-                self.on_step(Step(now, "receive", "recv.listen", "receive", None))
+                self.on_step(Step(now, "receive", "recv.early", "receive", None))
+            return "insufficient_resources"
+        if st in _SYN_RECEIVED_AND_3_MORE:
+            if self.host.ask_readable() > 0:  # [recv.text] rfc9293:3.10.3/ESTABLISHED MUST
+                if self.on_step is not None:
+                    self.on_step(Step(now, "receive", "recv.text", "receive", None))
+                return None
+            if self.host.ask_readable() == 0:  # [recv.wait] rfc9293:3.10.3/ESTABLISHED MUST
+                if self.on_step is not None:
+                    self.on_step(Step(now, "receive", "recv.wait", "receive", None))
+                return "insufficient_resources"
+            raise IncompleteTableError("tcp.connection", "receive", "receive")
+        if self.host.ask_readable() > 0:  # [recv.rest] rfc9293:3.10.3/CLOSE-WAIT MUST
+            if self.on_step is not None:
+                self.on_step(Step(now, "receive", "recv.rest", "receive", None))
             return None
-        if st in _CLOSING_OR_LAST_ACK_OR_TIME_WAIT:
-            # [recv.closing] rfc9293:3.10.3/CLOSING MUST
+        # [recv.closing] rfc9293:3.10.3/CLOSE-WAIT MUST, rfc9293:3.10.3/CLOSING MUST
+        if self.host.ask_readable() == 0:
             if self.on_step is not None:
                 self.on_step(Step(now, "receive", "recv.closing", "receive", None))
-            return None
-        # [recv.open] rfc9293:3.10.3/ESTABLISHED MUST, rfc9293:3.10.3/CLOSE-WAIT
+            return "closing"
+        raise IncompleteTableError("tcp.connection", "receive", "receive")
+
+    def call_resize(self, n: int, now: int) -> str | None:
+        """The user's call `resize`; the code of a refusal, or None."""
+        # [resize.any] rfc9293:SHLD-14 SHOULD_NOT
+        self.host.tell_capacity(max(n, ((self.rcv_edge - self.rcv_nxt) & 0xFFFFFFFF) + self.host.ask_readable()))
         if self.on_step is not None:
-            self.on_step(Step(now, "receive", "recv.open", "receive", None))
+            self.on_step(Step(now, "resize", "resize.any", "resize", None))
         return None
 
     def call_close(self, now: int) -> str | None:
@@ -2021,10 +2152,10 @@ class TcpConnection:
             if self.on_step is not None:
                 self.on_step(Step(now, "retransmission", "rto.idle", "rto", None))
             return
-        # [rto.data] rfc9293:3.10.8/retransmission MUST, rfc6298:5.4 MUST, rfc5681:3.1, rfc5681:3.1/timeout-ssthresh MUST, rfc5681:3.1/timeout-cwnd MUST, rfc6298:5 MUST
+        # [rto.data] rfc9293:3.10.8/retransmission MUST, rfc6298:5.4 MUST, rfc5681:3.1, rfc5681:3.1/timeout-ssthresh MUST, rfc5681:3.1/timeout-cwnd MUST, rfc6298:5 MUST, rfc6298:5.6, rfc5681:4.3/twice MUST, rfc5681:3.1/timeout-again, rfc6582:3.2/4, rfc9293:SHLD-16, rfc9293:MAY-7
         if (self.snd_nxt - self.snd_una) & 0xFFFFFFFF > 0 and self.snd_wnd > 0:
-            self.ssthresh = max(((self.snd_nxt - self.snd_una) & 0xFFFFFFFF) // 2, 2 * max(min(self.peer_mss, self.host.ask_own_mss()) - (12 if self.ts_on else 0), 64)) if self.backoff == 0 else self.ssthresh
-            self.cwnd = max(min(self.peer_mss, self.host.ask_own_mss()) - (12 if self.ts_on else 0), 64)
+            self.ssthresh = max(((self.snd_nxt - self.snd_una) & 0xFFFFFFFF) // 2, 2 * self._mss()) if self.backoff == 0 else self.ssthresh
+            self.cwnd = self._mss()
             self.recovering = False
             self.recover = self.snd_nxt
             self.dupacks = 0
@@ -2119,7 +2250,7 @@ class TcpConnection:
             if self.on_step is not None:
                 self.on_step(Step(now, "patience", "timeout.none", "user_timeout", None))
             return
-        # [timeout.user] rfc9293:3.10.8/user MUST, rfc9293:MUST-20, rfc9293:MUST-21
+        # [timeout.user] rfc9293:3.10.8/user MUST, rfc9293:MUST-20, rfc9293:MUST-21, rfc9293:SHLD-11
         self.rto_at = None
         self.persist_at = None
         self.time_wait_at = None
@@ -2243,7 +2374,13 @@ class TcpConnection:
                     continue
                 return
             if st == SYN_RECEIVED:
-                if self.aborting and not self.syn_pending and self._out_tx_abort(now):  # [tx.abort]
+                # [tx.abort]
+                if (
+                    self.aborting
+                    and not self.syn_pending
+                    and not (self.conn != SYN_RECEIVED and ((((self.snd_una + self.snd_wnd) & 0xFFFFFFFF) - self.snd_nxt) & 0xFFFFFFFF) >= 0x80000000)
+                    and self._out_tx_abort(now)
+                ):
                     continue
                 if self.syn_pending and self._out_tx_synack(now):  # [tx.synack]
                     continue
@@ -2254,69 +2391,51 @@ class TcpConnection:
                     and self._out_tx_synack_again(now)
                 ):
                     continue
-                # [tx.fin]
-                if (
-                    self.closing
-                    and not self.syn_pending
-                    and self.unsent == 0
-                    and self.conn != SYN_RECEIVED
-                    and self._out_tx_fin(now)
-                ):
-                    continue
-                # [tx.ack]
-                if (
-                    not self.syn_pending
-                    and ((self.ack_due is not None and self.ack_due <= now) or (self.challenge_due is not None and self.challenge_due <= now) or (self.conn == ESTABLISHED or self.conn == FIN_WAIT_1 or self.conn == FIN_WAIT_2) and min(self.host.ask_room(), 65535 << self.rcv_shift) >= ((self.rcv_edge - self.rcv_nxt) & 0xFFFFFFFF) + (max(min(self.host.ask_receive_buffer() // 2, self.host.ask_own_mss()), 1) if (self.rcv_edge - self.rcv_nxt) & 0xFFFFFFFF < 2 * self.host.ask_own_mss() else max(max(min(self.host.ask_receive_buffer() // 2, self.host.ask_own_mss()), 1), self.host.ask_receive_buffer() // 4)))
-                    and self._out_tx_ack(now)
-                ):
-                    continue
-                return
-            if st == FIN_WAIT_1:
-                if self.aborting and not self.syn_pending and self._out_tx_abort(now):  # [tx.abort]
-                    continue
-                # [tx.again]
+                # [tx.ack.edge]
                 if (
                     (self.snd_nxt - self.snd_una) & 0xFFFFFFFF > 0
-                    and self.host.ask_ready()
-                    and ((self.again_from - self.again_upto) & 0xFFFFFFFF) >= 0x80000000
-                    and (self.again_from - self.snd_una) & 0xFFFFFFFF < self.cwnd
-                    and self._out_tx_again(now)
+                    and not self.syn_pending
+                    and ((self.ack_due is not None and self.ack_due <= now) or (self.challenge_due is not None and self.challenge_due <= now) or (self.conn == ESTABLISHED or self.conn == FIN_WAIT_1 or self.conn == FIN_WAIT_2) and min(self.host.ask_room(), 65535 << self.rcv_shift) >= ((self.rcv_edge - self.rcv_nxt) & 0xFFFFFFFF) + (max(min(self.host.ask_receive_buffer() // 2, self.host.ask_own_mss()), 1) if (self.rcv_edge - self.rcv_nxt) & 0xFFFFFFFF < 2 * self.host.ask_own_mss() else max(max(min(self.host.ask_receive_buffer() // 2, self.host.ask_own_mss()), 1), self.host.ask_receive_buffer() // 4)))
+                    and self.conn != SYN_RECEIVED
+                    and ((((self.snd_una + self.snd_wnd) & 0xFFFFFFFF) - self.snd_nxt) & 0xFFFFFFFF) >= 0x80000000
+                    and self._out_tx_ack_edge(now)
                 ):
                     continue
                 # [tx.ack]
                 if (
                     not self.syn_pending
                     and ((self.ack_due is not None and self.ack_due <= now) or (self.challenge_due is not None and self.challenge_due <= now) or (self.conn == ESTABLISHED or self.conn == FIN_WAIT_1 or self.conn == FIN_WAIT_2) and min(self.host.ask_room(), 65535 << self.rcv_shift) >= ((self.rcv_edge - self.rcv_nxt) & 0xFFFFFFFF) + (max(min(self.host.ask_receive_buffer() // 2, self.host.ask_own_mss()), 1) if (self.rcv_edge - self.rcv_nxt) & 0xFFFFFFFF < 2 * self.host.ask_own_mss() else max(max(min(self.host.ask_receive_buffer() // 2, self.host.ask_own_mss()), 1), self.host.ask_receive_buffer() // 4)))
+                    and not (self.conn != SYN_RECEIVED and ((((self.snd_una + self.snd_wnd) & 0xFFFFFFFF) - self.snd_nxt) & 0xFFFFFFFF) >= 0x80000000)
                     and self._out_tx_ack(now)
                 ):
                     continue
                 return
-            if st == FIN_WAIT_2:
-                if self.aborting and not self.syn_pending and self._out_tx_abort(now):  # [tx.abort]
-                    continue
-                if self.gone and not (self.orphan_at is not None) and self._out_orphan_arm(now):  # [orphan.arm]
-                    continue
-                # [tx.ack]
+            if st == ESTABLISHED:
+                # [tx.abort]
                 if (
-                    not self.syn_pending
-                    and ((self.ack_due is not None and self.ack_due <= now) or (self.challenge_due is not None and self.challenge_due <= now) or (self.conn == ESTABLISHED or self.conn == FIN_WAIT_1 or self.conn == FIN_WAIT_2) and min(self.host.ask_room(), 65535 << self.rcv_shift) >= ((self.rcv_edge - self.rcv_nxt) & 0xFFFFFFFF) + (max(min(self.host.ask_receive_buffer() // 2, self.host.ask_own_mss()), 1) if (self.rcv_edge - self.rcv_nxt) & 0xFFFFFFFF < 2 * self.host.ask_own_mss() else max(max(min(self.host.ask_receive_buffer() // 2, self.host.ask_own_mss()), 1), self.host.ask_receive_buffer() // 4)))
-                    and self._out_tx_ack(now)
+                    self.aborting
+                    and not self.syn_pending
+                    and not (self.conn != SYN_RECEIVED and ((((self.snd_una + self.snd_wnd) & 0xFFFFFFFF) - self.snd_nxt) & 0xFFFFFFFF) >= 0x80000000)
+                    and self._out_tx_abort(now)
                 ):
                     continue
-                return
-            if st == TIME_WAIT:
-                if self.aborting and self._out_abort_quiet(now):  # [abort.quiet]
-                    continue
-                # [tx.ack]
+                # [tx.abort.edge]
                 if (
-                    not self.syn_pending
-                    and ((self.ack_due is not None and self.ack_due <= now) or (self.challenge_due is not None and self.challenge_due <= now) or (self.conn == ESTABLISHED or self.conn == FIN_WAIT_1 or self.conn == FIN_WAIT_2) and min(self.host.ask_room(), 65535 << self.rcv_shift) >= ((self.rcv_edge - self.rcv_nxt) & 0xFFFFFFFF) + (max(min(self.host.ask_receive_buffer() // 2, self.host.ask_own_mss()), 1) if (self.rcv_edge - self.rcv_nxt) & 0xFFFFFFFF < 2 * self.host.ask_own_mss() else max(max(min(self.host.ask_receive_buffer() // 2, self.host.ask_own_mss()), 1), self.host.ask_receive_buffer() // 4)))
-                    and self._out_tx_ack(now)
+                    self.aborting
+                    and self.conn != SYN_RECEIVED
+                    and ((((self.snd_una + self.snd_wnd) & 0xFFFFFFFF) - self.snd_nxt) & 0xFFFFFFFF) >= 0x80000000
+                    and self._out_tx_abort_edge(now)
                 ):
                     continue
-                return
-            if st == ESTABLISHED or st == CLOSE_WAIT:
-                if self.aborting and not self.syn_pending and self._out_tx_abort(now):  # [tx.abort]
+                # [tx.ack.edge]
+                if (
+                    (self.snd_nxt - self.snd_una) & 0xFFFFFFFF > 0
+                    and not self.syn_pending
+                    and ((self.ack_due is not None and self.ack_due <= now) or (self.challenge_due is not None and self.challenge_due <= now) or (self.conn == ESTABLISHED or self.conn == FIN_WAIT_1 or self.conn == FIN_WAIT_2) and min(self.host.ask_room(), 65535 << self.rcv_shift) >= ((self.rcv_edge - self.rcv_nxt) & 0xFFFFFFFF) + (max(min(self.host.ask_receive_buffer() // 2, self.host.ask_own_mss()), 1) if (self.rcv_edge - self.rcv_nxt) & 0xFFFFFFFF < 2 * self.host.ask_own_mss() else max(max(min(self.host.ask_receive_buffer() // 2, self.host.ask_own_mss()), 1), self.host.ask_receive_buffer() // 4)))
+                    and self.conn != SYN_RECEIVED
+                    and ((((self.snd_una + self.snd_wnd) & 0xFFFFFFFF) - self.snd_nxt) & 0xFFFFFFFF) >= 0x80000000
+                    and self._out_tx_ack_edge(now)
+                ):
                     continue
                 # [tx.again]
                 if (
@@ -2328,12 +2447,7 @@ class TcpConnection:
                 ):
                     continue
                 # [tx.data]
-                if (
-                    self.unsent > 0
-                    and self.host.ask_ready()
-                    and (self.unsent if self.unsent <= min(min(((((self.snd_una + self.snd_wnd) & 0xFFFFFFFF) - self.snd_nxt) & 0xFFFFFFFF if ((self.snd_nxt - ((self.snd_una + self.snd_wnd) & 0xFFFFFFFF)) & 0xFFFFFFFF) >= 0x80000000 else 0), max((min(self.cwnd, (2 * max(min(self.peer_mss, self.host.ask_own_mss()) - (12 if self.ts_on else 0), 64) if max(min(self.peer_mss, self.host.ask_own_mss()) - (12 if self.ts_on else 0), 64) > 2190 else (3 * max(min(self.peer_mss, self.host.ask_own_mss()) - (12 if self.ts_on else 0), 64) if max(min(self.peer_mss, self.host.ask_own_mss()) - (12 if self.ts_on else 0), 64) > 1095 else 4 * max(min(self.peer_mss, self.host.ask_own_mss()) - (12 if self.ts_on else 0), 64)))) if (self.snd_nxt - self.snd_una) & 0xFFFFFFFF == 0 and now - self.last_sent > self.rto else self.cwnd) - ((self.snd_nxt - self.snd_una) & 0xFFFFFFFF), 0)), (self.host.ask_chunk() if self.host.ask_chunk() > self.host.ask_own_mss() else max(min(self.peer_mss, self.host.ask_own_mss()) - (12 if self.ts_on else 0), 64))) and (self.nodelay or self.closing) else ((min(min(min(((((self.snd_una + self.snd_wnd) & 0xFFFFFFFF) - self.snd_nxt) & 0xFFFFFFFF if ((self.snd_nxt - ((self.snd_una + self.snd_wnd) & 0xFFFFFFFF)) & 0xFFFFFFFF) >= 0x80000000 else 0), max((min(self.cwnd, (2 * max(min(self.peer_mss, self.host.ask_own_mss()) - (12 if self.ts_on else 0), 64) if max(min(self.peer_mss, self.host.ask_own_mss()) - (12 if self.ts_on else 0), 64) > 2190 else (3 * max(min(self.peer_mss, self.host.ask_own_mss()) - (12 if self.ts_on else 0), 64) if max(min(self.peer_mss, self.host.ask_own_mss()) - (12 if self.ts_on else 0), 64) > 1095 else 4 * max(min(self.peer_mss, self.host.ask_own_mss()) - (12 if self.ts_on else 0), 64)))) if (self.snd_nxt - self.snd_una) & 0xFFFFFFFF == 0 and now - self.last_sent > self.rto else self.cwnd) - ((self.snd_nxt - self.snd_una) & 0xFFFFFFFF), 0)), (self.host.ask_chunk() if self.host.ask_chunk() > self.host.ask_own_mss() else max(min(self.peer_mss, self.host.ask_own_mss()) - (12 if self.ts_on else 0), 64))), self.unsent) // max(min(self.peer_mss, self.host.ask_own_mss()) - (12 if self.ts_on else 0), 64) if max(min(self.peer_mss, self.host.ask_own_mss()) - (12 if self.ts_on else 0), 64) else 0) * max(min(self.peer_mss, self.host.ask_own_mss()) - (12 if self.ts_on else 0), 64) if (min(min(min(((((self.snd_una + self.snd_wnd) & 0xFFFFFFFF) - self.snd_nxt) & 0xFFFFFFFF if ((self.snd_nxt - ((self.snd_una + self.snd_wnd) & 0xFFFFFFFF)) & 0xFFFFFFFF) >= 0x80000000 else 0), max((min(self.cwnd, (2 * max(min(self.peer_mss, self.host.ask_own_mss()) - (12 if self.ts_on else 0), 64) if max(min(self.peer_mss, self.host.ask_own_mss()) - (12 if self.ts_on else 0), 64) > 2190 else (3 * max(min(self.peer_mss, self.host.ask_own_mss()) - (12 if self.ts_on else 0), 64) if max(min(self.peer_mss, self.host.ask_own_mss()) - (12 if self.ts_on else 0), 64) > 1095 else 4 * max(min(self.peer_mss, self.host.ask_own_mss()) - (12 if self.ts_on else 0), 64)))) if (self.snd_nxt - self.snd_una) & 0xFFFFFFFF == 0 and now - self.last_sent > self.rto else self.cwnd) - ((self.snd_nxt - self.snd_una) & 0xFFFFFFFF), 0)), (self.host.ask_chunk() if self.host.ask_chunk() > self.host.ask_own_mss() else max(min(self.peer_mss, self.host.ask_own_mss()) - (12 if self.ts_on else 0), 64))), self.unsent) // max(min(self.peer_mss, self.host.ask_own_mss()) - (12 if self.ts_on else 0), 64) if max(min(self.peer_mss, self.host.ask_own_mss()) - (12 if self.ts_on else 0), 64) else 0) * max(min(self.peer_mss, self.host.ask_own_mss()) - (12 if self.ts_on else 0), 64) > 0 else (self.unsent if (self.nodelay or self.closing or (self.snd_nxt - self.snd_una) & 0xFFFFFFFF == 0) and self.unsent <= min(min(((((self.snd_una + self.snd_wnd) & 0xFFFFFFFF) - self.snd_nxt) & 0xFFFFFFFF if ((self.snd_nxt - ((self.snd_una + self.snd_wnd) & 0xFFFFFFFF)) & 0xFFFFFFFF) >= 0x80000000 else 0), max((min(self.cwnd, (2 * max(min(self.peer_mss, self.host.ask_own_mss()) - (12 if self.ts_on else 0), 64) if max(min(self.peer_mss, self.host.ask_own_mss()) - (12 if self.ts_on else 0), 64) > 2190 else (3 * max(min(self.peer_mss, self.host.ask_own_mss()) - (12 if self.ts_on else 0), 64) if max(min(self.peer_mss, self.host.ask_own_mss()) - (12 if self.ts_on else 0), 64) > 1095 else 4 * max(min(self.peer_mss, self.host.ask_own_mss()) - (12 if self.ts_on else 0), 64)))) if (self.snd_nxt - self.snd_una) & 0xFFFFFFFF == 0 and now - self.last_sent > self.rto else self.cwnd) - ((self.snd_nxt - self.snd_una) & 0xFFFFFFFF), 0)), (self.host.ask_chunk() if self.host.ask_chunk() > self.host.ask_own_mss() else max(min(self.peer_mss, self.host.ask_own_mss()) - (12 if self.ts_on else 0), 64))) else (max(min(min(min(((((self.snd_una + self.snd_wnd) & 0xFFFFFFFF) - self.snd_nxt) & 0xFFFFFFFF if ((self.snd_nxt - ((self.snd_una + self.snd_wnd) & 0xFFFFFFFF)) & 0xFFFFFFFF) >= 0x80000000 else 0), max((min(self.cwnd, (2 * max(min(self.peer_mss, self.host.ask_own_mss()) - (12 if self.ts_on else 0), 64) if max(min(self.peer_mss, self.host.ask_own_mss()) - (12 if self.ts_on else 0), 64) > 2190 else (3 * max(min(self.peer_mss, self.host.ask_own_mss()) - (12 if self.ts_on else 0), 64) if max(min(self.peer_mss, self.host.ask_own_mss()) - (12 if self.ts_on else 0), 64) > 1095 else 4 * max(min(self.peer_mss, self.host.ask_own_mss()) - (12 if self.ts_on else 0), 64)))) if (self.snd_nxt - self.snd_una) & 0xFFFFFFFF == 0 and now - self.last_sent > self.rto else self.cwnd) - ((self.snd_nxt - self.snd_una) & 0xFFFFFFFF), 0)), (self.host.ask_chunk() if self.host.ask_chunk() > self.host.ask_own_mss() else max(min(self.peer_mss, self.host.ask_own_mss()) - (12 if self.ts_on else 0), 64))), self.unsent), 1) if self.probing and ((self.snd_nxt - self.snd_edge) & 0xFFFFFFFF) >= 0x80000000 else (min(min(min(((((self.snd_una + self.snd_wnd) & 0xFFFFFFFF) - self.snd_nxt) & 0xFFFFFFFF if ((self.snd_nxt - ((self.snd_una + self.snd_wnd) & 0xFFFFFFFF)) & 0xFFFFFFFF) >= 0x80000000 else 0), max((min(self.cwnd, (2 * max(min(self.peer_mss, self.host.ask_own_mss()) - (12 if self.ts_on else 0), 64) if max(min(self.peer_mss, self.host.ask_own_mss()) - (12 if self.ts_on else 0), 64) > 2190 else (3 * max(min(self.peer_mss, self.host.ask_own_mss()) - (12 if self.ts_on else 0), 64) if max(min(self.peer_mss, self.host.ask_own_mss()) - (12 if self.ts_on else 0), 64) > 1095 else 4 * max(min(self.peer_mss, self.host.ask_own_mss()) - (12 if self.ts_on else 0), 64)))) if (self.snd_nxt - self.snd_una) & 0xFFFFFFFF == 0 and now - self.last_sent > self.rto else self.cwnd) - ((self.snd_nxt - self.snd_una) & 0xFFFFFFFF), 0)), (self.host.ask_chunk() if self.host.ask_chunk() > self.host.ask_own_mss() else max(min(self.peer_mss, self.host.ask_own_mss()) - (12 if self.ts_on else 0), 64))), self.unsent) if (self.nodelay or self.closing or (self.snd_nxt - self.snd_una) & 0xFFFFFFFF == 0) and 2 * min(min(((((self.snd_una + self.snd_wnd) & 0xFFFFFFFF) - self.snd_nxt) & 0xFFFFFFFF if ((self.snd_nxt - ((self.snd_una + self.snd_wnd) & 0xFFFFFFFF)) & 0xFFFFFFFF) >= 0x80000000 else 0), max((min(self.cwnd, (2 * max(min(self.peer_mss, self.host.ask_own_mss()) - (12 if self.ts_on else 0), 64) if max(min(self.peer_mss, self.host.ask_own_mss()) - (12 if self.ts_on else 0), 64) > 2190 else (3 * max(min(self.peer_mss, self.host.ask_own_mss()) - (12 if self.ts_on else 0), 64) if max(min(self.peer_mss, self.host.ask_own_mss()) - (12 if self.ts_on else 0), 64) > 1095 else 4 * max(min(self.peer_mss, self.host.ask_own_mss()) - (12 if self.ts_on else 0), 64)))) if (self.snd_nxt - self.snd_una) & 0xFFFFFFFF == 0 and now - self.last_sent > self.rto else self.cwnd) - ((self.snd_nxt - self.snd_una) & 0xFFFFFFFF), 0)), (self.host.ask_chunk() if self.host.ask_chunk() > self.host.ask_own_mss() else max(min(self.peer_mss, self.host.ask_own_mss()) - (12 if self.ts_on else 0), 64))) >= self.max_wnd else 0))))) > 0
-                    and self._out_tx_data(now)
-                ):
+                if self.unsent > 0 and self.host.ask_ready() and self._next_len(now) > 0 and self._out_tx_data(now):
                     continue
                 # [tx.probe]
                 if (
@@ -2344,20 +2458,13 @@ class TcpConnection:
                     and self._out_tx_probe(now)
                 ):
                     continue
-                # [tx.fin]
-                if (
-                    self.closing
-                    and not self.syn_pending
-                    and self.unsent == 0
-                    and self.conn != SYN_RECEIVED
-                    and self._out_tx_fin(now)
-                ):
+                if self.closing and self.unsent == 0 and self._out_tx_fin(now):  # [tx.fin]
                     continue
                 # [persist.arm]
                 if (
                     self.unsent > 0
                     and (self.snd_nxt - self.snd_una) & 0xFFFFFFFF == 0
-                    and (self.unsent if self.unsent <= min(min(((((self.snd_una + self.snd_wnd) & 0xFFFFFFFF) - self.snd_nxt) & 0xFFFFFFFF if ((self.snd_nxt - ((self.snd_una + self.snd_wnd) & 0xFFFFFFFF)) & 0xFFFFFFFF) >= 0x80000000 else 0), max((min(self.cwnd, (2 * max(min(self.peer_mss, self.host.ask_own_mss()) - (12 if self.ts_on else 0), 64) if max(min(self.peer_mss, self.host.ask_own_mss()) - (12 if self.ts_on else 0), 64) > 2190 else (3 * max(min(self.peer_mss, self.host.ask_own_mss()) - (12 if self.ts_on else 0), 64) if max(min(self.peer_mss, self.host.ask_own_mss()) - (12 if self.ts_on else 0), 64) > 1095 else 4 * max(min(self.peer_mss, self.host.ask_own_mss()) - (12 if self.ts_on else 0), 64)))) if (self.snd_nxt - self.snd_una) & 0xFFFFFFFF == 0 and now - self.last_sent > self.rto else self.cwnd) - ((self.snd_nxt - self.snd_una) & 0xFFFFFFFF), 0)), (self.host.ask_chunk() if self.host.ask_chunk() > self.host.ask_own_mss() else max(min(self.peer_mss, self.host.ask_own_mss()) - (12 if self.ts_on else 0), 64))) and (self.nodelay or self.closing) else ((min(min(min(((((self.snd_una + self.snd_wnd) & 0xFFFFFFFF) - self.snd_nxt) & 0xFFFFFFFF if ((self.snd_nxt - ((self.snd_una + self.snd_wnd) & 0xFFFFFFFF)) & 0xFFFFFFFF) >= 0x80000000 else 0), max((min(self.cwnd, (2 * max(min(self.peer_mss, self.host.ask_own_mss()) - (12 if self.ts_on else 0), 64) if max(min(self.peer_mss, self.host.ask_own_mss()) - (12 if self.ts_on else 0), 64) > 2190 else (3 * max(min(self.peer_mss, self.host.ask_own_mss()) - (12 if self.ts_on else 0), 64) if max(min(self.peer_mss, self.host.ask_own_mss()) - (12 if self.ts_on else 0), 64) > 1095 else 4 * max(min(self.peer_mss, self.host.ask_own_mss()) - (12 if self.ts_on else 0), 64)))) if (self.snd_nxt - self.snd_una) & 0xFFFFFFFF == 0 and now - self.last_sent > self.rto else self.cwnd) - ((self.snd_nxt - self.snd_una) & 0xFFFFFFFF), 0)), (self.host.ask_chunk() if self.host.ask_chunk() > self.host.ask_own_mss() else max(min(self.peer_mss, self.host.ask_own_mss()) - (12 if self.ts_on else 0), 64))), self.unsent) // max(min(self.peer_mss, self.host.ask_own_mss()) - (12 if self.ts_on else 0), 64) if max(min(self.peer_mss, self.host.ask_own_mss()) - (12 if self.ts_on else 0), 64) else 0) * max(min(self.peer_mss, self.host.ask_own_mss()) - (12 if self.ts_on else 0), 64) if (min(min(min(((((self.snd_una + self.snd_wnd) & 0xFFFFFFFF) - self.snd_nxt) & 0xFFFFFFFF if ((self.snd_nxt - ((self.snd_una + self.snd_wnd) & 0xFFFFFFFF)) & 0xFFFFFFFF) >= 0x80000000 else 0), max((min(self.cwnd, (2 * max(min(self.peer_mss, self.host.ask_own_mss()) - (12 if self.ts_on else 0), 64) if max(min(self.peer_mss, self.host.ask_own_mss()) - (12 if self.ts_on else 0), 64) > 2190 else (3 * max(min(self.peer_mss, self.host.ask_own_mss()) - (12 if self.ts_on else 0), 64) if max(min(self.peer_mss, self.host.ask_own_mss()) - (12 if self.ts_on else 0), 64) > 1095 else 4 * max(min(self.peer_mss, self.host.ask_own_mss()) - (12 if self.ts_on else 0), 64)))) if (self.snd_nxt - self.snd_una) & 0xFFFFFFFF == 0 and now - self.last_sent > self.rto else self.cwnd) - ((self.snd_nxt - self.snd_una) & 0xFFFFFFFF), 0)), (self.host.ask_chunk() if self.host.ask_chunk() > self.host.ask_own_mss() else max(min(self.peer_mss, self.host.ask_own_mss()) - (12 if self.ts_on else 0), 64))), self.unsent) // max(min(self.peer_mss, self.host.ask_own_mss()) - (12 if self.ts_on else 0), 64) if max(min(self.peer_mss, self.host.ask_own_mss()) - (12 if self.ts_on else 0), 64) else 0) * max(min(self.peer_mss, self.host.ask_own_mss()) - (12 if self.ts_on else 0), 64) > 0 else (self.unsent if (self.nodelay or self.closing or (self.snd_nxt - self.snd_una) & 0xFFFFFFFF == 0) and self.unsent <= min(min(((((self.snd_una + self.snd_wnd) & 0xFFFFFFFF) - self.snd_nxt) & 0xFFFFFFFF if ((self.snd_nxt - ((self.snd_una + self.snd_wnd) & 0xFFFFFFFF)) & 0xFFFFFFFF) >= 0x80000000 else 0), max((min(self.cwnd, (2 * max(min(self.peer_mss, self.host.ask_own_mss()) - (12 if self.ts_on else 0), 64) if max(min(self.peer_mss, self.host.ask_own_mss()) - (12 if self.ts_on else 0), 64) > 2190 else (3 * max(min(self.peer_mss, self.host.ask_own_mss()) - (12 if self.ts_on else 0), 64) if max(min(self.peer_mss, self.host.ask_own_mss()) - (12 if self.ts_on else 0), 64) > 1095 else 4 * max(min(self.peer_mss, self.host.ask_own_mss()) - (12 if self.ts_on else 0), 64)))) if (self.snd_nxt - self.snd_una) & 0xFFFFFFFF == 0 and now - self.last_sent > self.rto else self.cwnd) - ((self.snd_nxt - self.snd_una) & 0xFFFFFFFF), 0)), (self.host.ask_chunk() if self.host.ask_chunk() > self.host.ask_own_mss() else max(min(self.peer_mss, self.host.ask_own_mss()) - (12 if self.ts_on else 0), 64))) else (max(min(min(min(((((self.snd_una + self.snd_wnd) & 0xFFFFFFFF) - self.snd_nxt) & 0xFFFFFFFF if ((self.snd_nxt - ((self.snd_una + self.snd_wnd) & 0xFFFFFFFF)) & 0xFFFFFFFF) >= 0x80000000 else 0), max((min(self.cwnd, (2 * max(min(self.peer_mss, self.host.ask_own_mss()) - (12 if self.ts_on else 0), 64) if max(min(self.peer_mss, self.host.ask_own_mss()) - (12 if self.ts_on else 0), 64) > 2190 else (3 * max(min(self.peer_mss, self.host.ask_own_mss()) - (12 if self.ts_on else 0), 64) if max(min(self.peer_mss, self.host.ask_own_mss()) - (12 if self.ts_on else 0), 64) > 1095 else 4 * max(min(self.peer_mss, self.host.ask_own_mss()) - (12 if self.ts_on else 0), 64)))) if (self.snd_nxt - self.snd_una) & 0xFFFFFFFF == 0 and now - self.last_sent > self.rto else self.cwnd) - ((self.snd_nxt - self.snd_una) & 0xFFFFFFFF), 0)), (self.host.ask_chunk() if self.host.ask_chunk() > self.host.ask_own_mss() else max(min(self.peer_mss, self.host.ask_own_mss()) - (12 if self.ts_on else 0), 64))), self.unsent), 1) if self.probing and ((self.snd_nxt - self.snd_edge) & 0xFFFFFFFF) >= 0x80000000 else (min(min(min(((((self.snd_una + self.snd_wnd) & 0xFFFFFFFF) - self.snd_nxt) & 0xFFFFFFFF if ((self.snd_nxt - ((self.snd_una + self.snd_wnd) & 0xFFFFFFFF)) & 0xFFFFFFFF) >= 0x80000000 else 0), max((min(self.cwnd, (2 * max(min(self.peer_mss, self.host.ask_own_mss()) - (12 if self.ts_on else 0), 64) if max(min(self.peer_mss, self.host.ask_own_mss()) - (12 if self.ts_on else 0), 64) > 2190 else (3 * max(min(self.peer_mss, self.host.ask_own_mss()) - (12 if self.ts_on else 0), 64) if max(min(self.peer_mss, self.host.ask_own_mss()) - (12 if self.ts_on else 0), 64) > 1095 else 4 * max(min(self.peer_mss, self.host.ask_own_mss()) - (12 if self.ts_on else 0), 64)))) if (self.snd_nxt - self.snd_una) & 0xFFFFFFFF == 0 and now - self.last_sent > self.rto else self.cwnd) - ((self.snd_nxt - self.snd_una) & 0xFFFFFFFF), 0)), (self.host.ask_chunk() if self.host.ask_chunk() > self.host.ask_own_mss() else max(min(self.peer_mss, self.host.ask_own_mss()) - (12 if self.ts_on else 0), 64))), self.unsent) if (self.nodelay or self.closing or (self.snd_nxt - self.snd_una) & 0xFFFFFFFF == 0) and 2 * min(min(((((self.snd_una + self.snd_wnd) & 0xFFFFFFFF) - self.snd_nxt) & 0xFFFFFFFF if ((self.snd_nxt - ((self.snd_una + self.snd_wnd) & 0xFFFFFFFF)) & 0xFFFFFFFF) >= 0x80000000 else 0), max((min(self.cwnd, (2 * max(min(self.peer_mss, self.host.ask_own_mss()) - (12 if self.ts_on else 0), 64) if max(min(self.peer_mss, self.host.ask_own_mss()) - (12 if self.ts_on else 0), 64) > 2190 else (3 * max(min(self.peer_mss, self.host.ask_own_mss()) - (12 if self.ts_on else 0), 64) if max(min(self.peer_mss, self.host.ask_own_mss()) - (12 if self.ts_on else 0), 64) > 1095 else 4 * max(min(self.peer_mss, self.host.ask_own_mss()) - (12 if self.ts_on else 0), 64)))) if (self.snd_nxt - self.snd_una) & 0xFFFFFFFF == 0 and now - self.last_sent > self.rto else self.cwnd) - ((self.snd_nxt - self.snd_una) & 0xFFFFFFFF), 0)), (self.host.ask_chunk() if self.host.ask_chunk() > self.host.ask_own_mss() else max(min(self.peer_mss, self.host.ask_own_mss()) - (12 if self.ts_on else 0), 64))) >= self.max_wnd else 0))))) == 0
+                    and self._next_len(now) == 0
                     and not (self.persist_at is not None)
                     and not self.probing
                     and self._out_persist_arm(now)
@@ -2367,11 +2474,212 @@ class TcpConnection:
                 if (
                     not self.syn_pending
                     and ((self.ack_due is not None and self.ack_due <= now) or (self.challenge_due is not None and self.challenge_due <= now) or (self.conn == ESTABLISHED or self.conn == FIN_WAIT_1 or self.conn == FIN_WAIT_2) and min(self.host.ask_room(), 65535 << self.rcv_shift) >= ((self.rcv_edge - self.rcv_nxt) & 0xFFFFFFFF) + (max(min(self.host.ask_receive_buffer() // 2, self.host.ask_own_mss()), 1) if (self.rcv_edge - self.rcv_nxt) & 0xFFFFFFFF < 2 * self.host.ask_own_mss() else max(max(min(self.host.ask_receive_buffer() // 2, self.host.ask_own_mss()), 1), self.host.ask_receive_buffer() // 4)))
+                    and not (self.conn != SYN_RECEIVED and ((((self.snd_una + self.snd_wnd) & 0xFFFFFFFF) - self.snd_nxt) & 0xFFFFFFFF) >= 0x80000000)
+                    and self._out_tx_ack(now)
+                ):
+                    continue
+                return
+            if st == FIN_WAIT_1:
+                # [tx.abort]
+                if (
+                    self.aborting
+                    and not self.syn_pending
+                    and not (self.conn != SYN_RECEIVED and ((((self.snd_una + self.snd_wnd) & 0xFFFFFFFF) - self.snd_nxt) & 0xFFFFFFFF) >= 0x80000000)
+                    and self._out_tx_abort(now)
+                ):
+                    continue
+                # [tx.abort.edge]
+                if (
+                    self.aborting
+                    and self.conn != SYN_RECEIVED
+                    and ((((self.snd_una + self.snd_wnd) & 0xFFFFFFFF) - self.snd_nxt) & 0xFFFFFFFF) >= 0x80000000
+                    and self._out_tx_abort_edge(now)
+                ):
+                    continue
+                # [tx.ack.edge]
+                if (
+                    (self.snd_nxt - self.snd_una) & 0xFFFFFFFF > 0
+                    and not self.syn_pending
+                    and ((self.ack_due is not None and self.ack_due <= now) or (self.challenge_due is not None and self.challenge_due <= now) or (self.conn == ESTABLISHED or self.conn == FIN_WAIT_1 or self.conn == FIN_WAIT_2) and min(self.host.ask_room(), 65535 << self.rcv_shift) >= ((self.rcv_edge - self.rcv_nxt) & 0xFFFFFFFF) + (max(min(self.host.ask_receive_buffer() // 2, self.host.ask_own_mss()), 1) if (self.rcv_edge - self.rcv_nxt) & 0xFFFFFFFF < 2 * self.host.ask_own_mss() else max(max(min(self.host.ask_receive_buffer() // 2, self.host.ask_own_mss()), 1), self.host.ask_receive_buffer() // 4)))
+                    and self.conn != SYN_RECEIVED
+                    and ((((self.snd_una + self.snd_wnd) & 0xFFFFFFFF) - self.snd_nxt) & 0xFFFFFFFF) >= 0x80000000
+                    and self._out_tx_ack_edge(now)
+                ):
+                    continue
+                # [tx.again]
+                if (
+                    (self.snd_nxt - self.snd_una) & 0xFFFFFFFF > 0
+                    and self.host.ask_ready()
+                    and ((self.again_from - self.again_upto) & 0xFFFFFFFF) >= 0x80000000
+                    and (self.again_from - self.snd_una) & 0xFFFFFFFF < self.cwnd
+                    and self._out_tx_again(now)
+                ):
+                    continue
+                # [tx.ack]
+                if (
+                    not self.syn_pending
+                    and ((self.ack_due is not None and self.ack_due <= now) or (self.challenge_due is not None and self.challenge_due <= now) or (self.conn == ESTABLISHED or self.conn == FIN_WAIT_1 or self.conn == FIN_WAIT_2) and min(self.host.ask_room(), 65535 << self.rcv_shift) >= ((self.rcv_edge - self.rcv_nxt) & 0xFFFFFFFF) + (max(min(self.host.ask_receive_buffer() // 2, self.host.ask_own_mss()), 1) if (self.rcv_edge - self.rcv_nxt) & 0xFFFFFFFF < 2 * self.host.ask_own_mss() else max(max(min(self.host.ask_receive_buffer() // 2, self.host.ask_own_mss()), 1), self.host.ask_receive_buffer() // 4)))
+                    and not (self.conn != SYN_RECEIVED and ((((self.snd_una + self.snd_wnd) & 0xFFFFFFFF) - self.snd_nxt) & 0xFFFFFFFF) >= 0x80000000)
+                    and self._out_tx_ack(now)
+                ):
+                    continue
+                return
+            if st == FIN_WAIT_2:
+                # [tx.abort]
+                if (
+                    self.aborting
+                    and not self.syn_pending
+                    and not (self.conn != SYN_RECEIVED and ((((self.snd_una + self.snd_wnd) & 0xFFFFFFFF) - self.snd_nxt) & 0xFFFFFFFF) >= 0x80000000)
+                    and self._out_tx_abort(now)
+                ):
+                    continue
+                # [tx.abort.edge]
+                if (
+                    self.aborting
+                    and self.conn != SYN_RECEIVED
+                    and ((((self.snd_una + self.snd_wnd) & 0xFFFFFFFF) - self.snd_nxt) & 0xFFFFFFFF) >= 0x80000000
+                    and self._out_tx_abort_edge(now)
+                ):
+                    continue
+                # [tx.ack.edge]
+                if (
+                    (self.snd_nxt - self.snd_una) & 0xFFFFFFFF > 0
+                    and not self.syn_pending
+                    and ((self.ack_due is not None and self.ack_due <= now) or (self.challenge_due is not None and self.challenge_due <= now) or (self.conn == ESTABLISHED or self.conn == FIN_WAIT_1 or self.conn == FIN_WAIT_2) and min(self.host.ask_room(), 65535 << self.rcv_shift) >= ((self.rcv_edge - self.rcv_nxt) & 0xFFFFFFFF) + (max(min(self.host.ask_receive_buffer() // 2, self.host.ask_own_mss()), 1) if (self.rcv_edge - self.rcv_nxt) & 0xFFFFFFFF < 2 * self.host.ask_own_mss() else max(max(min(self.host.ask_receive_buffer() // 2, self.host.ask_own_mss()), 1), self.host.ask_receive_buffer() // 4)))
+                    and self.conn != SYN_RECEIVED
+                    and ((((self.snd_una + self.snd_wnd) & 0xFFFFFFFF) - self.snd_nxt) & 0xFFFFFFFF) >= 0x80000000
+                    and self._out_tx_ack_edge(now)
+                ):
+                    continue
+                if self.gone and not (self.orphan_at is not None) and self._out_orphan_arm(now):  # [orphan.arm]
+                    continue
+                # [tx.ack]
+                if (
+                    not self.syn_pending
+                    and ((self.ack_due is not None and self.ack_due <= now) or (self.challenge_due is not None and self.challenge_due <= now) or (self.conn == ESTABLISHED or self.conn == FIN_WAIT_1 or self.conn == FIN_WAIT_2) and min(self.host.ask_room(), 65535 << self.rcv_shift) >= ((self.rcv_edge - self.rcv_nxt) & 0xFFFFFFFF) + (max(min(self.host.ask_receive_buffer() // 2, self.host.ask_own_mss()), 1) if (self.rcv_edge - self.rcv_nxt) & 0xFFFFFFFF < 2 * self.host.ask_own_mss() else max(max(min(self.host.ask_receive_buffer() // 2, self.host.ask_own_mss()), 1), self.host.ask_receive_buffer() // 4)))
+                    and not (self.conn != SYN_RECEIVED and ((((self.snd_una + self.snd_wnd) & 0xFFFFFFFF) - self.snd_nxt) & 0xFFFFFFFF) >= 0x80000000)
+                    and self._out_tx_ack(now)
+                ):
+                    continue
+                return
+            if st == CLOSE_WAIT:
+                # [tx.abort]
+                if (
+                    self.aborting
+                    and not self.syn_pending
+                    and not (self.conn != SYN_RECEIVED and ((((self.snd_una + self.snd_wnd) & 0xFFFFFFFF) - self.snd_nxt) & 0xFFFFFFFF) >= 0x80000000)
+                    and self._out_tx_abort(now)
+                ):
+                    continue
+                # [tx.abort.edge]
+                if (
+                    self.aborting
+                    and self.conn != SYN_RECEIVED
+                    and ((((self.snd_una + self.snd_wnd) & 0xFFFFFFFF) - self.snd_nxt) & 0xFFFFFFFF) >= 0x80000000
+                    and self._out_tx_abort_edge(now)
+                ):
+                    continue
+                # [tx.ack.edge]
+                if (
+                    (self.snd_nxt - self.snd_una) & 0xFFFFFFFF > 0
+                    and not self.syn_pending
+                    and ((self.ack_due is not None and self.ack_due <= now) or (self.challenge_due is not None and self.challenge_due <= now) or (self.conn == ESTABLISHED or self.conn == FIN_WAIT_1 or self.conn == FIN_WAIT_2) and min(self.host.ask_room(), 65535 << self.rcv_shift) >= ((self.rcv_edge - self.rcv_nxt) & 0xFFFFFFFF) + (max(min(self.host.ask_receive_buffer() // 2, self.host.ask_own_mss()), 1) if (self.rcv_edge - self.rcv_nxt) & 0xFFFFFFFF < 2 * self.host.ask_own_mss() else max(max(min(self.host.ask_receive_buffer() // 2, self.host.ask_own_mss()), 1), self.host.ask_receive_buffer() // 4)))
+                    and self.conn != SYN_RECEIVED
+                    and ((((self.snd_una + self.snd_wnd) & 0xFFFFFFFF) - self.snd_nxt) & 0xFFFFFFFF) >= 0x80000000
+                    and self._out_tx_ack_edge(now)
+                ):
+                    continue
+                # [tx.again]
+                if (
+                    (self.snd_nxt - self.snd_una) & 0xFFFFFFFF > 0
+                    and self.host.ask_ready()
+                    and ((self.again_from - self.again_upto) & 0xFFFFFFFF) >= 0x80000000
+                    and (self.again_from - self.snd_una) & 0xFFFFFFFF < self.cwnd
+                    and self._out_tx_again(now)
+                ):
+                    continue
+                # [tx.data]
+                if self.unsent > 0 and self.host.ask_ready() and self._next_len(now) > 0 and self._out_tx_data(now):
+                    continue
+                # [tx.probe]
+                if (
+                    self.unsent > 0
+                    and self.snd_nxt == self.snd_edge
+                    and self.host.ask_ready()
+                    and self.probing
+                    and self._out_tx_probe(now)
+                ):
+                    continue
+                if self.closing and self.unsent == 0 and self._out_tx_fin_late(now):  # [tx.fin.late]
+                    continue
+                # [persist.arm]
+                if (
+                    self.unsent > 0
+                    and (self.snd_nxt - self.snd_una) & 0xFFFFFFFF == 0
+                    and self._next_len(now) == 0
+                    and not (self.persist_at is not None)
+                    and not self.probing
+                    and self._out_persist_arm(now)
+                ):
+                    continue
+                # [tx.ack]
+                if (
+                    not self.syn_pending
+                    and ((self.ack_due is not None and self.ack_due <= now) or (self.challenge_due is not None and self.challenge_due <= now) or (self.conn == ESTABLISHED or self.conn == FIN_WAIT_1 or self.conn == FIN_WAIT_2) and min(self.host.ask_room(), 65535 << self.rcv_shift) >= ((self.rcv_edge - self.rcv_nxt) & 0xFFFFFFFF) + (max(min(self.host.ask_receive_buffer() // 2, self.host.ask_own_mss()), 1) if (self.rcv_edge - self.rcv_nxt) & 0xFFFFFFFF < 2 * self.host.ask_own_mss() else max(max(min(self.host.ask_receive_buffer() // 2, self.host.ask_own_mss()), 1), self.host.ask_receive_buffer() // 4)))
+                    and not (self.conn != SYN_RECEIVED and ((((self.snd_una + self.snd_wnd) & 0xFFFFFFFF) - self.snd_nxt) & 0xFFFFFFFF) >= 0x80000000)
+                    and self._out_tx_ack(now)
+                ):
+                    continue
+                return
+            if st == TIME_WAIT:
+                if self.aborting and self._out_abort_quiet(now):  # [abort.quiet]
+                    continue
+                # [tx.abort.edge]
+                if (
+                    self.aborting
+                    and self.conn != SYN_RECEIVED
+                    and ((((self.snd_una + self.snd_wnd) & 0xFFFFFFFF) - self.snd_nxt) & 0xFFFFFFFF) >= 0x80000000
+                    and self._out_tx_abort_edge(now)
+                ):
+                    continue
+                # [tx.ack.edge]
+                if (
+                    (self.snd_nxt - self.snd_una) & 0xFFFFFFFF > 0
+                    and not self.syn_pending
+                    and ((self.ack_due is not None and self.ack_due <= now) or (self.challenge_due is not None and self.challenge_due <= now) or (self.conn == ESTABLISHED or self.conn == FIN_WAIT_1 or self.conn == FIN_WAIT_2) and min(self.host.ask_room(), 65535 << self.rcv_shift) >= ((self.rcv_edge - self.rcv_nxt) & 0xFFFFFFFF) + (max(min(self.host.ask_receive_buffer() // 2, self.host.ask_own_mss()), 1) if (self.rcv_edge - self.rcv_nxt) & 0xFFFFFFFF < 2 * self.host.ask_own_mss() else max(max(min(self.host.ask_receive_buffer() // 2, self.host.ask_own_mss()), 1), self.host.ask_receive_buffer() // 4)))
+                    and self.conn != SYN_RECEIVED
+                    and ((((self.snd_una + self.snd_wnd) & 0xFFFFFFFF) - self.snd_nxt) & 0xFFFFFFFF) >= 0x80000000
+                    and self._out_tx_ack_edge(now)
+                ):
+                    continue
+                # [tx.ack]
+                if (
+                    not self.syn_pending
+                    and ((self.ack_due is not None and self.ack_due <= now) or (self.challenge_due is not None and self.challenge_due <= now) or (self.conn == ESTABLISHED or self.conn == FIN_WAIT_1 or self.conn == FIN_WAIT_2) and min(self.host.ask_room(), 65535 << self.rcv_shift) >= ((self.rcv_edge - self.rcv_nxt) & 0xFFFFFFFF) + (max(min(self.host.ask_receive_buffer() // 2, self.host.ask_own_mss()), 1) if (self.rcv_edge - self.rcv_nxt) & 0xFFFFFFFF < 2 * self.host.ask_own_mss() else max(max(min(self.host.ask_receive_buffer() // 2, self.host.ask_own_mss()), 1), self.host.ask_receive_buffer() // 4)))
+                    and not (self.conn != SYN_RECEIVED and ((((self.snd_una + self.snd_wnd) & 0xFFFFFFFF) - self.snd_nxt) & 0xFFFFFFFF) >= 0x80000000)
                     and self._out_tx_ack(now)
                 ):
                     continue
                 return
             if self.aborting and self._out_abort_quiet(now):  # [abort.quiet]
+                continue
+            # [tx.abort.edge]
+            if (
+                self.aborting
+                and self.conn != SYN_RECEIVED
+                and ((((self.snd_una + self.snd_wnd) & 0xFFFFFFFF) - self.snd_nxt) & 0xFFFFFFFF) >= 0x80000000
+                and self._out_tx_abort_edge(now)
+            ):
+                continue
+            # [tx.ack.edge]
+            if (
+                (self.snd_nxt - self.snd_una) & 0xFFFFFFFF > 0
+                and not self.syn_pending
+                and ((self.ack_due is not None and self.ack_due <= now) or (self.challenge_due is not None and self.challenge_due <= now) or (self.conn == ESTABLISHED or self.conn == FIN_WAIT_1 or self.conn == FIN_WAIT_2) and min(self.host.ask_room(), 65535 << self.rcv_shift) >= ((self.rcv_edge - self.rcv_nxt) & 0xFFFFFFFF) + (max(min(self.host.ask_receive_buffer() // 2, self.host.ask_own_mss()), 1) if (self.rcv_edge - self.rcv_nxt) & 0xFFFFFFFF < 2 * self.host.ask_own_mss() else max(max(min(self.host.ask_receive_buffer() // 2, self.host.ask_own_mss()), 1), self.host.ask_receive_buffer() // 4)))
+                and self.conn != SYN_RECEIVED
+                and ((((self.snd_una + self.snd_wnd) & 0xFFFFFFFF) - self.snd_nxt) & 0xFFFFFFFF) >= 0x80000000
+                and self._out_tx_ack_edge(now)
+            ):
                 continue
             # [tx.again]
             if (
@@ -2386,6 +2694,7 @@ class TcpConnection:
             if (
                 not self.syn_pending
                 and ((self.ack_due is not None and self.ack_due <= now) or (self.challenge_due is not None and self.challenge_due <= now) or (self.conn == ESTABLISHED or self.conn == FIN_WAIT_1 or self.conn == FIN_WAIT_2) and min(self.host.ask_room(), 65535 << self.rcv_shift) >= ((self.rcv_edge - self.rcv_nxt) & 0xFFFFFFFF) + (max(min(self.host.ask_receive_buffer() // 2, self.host.ask_own_mss()), 1) if (self.rcv_edge - self.rcv_nxt) & 0xFFFFFFFF < 2 * self.host.ask_own_mss() else max(max(min(self.host.ask_receive_buffer() // 2, self.host.ask_own_mss()), 1), self.host.ask_receive_buffer() // 4)))
+                and not (self.conn != SYN_RECEIVED and ((((self.snd_una + self.snd_wnd) & 0xFFFFFFFF) - self.snd_nxt) & 0xFFFFFFFF) >= 0x80000000)
                 and self._out_tx_ack(now)
             ):
                 continue
@@ -2402,9 +2711,12 @@ class TcpConnection:
             tson=self.ts_on,
             tsval=self.host.ask_ts_clock(),
             tsecr=self.ts_recent,
-            gso_size=max(min(self.peer_mss, self.host.ask_own_mss()) - (12 if self.ts_on else 0), 64),
+            gso_size=self._mss(),
         )
-        if self.conn == SYN_RECEIVED and o.tson and not self.peer_ts:  # [g.ts.reply] rfc7323:3.2 MUST
+        # [g.ts.reply] rfc7323:3.2/reply MUST
+        if self.conn == SYN_RECEIVED and o.tson and self.passive and not self.peer_ts:
+            return False
+        if self.conn in _OPEN and self.ts_on and not o.tson:  # [g.ts.rst] rfc7323:3.2/rst SHOULD
             return False
         if self.challenge_due is not None and ((o.ack - self.challenge_upto) & 0xFFFFFFFF) < 0x80000000:
             self.challenge_due = None
@@ -2455,8 +2767,41 @@ class TcpConnection:
             self.on_step(Step(now, "auto", "close.unopened", "", None))
         return True
 
+    def _out_tx_abort_edge(self, now: int) -> bool:
+        """[tx.abort.edge] rfc9293:3.10.5/ESTABLISHED MAY."""
+        o = Seg(
+            seq=(self.snd_una + self.snd_wnd) & 0xFFFFFFFF,
+            ack=self.rcv_nxt,
+            rst=True,
+            ackf=True,
+            tson=self.ts_on,
+            tsval=self.host.ask_ts_clock(),
+            tsecr=self.ts_recent,
+            gso_size=self._mss(),
+        )
+        if not ((o.seq - self.snd_una) & 0xFFFFFFFF) < (self.snd_nxt - self.snd_una) & 0xFFFFFFFF:
+            return False
+        if self.ts_on and not o.tson:  # [g.ts.rst] rfc7323:3.2/rst SHOULD
+            return False
+        if self.challenge_due is not None and ((o.ack - self.challenge_upto) & 0xFFFFFFFF) < 0x80000000:
+            self.challenge_due = None
+        self.rto_at = None
+        self.persist_at = None
+        self.time_wait_at = None
+        self.user_timeout_at = None
+        self.orphan_at = None
+        self.host.tell_closed()
+        self.host.emit_seg(o)
+        self.conn = CLOSED
+        self.ack_due = None
+        self.challenge_due = None
+        self.synack_due = None
+        if self.on_step is not None:
+            self.on_step(Step(now, "out", "tx.abort.edge", "seg", o))
+        return True
+
     def _out_tx_syn(self, now: int) -> bool:
-        """[tx.syn] rfc9293:3.10.1/CLOSED MUST, rfc9293:MUST-8, rfc9293:MUST-14 MUST, rfc6528:3, rfc9293:MUST-67 MUST."""
+        """[tx.syn] rfc9293:3.10.1/CLOSED MUST, rfc9293:MUST-8, rfc9293:MUST-14 MUST, rfc6528:3, rfc9293:MUST-67 MUST, rfc9293:MAY-3 MAY."""
         o = Seg(
             seq=self.host.ask_isn(),
             wnd=min(self.host.ask_room(), 65535),
@@ -2467,7 +2812,7 @@ class TcpConnection:
             wscale=self.host.ask_window_shift(),
             tson=True,
             tsval=self.host.ask_ts_clock(),
-            gso_size=max(min(self.peer_mss, self.host.ask_own_mss()) - (12 if self.ts_on else 0), 64),
+            gso_size=self._mss(),
         )
         if o.wscale > 14:  # [g.shift] rfc7323:2.3 MUST
             return False
@@ -2475,6 +2820,8 @@ class TcpConnection:
         self.snd_una = o.seq
         self.snd_nxt = (o.seq + 1) & 0xFFFFFFFF
         self.snd_edge = (o.seq + 1) & 0xFFFFFFFF
+        self.fin_sent = False
+        self.host.tell_begins((o.seq + 1) & 0xFFFFFFFF)
         self.own_shift = o.wscale
         self.ws_offered = o.has_wscale
         self.ts_offered = o.tson
@@ -2505,7 +2852,7 @@ class TcpConnection:
             wscale=self.own_shift,
             tson=self.ts_offered,
             tsval=self.host.ask_ts_clock(),
-            gso_size=max(min(self.peer_mss, self.host.ask_own_mss()) - (12 if self.ts_on else 0), 64),
+            gso_size=self._mss(),
         )
         if o.has_wscale and o.wscale > 14:  # [g.shift] rfc7323:2.3 MUST
             return False
@@ -2515,6 +2862,8 @@ class TcpConnection:
         self.ts_sent = o.tsval
         self.syn_wnd = o.wnd
         self.syn_again = False
+        self.resent = True
+        self.slow = True
         self.host.emit_seg(o)
         if self.on_step is not None:
             self.on_step(Step(now, "out", "tx.syn.again", "seg", o))
@@ -2535,13 +2884,15 @@ class TcpConnection:
             tson=self.peer_ts,
             tsval=self.host.ask_ts_clock(),
             tsecr=self.ts_recent,
-            gso_size=max(min(self.peer_mss, self.host.ask_own_mss()) - (12 if self.ts_on else 0), 64),
+            gso_size=self._mss(),
         )
         if o.has_wscale and o.wscale > 14:  # [g.shift] rfc7323:2.3 MUST
             return False
-        if o.has_wscale and not self.peer_ws:  # [g.scale.reply] rfc7323:2.2 MUST
+        if o.has_wscale and self.passive and not self.peer_ws:  # [g.scale.reply] rfc7323:2.2/reply MUST
             return False
-        if o.tson and not self.peer_ts:  # [g.ts.reply] rfc7323:3.2 MUST
+        if o.has_wscale and not self.passive and not self.peer_ws:  # [g.scale.crossed] rfc7323:2.2/reply SHOULD
+            return False
+        if o.tson and self.passive and not self.peer_ts:  # [g.ts.reply] rfc7323:3.2/reply MUST
             return False
         self.last_ack = self.rcv_nxt
         if self.ack_due is not None and ((o.ack - self.ack_upto) & 0xFFFFFFFF) < 0x80000000:
@@ -2553,6 +2904,8 @@ class TcpConnection:
         self.snd_una = o.seq
         self.snd_nxt = (o.seq + 1) & 0xFFFFFFFF
         self.snd_edge = (o.seq + 1) & 0xFFFFFFFF
+        self.fin_sent = False
+        self.host.tell_begins((o.seq + 1) & 0xFFFFFFFF)
         self.own_shift = o.wscale
         self.ws_offered = o.has_wscale
         self.ts_offered = o.tson
@@ -2571,7 +2924,7 @@ class TcpConnection:
         return True
 
     def _out_tx_synack_again(self, now: int) -> bool:
-        """[tx.synack.again] rfc9293:3.10.8/retransmission MUST, rfc9293:3.5, rfc9293:MUST-10."""
+        """[tx.synack.again] rfc9293:3.10.8/retransmission MUST, rfc9293:3.5."""
         o = Seg(
             seq=self.iss,
             ack=self.rcv_nxt,
@@ -2585,13 +2938,15 @@ class TcpConnection:
             tson=self.ts_offered and self.peer_ts,
             tsval=self.host.ask_ts_clock(),
             tsecr=self.ts_recent,
-            gso_size=max(min(self.peer_mss, self.host.ask_own_mss()) - (12 if self.ts_on else 0), 64),
+            gso_size=self._mss(),
         )
         if o.has_wscale and o.wscale > 14:  # [g.shift] rfc7323:2.3 MUST
             return False
-        if o.has_wscale and not self.peer_ws:  # [g.scale.reply] rfc7323:2.2 MUST
+        if o.has_wscale and self.passive and not self.peer_ws:  # [g.scale.reply] rfc7323:2.2/reply MUST
             return False
-        if o.tson and not self.peer_ts:  # [g.ts.reply] rfc7323:3.2 MUST
+        if o.has_wscale and not self.passive and not self.peer_ws:  # [g.scale.crossed] rfc7323:2.2/reply SHOULD
+            return False
+        if o.tson and self.passive and not self.peer_ts:  # [g.ts.reply] rfc7323:3.2/reply MUST
             return False
         self.last_ack = self.rcv_nxt
         if self.ack_due is not None and ((o.ack - self.ack_upto) & 0xFFFFFFFF) < 0x80000000:
@@ -2600,38 +2955,117 @@ class TcpConnection:
             self.challenge_due = None
         self.synack_due = None
         self.syn_again = False
+        self.resent = True
+        self.slow = True
         self.host.emit_seg(o)
         if self.on_step is not None:
             self.on_step(Step(now, "out", "tx.synack.again", "seg", o))
         return True
 
-    def _out_tx_again(self, now: int) -> bool:
-        """[tx.again] rfc9293:3.10.8/retransmission MUST, rfc9293:MUST-18, rfc6298:5.4."""
+    def _out_tx_ack_edge(self, now: int) -> bool:
+        """[tx.ack.edge] rfc9293:MUST-34 MAY, rfc9293:3.10.7.4/first/zero-window."""
         o = Seg(
-            seq=self.again_from,
+            seq=(self.snd_una + self.snd_wnd) & 0xFFFFFFFF,
             ack=self.rcv_nxt,
             wnd=min((self.host.ask_room() if self.host.ask_room() >= ((self.rcv_edge - self.rcv_nxt) & 0xFFFFFFFF) + max(min(self.host.ask_receive_buffer() // 2, self.host.ask_own_mss()), 1) else (self.rcv_edge - self.rcv_nxt) & 0xFFFFFFFF) + (1 << self.rcv_shift) - 1 >> self.rcv_shift, 65535),
             ackf=True,
-            len=min(min((self.again_upto - self.again_from) & 0xFFFFFFFF, ((self.snd_nxt - self.again_from) & 0xFFFFFFFF) - self.fin_sent), (self.host.ask_chunk() if self.host.ask_chunk() > self.host.ask_own_mss() else max(min(self.peer_mss, self.host.ask_own_mss()) - (12 if self.ts_on else 0), 64))),
             tson=self.ts_on,
             tsval=self.host.ask_ts_clock(),
             tsecr=self.ts_recent,
-            gso_size=max(min(self.peer_mss, self.host.ask_own_mss()) - (12 if self.ts_on else 0), 64),
+            gso_size=self._mss(),
         )
-        o.fin = self.fin_sent and (((o.seq + o.len) & 0xFFFFFFFF) + 1) & 0xFFFFFFFF == self.snd_nxt
-        if not (((o.seq - self.snd_una) & 0xFFFFFFFF) < (self.snd_nxt - self.snd_una) & 0xFFFFFFFF and o.len + o.fin >= 1 and (self.snd_nxt - o.seq) & 0xFFFFFFFF >= o.len + o.fin and (not o.fin or self.fin_sent and (((o.seq + o.len) & 0xFFFFFFFF) + 1) & 0xFFFFFFFF == self.snd_nxt) and (o.fin or not self.fin_sent or (self.snd_nxt - o.seq) & 0xFFFFFFFF > o.len)):
+        if not ((o.seq - self.snd_una) & 0xFFFFFFFF) < (self.snd_nxt - self.snd_una) & 0xFFFFFFFF:
+            return False
+        # [g.ts.reply] rfc7323:3.2/reply MUST
+        if self.conn == SYN_RECEIVED and o.tson and self.passive and not self.peer_ts:
             return False
         gate_g_edge = self.conn in _RECEIVING
-        # [g.edge] rfc9293:SHLD-14 SHOULD_NOT
+        # [g.edge] rfc9293:SHLD-14 SHOULD_NOT, rfc9293:3.10.7.4/seventh/edge
         if (
             gate_g_edge
             and ((((self.rcv_nxt + (o.wnd << self.rcv_shift)) & 0xFFFFFFFF) - self.rcv_edge) & 0xFFFFFFFF) >= 0x80000000
         ):
             return False
-        if self.ts_on and not o.tson:  # [g.ts] rfc7323:3.2 MUST, rfc7323:3.2/always MUST
+        if self.conn in _OPEN and self.ts_on and not o.tson:  # [g.ts] rfc7323:3.2/always MUST
+            return False
+        gate_g_ts_clock = self.conn in _OPEN and self.ts_on and o.tson
+        if gate_g_ts_clock and ((o.tsval - self.ts_sent) & 0xFFFFFFFF) >= 0x80000000:  # [g.ts.clock] rfc7323:5.2 SHOULD
+            return False
+        # [g.alive] rfc9293:MUST-26 MUST
+        if (
+            self.conn in _OPEN
+            and (o.seq + 1) & 0xFFFFFFFF == self.snd_una
+            and self.snd_edge != self.snd_nxt
+            and (self.snd_nxt - self.snd_una) & 0xFFFFFFFF != 0
+        ):
+            return False
+        # [g.probe] rfc9293:MUST-36 MUST, rfc9293:3.8.6.1
+        if (
+            self.conn in _OPEN
+            and (o.seq + 1) & 0xFFFFFFFF == self.snd_una
+            and self.snd_edge == self.snd_nxt
+            and (self.snd_nxt - self.snd_una) & 0xFFFFFFFF != 0
+        ):
+            return False
+        self.last_ack = self.rcv_nxt
+        if gate_g_edge:
+            self.rcv_edge = (self.rcv_nxt + (o.wnd << self.rcv_shift)) & 0xFFFFFFFF
+        if gate_g_ts_clock:
+            self.ts_sent = o.tsval
+        if self.ack_due is not None and ((o.ack - self.ack_upto) & 0xFFFFFFFF) < 0x80000000:
+            self.ack_due = None
+        if self.challenge_due is not None and ((o.ack - self.challenge_upto) & 0xFFFFFFFF) < 0x80000000:
+            self.challenge_due = None
+        self.host.emit_seg(o)
+        if self.on_step is not None:
+            self.on_step(Step(now, "out", "tx.ack.edge", "seg", o))
+        return True
+
+    def _out_tx_again(self, now: int) -> bool:
+        """[tx.again] rfc9293:3.10.8/retransmission MUST, rfc6298:5.4."""
+        o = Seg(
+            seq=self.again_from,
+            ack=self.rcv_nxt,
+            wnd=min((self.host.ask_room() if self.host.ask_room() >= ((self.rcv_edge - self.rcv_nxt) & 0xFFFFFFFF) + max(min(self.host.ask_receive_buffer() // 2, self.host.ask_own_mss()), 1) else (self.rcv_edge - self.rcv_nxt) & 0xFFFFFFFF) + (1 << self.rcv_shift) - 1 >> self.rcv_shift, 65535),
+            ackf=True,
+            len=min(min((self.again_upto - self.again_from) & 0xFFFFFFFF, ((self.snd_nxt - self.again_from) & 0xFFFFFFFF) - self.fin_sent), self._limit()),
+            tson=self.ts_on,
+            tsval=self.host.ask_ts_clock(),
+            tsecr=self.ts_recent,
+            gso_size=self._mss(),
+        )
+        o.fin = self.fin_sent and (((o.seq + o.len) & 0xFFFFFFFF) + 1) & 0xFFFFFFFF == self.snd_nxt
+        if not (((o.seq - self.snd_una) & 0xFFFFFFFF) < (self.snd_nxt - self.snd_una) & 0xFFFFFFFF and o.len + o.fin >= 1 and (self.snd_nxt - o.seq) & 0xFFFFFFFF >= o.len + o.fin and (not o.fin or self.fin_sent and (((o.seq + o.len) & 0xFFFFFFFF) + 1) & 0xFFFFFFFF == self.snd_nxt) and (o.fin or not self.fin_sent or (self.snd_nxt - o.seq) & 0xFFFFFFFF > o.len)):
+            return False
+        gate_g_edge = self.conn in _RECEIVING
+        # [g.edge] rfc9293:SHLD-14 SHOULD_NOT, rfc9293:3.10.7.4/seventh/edge
+        if (
+            gate_g_edge
+            and ((((self.rcv_nxt + (o.wnd << self.rcv_shift)) & 0xFFFFFFFF) - self.rcv_edge) & 0xFFFFFFFF) >= 0x80000000
+        ):
+            return False
+        if self.ts_on and not o.tson:  # [g.ts] rfc7323:3.2/always MUST
             return False
         gate_g_ts_clock = self.ts_on and o.tson
-        if gate_g_ts_clock and ((o.tsval - self.ts_sent) & 0xFFFFFFFF) >= 0x80000000:  # [g.ts.clock] rfc7323:4.1 SHOULD
+        if gate_g_ts_clock and ((o.tsval - self.ts_sent) & 0xFFFFFFFF) >= 0x80000000:  # [g.ts.clock] rfc7323:5.2 SHOULD
+            return False
+        # [g.alive] rfc9293:MUST-26 MUST
+        if (
+            (o.seq + 1) & 0xFFFFFFFF == self.snd_una
+            and not o.fin
+            and self.snd_edge != self.snd_nxt
+            and (self.snd_nxt - self.snd_una) & 0xFFFFFFFF != 0
+        ):
+            return False
+        # [g.probe] rfc9293:MUST-36 MUST, rfc9293:3.8.6.1
+        if (
+            (o.seq + 1) & 0xFFFFFFFF == self.snd_una
+            and not o.fin
+            and self.snd_edge == self.snd_nxt
+            and (self.snd_nxt - self.snd_una) & 0xFFFFFFFF != 0
+        ):
+            return False
+        if (o.seq + 1) & 0xFFFFFFFF == self.snd_una and not o.fin and o.len != 0:  # [g.reminder] rfc9293:SHLD-12 SHOULD
             return False
         self.last_ack = self.rcv_nxt
         if gate_g_edge:
@@ -2644,6 +3078,8 @@ class TcpConnection:
             self.challenge_due = None
         self.again_from = (((o.seq + o.len) & 0xFFFFFFFF) + o.fin) & 0xFFFFFFFF
         self.timing = False
+        self.resent = self.resent or o.seq == self.snd_una
+        self.slow = self.slow or o.seq == self.snd_una
         if self.rto_at is None:
             self.rto_at = now + min(max(self.rto, RTO_MIN) << self.backoff, RTO_MAX)
         self.host.emit_seg(o)
@@ -2652,32 +3088,48 @@ class TcpConnection:
         return True
 
     def _out_tx_data(self, now: int) -> bool:
-        """[tx.data] rfc9293:3.10.2/ESTABLISHED MUST, rfc9293:3.8.6 MUST, rfc9293:MUST-38, rfc9293:MUST-61, rfc9293:MUST-16, rfc9293:SHLD-7, rfc6298:3/rate MUST, rfc5681:2 MUST_NOT."""
+        """[tx.data] rfc9293:3.10.2/ESTABLISHED MUST, rfc9293:3.8.6 MUST, rfc9293:MUST-38, rfc9293:MUST-61, rfc9293:MUST-16, rfc9293:SHLD-7, rfc9293:SHLD-28, rfc5681:4.1."""
         o = Seg(
             seq=self.snd_nxt,
             ack=self.rcv_nxt,
             wnd=min((self.host.ask_room() if self.host.ask_room() >= ((self.rcv_edge - self.rcv_nxt) & 0xFFFFFFFF) + max(min(self.host.ask_receive_buffer() // 2, self.host.ask_own_mss()), 1) else (self.rcv_edge - self.rcv_nxt) & 0xFFFFFFFF) + (1 << self.rcv_shift) - 1 >> self.rcv_shift, 65535),
             ackf=True,
-            len=self.unsent if self.unsent <= min(min(((((self.snd_una + self.snd_wnd) & 0xFFFFFFFF) - self.snd_nxt) & 0xFFFFFFFF if ((self.snd_nxt - ((self.snd_una + self.snd_wnd) & 0xFFFFFFFF)) & 0xFFFFFFFF) >= 0x80000000 else 0), max((min(self.cwnd, (2 * max(min(self.peer_mss, self.host.ask_own_mss()) - (12 if self.ts_on else 0), 64) if max(min(self.peer_mss, self.host.ask_own_mss()) - (12 if self.ts_on else 0), 64) > 2190 else (3 * max(min(self.peer_mss, self.host.ask_own_mss()) - (12 if self.ts_on else 0), 64) if max(min(self.peer_mss, self.host.ask_own_mss()) - (12 if self.ts_on else 0), 64) > 1095 else 4 * max(min(self.peer_mss, self.host.ask_own_mss()) - (12 if self.ts_on else 0), 64)))) if (self.snd_nxt - self.snd_una) & 0xFFFFFFFF == 0 and now - self.last_sent > self.rto else self.cwnd) - ((self.snd_nxt - self.snd_una) & 0xFFFFFFFF), 0)), (self.host.ask_chunk() if self.host.ask_chunk() > self.host.ask_own_mss() else max(min(self.peer_mss, self.host.ask_own_mss()) - (12 if self.ts_on else 0), 64))) and (self.nodelay or self.closing) else ((min(min(min(((((self.snd_una + self.snd_wnd) & 0xFFFFFFFF) - self.snd_nxt) & 0xFFFFFFFF if ((self.snd_nxt - ((self.snd_una + self.snd_wnd) & 0xFFFFFFFF)) & 0xFFFFFFFF) >= 0x80000000 else 0), max((min(self.cwnd, (2 * max(min(self.peer_mss, self.host.ask_own_mss()) - (12 if self.ts_on else 0), 64) if max(min(self.peer_mss, self.host.ask_own_mss()) - (12 if self.ts_on else 0), 64) > 2190 else (3 * max(min(self.peer_mss, self.host.ask_own_mss()) - (12 if self.ts_on else 0), 64) if max(min(self.peer_mss, self.host.ask_own_mss()) - (12 if self.ts_on else 0), 64) > 1095 else 4 * max(min(self.peer_mss, self.host.ask_own_mss()) - (12 if self.ts_on else 0), 64)))) if (self.snd_nxt - self.snd_una) & 0xFFFFFFFF == 0 and now - self.last_sent > self.rto else self.cwnd) - ((self.snd_nxt - self.snd_una) & 0xFFFFFFFF), 0)), (self.host.ask_chunk() if self.host.ask_chunk() > self.host.ask_own_mss() else max(min(self.peer_mss, self.host.ask_own_mss()) - (12 if self.ts_on else 0), 64))), self.unsent) // max(min(self.peer_mss, self.host.ask_own_mss()) - (12 if self.ts_on else 0), 64) if max(min(self.peer_mss, self.host.ask_own_mss()) - (12 if self.ts_on else 0), 64) else 0) * max(min(self.peer_mss, self.host.ask_own_mss()) - (12 if self.ts_on else 0), 64) if (min(min(min(((((self.snd_una + self.snd_wnd) & 0xFFFFFFFF) - self.snd_nxt) & 0xFFFFFFFF if ((self.snd_nxt - ((self.snd_una + self.snd_wnd) & 0xFFFFFFFF)) & 0xFFFFFFFF) >= 0x80000000 else 0), max((min(self.cwnd, (2 * max(min(self.peer_mss, self.host.ask_own_mss()) - (12 if self.ts_on else 0), 64) if max(min(self.peer_mss, self.host.ask_own_mss()) - (12 if self.ts_on else 0), 64) > 2190 else (3 * max(min(self.peer_mss, self.host.ask_own_mss()) - (12 if self.ts_on else 0), 64) if max(min(self.peer_mss, self.host.ask_own_mss()) - (12 if self.ts_on else 0), 64) > 1095 else 4 * max(min(self.peer_mss, self.host.ask_own_mss()) - (12 if self.ts_on else 0), 64)))) if (self.snd_nxt - self.snd_una) & 0xFFFFFFFF == 0 and now - self.last_sent > self.rto else self.cwnd) - ((self.snd_nxt - self.snd_una) & 0xFFFFFFFF), 0)), (self.host.ask_chunk() if self.host.ask_chunk() > self.host.ask_own_mss() else max(min(self.peer_mss, self.host.ask_own_mss()) - (12 if self.ts_on else 0), 64))), self.unsent) // max(min(self.peer_mss, self.host.ask_own_mss()) - (12 if self.ts_on else 0), 64) if max(min(self.peer_mss, self.host.ask_own_mss()) - (12 if self.ts_on else 0), 64) else 0) * max(min(self.peer_mss, self.host.ask_own_mss()) - (12 if self.ts_on else 0), 64) > 0 else (self.unsent if (self.nodelay or self.closing or (self.snd_nxt - self.snd_una) & 0xFFFFFFFF == 0) and self.unsent <= min(min(((((self.snd_una + self.snd_wnd) & 0xFFFFFFFF) - self.snd_nxt) & 0xFFFFFFFF if ((self.snd_nxt - ((self.snd_una + self.snd_wnd) & 0xFFFFFFFF)) & 0xFFFFFFFF) >= 0x80000000 else 0), max((min(self.cwnd, (2 * max(min(self.peer_mss, self.host.ask_own_mss()) - (12 if self.ts_on else 0), 64) if max(min(self.peer_mss, self.host.ask_own_mss()) - (12 if self.ts_on else 0), 64) > 2190 else (3 * max(min(self.peer_mss, self.host.ask_own_mss()) - (12 if self.ts_on else 0), 64) if max(min(self.peer_mss, self.host.ask_own_mss()) - (12 if self.ts_on else 0), 64) > 1095 else 4 * max(min(self.peer_mss, self.host.ask_own_mss()) - (12 if self.ts_on else 0), 64)))) if (self.snd_nxt - self.snd_una) & 0xFFFFFFFF == 0 and now - self.last_sent > self.rto else self.cwnd) - ((self.snd_nxt - self.snd_una) & 0xFFFFFFFF), 0)), (self.host.ask_chunk() if self.host.ask_chunk() > self.host.ask_own_mss() else max(min(self.peer_mss, self.host.ask_own_mss()) - (12 if self.ts_on else 0), 64))) else (max(min(min(min(((((self.snd_una + self.snd_wnd) & 0xFFFFFFFF) - self.snd_nxt) & 0xFFFFFFFF if ((self.snd_nxt - ((self.snd_una + self.snd_wnd) & 0xFFFFFFFF)) & 0xFFFFFFFF) >= 0x80000000 else 0), max((min(self.cwnd, (2 * max(min(self.peer_mss, self.host.ask_own_mss()) - (12 if self.ts_on else 0), 64) if max(min(self.peer_mss, self.host.ask_own_mss()) - (12 if self.ts_on else 0), 64) > 2190 else (3 * max(min(self.peer_mss, self.host.ask_own_mss()) - (12 if self.ts_on else 0), 64) if max(min(self.peer_mss, self.host.ask_own_mss()) - (12 if self.ts_on else 0), 64) > 1095 else 4 * max(min(self.peer_mss, self.host.ask_own_mss()) - (12 if self.ts_on else 0), 64)))) if (self.snd_nxt - self.snd_una) & 0xFFFFFFFF == 0 and now - self.last_sent > self.rto else self.cwnd) - ((self.snd_nxt - self.snd_una) & 0xFFFFFFFF), 0)), (self.host.ask_chunk() if self.host.ask_chunk() > self.host.ask_own_mss() else max(min(self.peer_mss, self.host.ask_own_mss()) - (12 if self.ts_on else 0), 64))), self.unsent), 1) if self.probing and ((self.snd_nxt - self.snd_edge) & 0xFFFFFFFF) >= 0x80000000 else (min(min(min(((((self.snd_una + self.snd_wnd) & 0xFFFFFFFF) - self.snd_nxt) & 0xFFFFFFFF if ((self.snd_nxt - ((self.snd_una + self.snd_wnd) & 0xFFFFFFFF)) & 0xFFFFFFFF) >= 0x80000000 else 0), max((min(self.cwnd, (2 * max(min(self.peer_mss, self.host.ask_own_mss()) - (12 if self.ts_on else 0), 64) if max(min(self.peer_mss, self.host.ask_own_mss()) - (12 if self.ts_on else 0), 64) > 2190 else (3 * max(min(self.peer_mss, self.host.ask_own_mss()) - (12 if self.ts_on else 0), 64) if max(min(self.peer_mss, self.host.ask_own_mss()) - (12 if self.ts_on else 0), 64) > 1095 else 4 * max(min(self.peer_mss, self.host.ask_own_mss()) - (12 if self.ts_on else 0), 64)))) if (self.snd_nxt - self.snd_una) & 0xFFFFFFFF == 0 and now - self.last_sent > self.rto else self.cwnd) - ((self.snd_nxt - self.snd_una) & 0xFFFFFFFF), 0)), (self.host.ask_chunk() if self.host.ask_chunk() > self.host.ask_own_mss() else max(min(self.peer_mss, self.host.ask_own_mss()) - (12 if self.ts_on else 0), 64))), self.unsent) if (self.nodelay or self.closing or (self.snd_nxt - self.snd_una) & 0xFFFFFFFF == 0) and 2 * min(min(((((self.snd_una + self.snd_wnd) & 0xFFFFFFFF) - self.snd_nxt) & 0xFFFFFFFF if ((self.snd_nxt - ((self.snd_una + self.snd_wnd) & 0xFFFFFFFF)) & 0xFFFFFFFF) >= 0x80000000 else 0), max((min(self.cwnd, (2 * max(min(self.peer_mss, self.host.ask_own_mss()) - (12 if self.ts_on else 0), 64) if max(min(self.peer_mss, self.host.ask_own_mss()) - (12 if self.ts_on else 0), 64) > 2190 else (3 * max(min(self.peer_mss, self.host.ask_own_mss()) - (12 if self.ts_on else 0), 64) if max(min(self.peer_mss, self.host.ask_own_mss()) - (12 if self.ts_on else 0), 64) > 1095 else 4 * max(min(self.peer_mss, self.host.ask_own_mss()) - (12 if self.ts_on else 0), 64)))) if (self.snd_nxt - self.snd_una) & 0xFFFFFFFF == 0 and now - self.last_sent > self.rto else self.cwnd) - ((self.snd_nxt - self.snd_una) & 0xFFFFFFFF), 0)), (self.host.ask_chunk() if self.host.ask_chunk() > self.host.ask_own_mss() else max(min(self.peer_mss, self.host.ask_own_mss()) - (12 if self.ts_on else 0), 64))) >= self.max_wnd else 0)))),
+            len=self._next_len(now),
             tson=self.ts_on,
             tsval=self.host.ask_ts_clock(),
             tsecr=self.ts_recent,
-            gso_size=max(min(self.peer_mss, self.host.ask_own_mss()) - (12 if self.ts_on else 0), 64),
+            gso_size=self._mss(),
         )
         o.psh = o.len == self.unsent
         if not (o.len >= 1 and o.len <= self.unsent and ((self.snd_edge - ((o.seq + o.len) & 0xFFFFFFFF)) & 0xFFFFFFFF) < 0x80000000):
             return False
         gate_g_edge = self.conn in _RECEIVING
-        # [g.edge] rfc9293:SHLD-14 SHOULD_NOT
+        # [g.edge] rfc9293:SHLD-14 SHOULD_NOT, rfc9293:3.10.7.4/seventh/edge
         if (
             gate_g_edge
             and ((((self.rcv_nxt + (o.wnd << self.rcv_shift)) & 0xFFFFFFFF) - self.rcv_edge) & 0xFFFFFFFF) >= 0x80000000
         ):
             return False
-        if self.ts_on and not o.tson:  # [g.ts] rfc7323:3.2 MUST, rfc7323:3.2/always MUST
+        if self.ts_on and not o.tson:  # [g.ts] rfc7323:3.2/always MUST
             return False
         gate_g_ts_clock = self.ts_on and o.tson
-        if gate_g_ts_clock and ((o.tsval - self.ts_sent) & 0xFFFFFFFF) >= 0x80000000:  # [g.ts.clock] rfc7323:4.1 SHOULD
+        if gate_g_ts_clock and ((o.tsval - self.ts_sent) & 0xFFFFFFFF) >= 0x80000000:  # [g.ts.clock] rfc7323:5.2 SHOULD
+            return False
+        # [g.alive] rfc9293:MUST-26 MUST
+        if (
+            (o.seq + 1) & 0xFFFFFFFF == self.snd_una
+            and self.snd_edge != self.snd_nxt
+            and (self.snd_nxt - self.snd_una) & 0xFFFFFFFF != 0
+        ):
+            return False
+        # [g.probe] rfc9293:MUST-36 MUST, rfc9293:3.8.6.1
+        if (
+            (o.seq + 1) & 0xFFFFFFFF == self.snd_una
+            and self.snd_edge == self.snd_nxt
+            and (self.snd_nxt - self.snd_una) & 0xFFFFFFFF != 0
+        ):
+            return False
+        if (o.seq + 1) & 0xFFFFFFFF == self.snd_una and o.len != 0:  # [g.reminder] rfc9293:SHLD-12 SHOULD
             return False
         self.last_ack = self.rcv_nxt
         if gate_g_edge:
@@ -2688,7 +3140,7 @@ class TcpConnection:
             self.ack_due = None
         if self.challenge_due is not None and ((o.ack - self.challenge_upto) & 0xFFFFFFFF) < 0x80000000:
             self.challenge_due = None
-        self.cwnd = min(self.cwnd, (2 * max(min(self.peer_mss, self.host.ask_own_mss()) - (12 if self.ts_on else 0), 64) if max(min(self.peer_mss, self.host.ask_own_mss()) - (12 if self.ts_on else 0), 64) > 2190 else (3 * max(min(self.peer_mss, self.host.ask_own_mss()) - (12 if self.ts_on else 0), 64) if max(min(self.peer_mss, self.host.ask_own_mss()) - (12 if self.ts_on else 0), 64) > 1095 else 4 * max(min(self.peer_mss, self.host.ask_own_mss()) - (12 if self.ts_on else 0), 64)))) if (self.snd_nxt - self.snd_una) & 0xFFFFFFFF == 0 and now - self.last_sent > self.rto else self.cwnd
+        self.cwnd = self._window_after_idle(now)
         self.unsent -= o.len
         self.snd_nxt = (self.snd_nxt + o.len) & 0xFFFFFFFF
         self.rtt_seq = self.rtt_seq if self.timing else self.snd_nxt
@@ -2707,7 +3159,7 @@ class TcpConnection:
         return True
 
     def _out_tx_probe(self, now: int) -> bool:
-        """[tx.probe] rfc9293:MUST-36 MUST, rfc9293:MUST-35, rfc9293:SHLD-29, rfc9293:SHLD-30."""
+        """[tx.probe] rfc9293:MUST-36 MUST, rfc9293:MUST-35."""
         o = Seg(
             seq=self.snd_nxt,
             ack=self.rcv_nxt,
@@ -2717,19 +3169,35 @@ class TcpConnection:
             tson=self.ts_on,
             tsval=self.host.ask_ts_clock(),
             tsecr=self.ts_recent,
-            gso_size=max(min(self.peer_mss, self.host.ask_own_mss()) - (12 if self.ts_on else 0), 64),
+            gso_size=self._mss(),
         )
         gate_g_edge = self.conn in _RECEIVING
-        # [g.edge] rfc9293:SHLD-14 SHOULD_NOT
+        # [g.edge] rfc9293:SHLD-14 SHOULD_NOT, rfc9293:3.10.7.4/seventh/edge
         if (
             gate_g_edge
             and ((((self.rcv_nxt + (o.wnd << self.rcv_shift)) & 0xFFFFFFFF) - self.rcv_edge) & 0xFFFFFFFF) >= 0x80000000
         ):
             return False
-        if self.ts_on and not o.tson:  # [g.ts] rfc7323:3.2 MUST, rfc7323:3.2/always MUST
+        if self.ts_on and not o.tson:  # [g.ts] rfc7323:3.2/always MUST
             return False
         gate_g_ts_clock = self.ts_on and o.tson
-        if gate_g_ts_clock and ((o.tsval - self.ts_sent) & 0xFFFFFFFF) >= 0x80000000:  # [g.ts.clock] rfc7323:4.1 SHOULD
+        if gate_g_ts_clock and ((o.tsval - self.ts_sent) & 0xFFFFFFFF) >= 0x80000000:  # [g.ts.clock] rfc7323:5.2 SHOULD
+            return False
+        # [g.alive] rfc9293:MUST-26 MUST
+        if (
+            (o.seq + 1) & 0xFFFFFFFF == self.snd_una
+            and self.snd_edge != self.snd_nxt
+            and (self.snd_nxt - self.snd_una) & 0xFFFFFFFF != 0
+        ):
+            return False
+        # [g.probe] rfc9293:MUST-36 MUST, rfc9293:3.8.6.1
+        if (
+            (o.seq + 1) & 0xFFFFFFFF == self.snd_una
+            and self.snd_edge == self.snd_nxt
+            and (self.snd_nxt - self.snd_una) & 0xFFFFFFFF != 0
+        ):
+            return False
+        if (o.seq + 1) & 0xFFFFFFFF == self.snd_una:  # [g.reminder] rfc9293:SHLD-12 SHOULD
             return False
         self.last_ack = self.rcv_nxt
         if gate_g_edge:
@@ -2758,7 +3226,7 @@ class TcpConnection:
         return True
 
     def _out_tx_fin(self, now: int) -> bool:
-        """[tx.fin] rfc9293:3.10.4/ESTABLISHED MUST, rfc9293:3.10.4/SYN-RECEIVED, rfc9293:3.10.4/CLOSE-WAIT, rfc9293:3.6/case-1."""
+        """[tx.fin] rfc9293:3.10.4/ESTABLISHED MUST, rfc9293:3.6/case-1."""
         o = Seg(
             seq=self.snd_nxt,
             ack=self.rcv_nxt,
@@ -2768,25 +3236,18 @@ class TcpConnection:
             tson=self.ts_on,
             tsval=self.host.ask_ts_clock(),
             tsecr=self.ts_recent,
-            gso_size=max(min(self.peer_mss, self.host.ask_own_mss()) - (12 if self.ts_on else 0), 64),
+            gso_size=self._mss(),
         )
-        if self.conn == SYN_RECEIVED and o.tson and not self.peer_ts:  # [g.ts.reply] rfc7323:3.2 MUST
+        # [g.edge] rfc9293:SHLD-14 SHOULD_NOT, rfc9293:3.10.7.4/seventh/edge
+        if ((((self.rcv_nxt + (o.wnd << self.rcv_shift)) & 0xFFFFFFFF) - self.rcv_edge) & 0xFFFFFFFF) >= 0x80000000:
             return False
-        gate_g_edge = self.conn in _RECEIVING
-        # [g.edge] rfc9293:SHLD-14 SHOULD_NOT
-        if (
-            gate_g_edge
-            and ((((self.rcv_nxt + (o.wnd << self.rcv_shift)) & 0xFFFFFFFF) - self.rcv_edge) & 0xFFFFFFFF) >= 0x80000000
-        ):
+        if self.ts_on and not o.tson:  # [g.ts] rfc7323:3.2/always MUST
             return False
-        if self.conn in _OPEN and self.ts_on and not o.tson:  # [g.ts] rfc7323:3.2 MUST, rfc7323:3.2/always MUST
-            return False
-        gate_g_ts_clock = self.conn in _OPEN and self.ts_on and o.tson
-        if gate_g_ts_clock and ((o.tsval - self.ts_sent) & 0xFFFFFFFF) >= 0x80000000:  # [g.ts.clock] rfc7323:4.1 SHOULD
+        gate_g_ts_clock = self.ts_on and o.tson
+        if gate_g_ts_clock and ((o.tsval - self.ts_sent) & 0xFFFFFFFF) >= 0x80000000:  # [g.ts.clock] rfc7323:5.2 SHOULD
             return False
         self.last_ack = self.rcv_nxt
-        if gate_g_edge:
-            self.rcv_edge = (self.rcv_nxt + (o.wnd << self.rcv_shift)) & 0xFFFFFFFF
+        self.rcv_edge = (self.rcv_nxt + (o.wnd << self.rcv_shift)) & 0xFFFFFFFF
         if gate_g_ts_clock:
             self.ts_sent = o.tsval
         if self.ack_due is not None and ((o.ack - self.ack_upto) & 0xFFFFFFFF) < 0x80000000:
@@ -2801,18 +3262,53 @@ class TcpConnection:
         if self.user_timeout_at is None:
             self.user_timeout_at = now + USER_PATIENCE
         self.host.emit_seg(o)
-        if self.conn == SYN_RECEIVED or self.conn == ESTABLISHED:
-            self.conn = FIN_WAIT_1
-            self.synack_due = None
-        else:
-            self.conn = LAST_ACK
-            self.synack_due = None
+        self.conn = FIN_WAIT_1
+        self.synack_due = None
         if self.on_step is not None:
             self.on_step(Step(now, "out", "tx.fin", "seg", o))
         return True
 
+    def _out_tx_fin_late(self, now: int) -> bool:
+        """[tx.fin.late] rfc9293:3.10.4/CLOSE-WAIT MUST, rfc9293:3.6/case-2."""
+        o = Seg(
+            seq=self.snd_nxt,
+            ack=self.rcv_nxt,
+            wnd=min((self.host.ask_room() if self.host.ask_room() >= ((self.rcv_edge - self.rcv_nxt) & 0xFFFFFFFF) + max(min(self.host.ask_receive_buffer() // 2, self.host.ask_own_mss()), 1) else (self.rcv_edge - self.rcv_nxt) & 0xFFFFFFFF) + (1 << self.rcv_shift) - 1 >> self.rcv_shift, 65535),
+            fin=True,
+            ackf=True,
+            tson=self.ts_on,
+            tsval=self.host.ask_ts_clock(),
+            tsecr=self.ts_recent,
+            gso_size=self._mss(),
+        )
+        if self.ts_on and not o.tson:  # [g.ts] rfc7323:3.2/always MUST
+            return False
+        gate_g_ts_clock = self.ts_on and o.tson
+        if gate_g_ts_clock and ((o.tsval - self.ts_sent) & 0xFFFFFFFF) >= 0x80000000:  # [g.ts.clock] rfc7323:5.2 SHOULD
+            return False
+        self.last_ack = self.rcv_nxt
+        if gate_g_ts_clock:
+            self.ts_sent = o.tsval
+        if self.ack_due is not None and ((o.ack - self.ack_upto) & 0xFFFFFFFF) < 0x80000000:
+            self.ack_due = None
+        if self.challenge_due is not None and ((o.ack - self.challenge_upto) & 0xFFFFFFFF) < 0x80000000:
+            self.challenge_due = None
+        self.snd_nxt = (self.snd_nxt + (o.len + 1)) & 0xFFFFFFFF
+        self.fin_sent = True
+        self.closing = False
+        if self.rto_at is None:
+            self.rto_at = now + min(max(self.rto, RTO_MIN) << self.backoff, RTO_MAX)
+        if self.user_timeout_at is None:
+            self.user_timeout_at = now + USER_PATIENCE
+        self.host.emit_seg(o)
+        self.conn = LAST_ACK
+        self.synack_due = None
+        if self.on_step is not None:
+            self.on_step(Step(now, "out", "tx.fin.late", "seg", o))
+        return True
+
     def _out_persist_arm(self, now: int) -> bool:
-        """[persist.arm] rfc9293:MUST-36."""
+        """[persist.arm] rfc9293:SHLD-29."""
         self.persist_at = now + min(max(self.rto, RTO_MIN) << self.backoff, RTO_MAX)
         if self.on_step is not None:
             self.on_step(Step(now, "auto", "persist.arm", "", None))
@@ -2826,7 +3322,7 @@ class TcpConnection:
         return True
 
     def _out_tx_ack(self, now: int) -> bool:
-        """[tx.ack] rfc9293:3.8.6.3 MUST, rfc9293:MUST-40 MUST, rfc9293:MUST-58, rfc9293:MUST-39, rfc9293:3.10.7.4/seventh, rfc5681:4.2/time MUST, rfc5681:4.2/one MUST."""
+        """[tx.ack] rfc9293:3.8.6.3 MUST, rfc9293:MUST-58, rfc9293:MUST-39, rfc5681:4.2/one MUST_NOT."""
         o = Seg(
             seq=self.snd_nxt,
             ack=self.rcv_nxt,
@@ -2835,21 +3331,38 @@ class TcpConnection:
             tson=self.ts_on,
             tsval=self.host.ask_ts_clock(),
             tsecr=self.ts_recent,
-            gso_size=max(min(self.peer_mss, self.host.ask_own_mss()) - (12 if self.ts_on else 0), 64),
+            gso_size=self._mss(),
         )
-        if self.conn == SYN_RECEIVED and o.tson and not self.peer_ts:  # [g.ts.reply] rfc7323:3.2 MUST
+        # [g.ts.reply] rfc7323:3.2/reply MUST
+        if self.conn == SYN_RECEIVED and o.tson and self.passive and not self.peer_ts:
             return False
         gate_g_edge = self.conn in _RECEIVING
-        # [g.edge] rfc9293:SHLD-14 SHOULD_NOT
+        # [g.edge] rfc9293:SHLD-14 SHOULD_NOT, rfc9293:3.10.7.4/seventh/edge
         if (
             gate_g_edge
             and ((((self.rcv_nxt + (o.wnd << self.rcv_shift)) & 0xFFFFFFFF) - self.rcv_edge) & 0xFFFFFFFF) >= 0x80000000
         ):
             return False
-        if self.conn in _OPEN and self.ts_on and not o.tson:  # [g.ts] rfc7323:3.2 MUST, rfc7323:3.2/always MUST
+        if self.conn in _OPEN and self.ts_on and not o.tson:  # [g.ts] rfc7323:3.2/always MUST
             return False
         gate_g_ts_clock = self.conn in _OPEN and self.ts_on and o.tson
-        if gate_g_ts_clock and ((o.tsval - self.ts_sent) & 0xFFFFFFFF) >= 0x80000000:  # [g.ts.clock] rfc7323:4.1 SHOULD
+        if gate_g_ts_clock and ((o.tsval - self.ts_sent) & 0xFFFFFFFF) >= 0x80000000:  # [g.ts.clock] rfc7323:5.2 SHOULD
+            return False
+        # [g.alive] rfc9293:MUST-26 MUST
+        if (
+            self.conn in _OPEN
+            and (o.seq + 1) & 0xFFFFFFFF == self.snd_una
+            and self.snd_edge != self.snd_nxt
+            and (self.snd_nxt - self.snd_una) & 0xFFFFFFFF != 0
+        ):
+            return False
+        # [g.probe] rfc9293:MUST-36 MUST, rfc9293:3.8.6.1
+        if (
+            self.conn in _OPEN
+            and (o.seq + 1) & 0xFFFFFFFF == self.snd_una
+            and self.snd_edge == self.snd_nxt
+            and (self.snd_nxt - self.snd_una) & 0xFFFFFFFF != 0
+        ):
             return False
         self.last_ack = self.rcv_nxt
         if gate_g_edge:
@@ -2864,3 +3377,48 @@ class TcpConnection:
         if self.on_step is not None:
             self.on_step(Step(now, "out", "tx.ack", "seg", o))
         return True
+
+    def _bound(self) -> int:
+        """`bound` of the law."""
+        return min(max(self.srtt + max(4 * self.rttvar, 1000), RTO_MIN), RTO_MAX)
+
+    def _challenge_wait(self, now: int) -> int:
+        """`challenge_wait` of the law."""
+        return self.last_challenge - now if self.last_challenge > now else (0 if now >= self.last_challenge + CHALLENGE_INTERVAL else self.last_challenge + CHALLENGE_INTERVAL - now)
+
+    def _initial_window(self) -> int:
+        """`initial_window` of the law."""
+        mss = self._mss()
+        return 2 * mss if mss > 2190 else (3 * mss if mss > 1095 else 4 * mss)
+
+    def _limit(self) -> int:
+        """`limit` of the law."""
+        return self.host.ask_chunk() if self.host.ask_chunk() > self.host.ask_own_mss() else self._mss()
+
+    def _mss(self) -> int:
+        """`mss` of the law."""
+        return max(min(self.peer_mss, self.host.ask_own_mss()) - (12 if self.ts_on else 0), 64)
+
+    def _next_len(self, now: int) -> int:
+        """`next_len` of the law."""
+        mss = self._mss()
+        usable = self._usable(now)
+        whole = (min(usable, self.unsent) // mss if mss else 0) * mss
+        return self.unsent if self.unsent <= usable and (self.nodelay or self.closing) else (whole if whole > 0 else (self.unsent if (self.nodelay or self.closing or (self.snd_nxt - self.snd_una) & 0xFFFFFFFF == 0) and self.unsent <= usable else (max(min(usable, self.unsent), 1) if self.probing and ((self.snd_nxt - self.snd_edge) & 0xFFFFFFFF) >= 0x80000000 else (min(usable, self.unsent) if (self.nodelay or self.closing or (self.snd_nxt - self.snd_una) & 0xFFFFFFFF == 0) and 2 * usable >= self.max_wnd else 0))))
+
+    def _right_edge(self) -> int:
+        """`right_edge` of the law."""
+        return self.snd_edge if ((self.snd_edge - ((self.snd_una + self.snd_wnd) & 0xFFFFFFFF)) & 0xFFFFFFFF) >= 0x80000000 else (self.snd_una + self.snd_wnd) & 0xFFFFFFFF
+
+    def _usable(self, now: int) -> int:
+        """`usable` of the law."""
+        return min(min(self._window_left(), max(self._window_after_idle(now) - ((self.snd_nxt - self.snd_una) & 0xFFFFFFFF), 0)), self._limit())
+
+    def _window_after_idle(self, now: int) -> int:
+        """`window_after_idle` of the law."""
+        return min(self.cwnd, self._initial_window()) if (self.snd_nxt - self.snd_una) & 0xFFFFFFFF == 0 and now - self.last_sent > self.rto else self.cwnd
+
+    def _window_left(self) -> int:
+        """`window_left` of the law."""
+        right_edge = self._right_edge()
+        return (right_edge - self.snd_nxt) & 0xFFFFFFFF if ((self.snd_nxt - right_edge) & 0xFFFFFFFF) >= 0x80000000 else 0

@@ -12,6 +12,8 @@ from wirelaw.impl.wire.ethernet import parse_mac
 MINIMUM_MTU: Final = 68
 """Smallest MTU of an IPv4 link (RFC 791)."""
 
+DEFAULT_TTL: Final = 64
+
 
 @dataclass(frozen=True, slots=True)
 class Limits:
@@ -74,7 +76,7 @@ class HostConfig:
     """One host on one Ethernet link. The defaults are the original system's on QEMU's user network.
 
     `prefix` is the network prefix length; `dns` lists servers in order of preference; `mtu` is the greatest IP datagram
-    that fits a frame, in octets.
+    that fits a frame, in octets; `ttl` the hops a datagram may live where its socket does not say (RFC 9293 3.9.2).
     """
 
     mac: bytes = DEFAULT_MAC
@@ -83,6 +85,7 @@ class HostConfig:
     gateway: IPv4Address | None = IPv4Address("10.0.2.2")
     dns: tuple[IPv4Address, ...] = (IPv4Address("10.0.2.3"),)
     mtu: int = 1500
+    ttl: int = DEFAULT_TTL
     limits: Limits = field(default=WIRELAW)
 
     def __post_init__(self) -> None:
@@ -92,6 +95,8 @@ class HostConfig:
             raise UserError(f"prefix length {self.prefix} is not within 0..32")
         if not MINIMUM_MTU <= self.mtu <= 65535:
             raise UserError(f"MTU {self.mtu} is not within {MINIMUM_MTU}..65535")
+        if not 1 <= self.ttl <= 255:
+            raise UserError(f"TTL {self.ttl} is not within 1..255")
 
     @property
     def interface(self) -> IPv4Interface:
@@ -125,7 +130,7 @@ class HostConfig:
             station = parse_mac(mac) if mac else DEFAULT_MAC
         except ValueError:
             raise UserError(f"bad MAC address {mac!r}; write it as 52:54:00:12:34:56") from None
-        return cls(station, interface.ip, interface.network.prefixlen, router, servers, mtu, limits)
+        return cls(station, interface.ip, interface.network.prefixlen, router, servers, mtu, limits=limits)
 
     def with_(self, **changes: object) -> "HostConfig":
         """A copy with some fields changed."""

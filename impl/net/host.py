@@ -3,7 +3,7 @@
 import asyncio
 import errno
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from concurrent.futures import Future
 from ipaddress import IPv4Address, IPv6Address, ip_address
 from socket import AF_INET, AF_INET6, SOCK_DGRAM, SOCK_STREAM, SocketKind
@@ -158,11 +158,17 @@ class LiveHost:
         self.call = loop.call
         self.submit = loop.submit
         self.wait = loop.wait
+        self.watched = loop.watched
 
     @property
     def statistics(self) -> Statistics:
         """What the host has counted; the loop's thread goes on counting."""
         return self.stack.statistics
+
+    @property
+    def forwards(self) -> Mapping[int, int]:
+        """Our TCP ports -> ports of this machine's 127.0.0.1 that QEMU's user network forwards to them."""
+        return self._loop.forwards
 
     def ping(self, host: str, timeout: float = 1.0, size: int = 56, sequence: int = 1) -> PingReply:
         """Ping an address or a name once. `TimeoutError` when no reply comes, `OSError` when none can."""
@@ -239,7 +245,8 @@ class Host:
     @staticmethod
     def on(device: str, config: HostConfig | None = None, **options: object) -> LiveHost:
         """A host in real time on `device`: `qemu` (options `tap`, `forwards`, `capture`), `tap` (`name`, `offload`) or
-        `memory` (`peer`: the other host's configuration).
+        `memory` (`peer`: the other host's configuration). A TAP interface that is named must exist; without a name,
+        tap0 is made where it does not exist, given the neighbour's address, and goes with the host.
 
         Raises `UserError` for a wrong device or option and `MissingMeans` where the machine lacks what it takes.
         """

@@ -1,6 +1,9 @@
 """IPv4 for a host with one interface (RFC 791, RFC 1122 section 3): validation, routing, fragmentation, reassembly."""
 
+import errno
+import socket
 from collections.abc import Callable
+from dataclasses import dataclass, replace
 from typing import Final
 
 from wirelaw.impl.device.link import Offload
@@ -28,13 +31,39 @@ from wirelaw.impl.wire.ipv4 import (
 TRANSPORT_OFFSET: Final = ETHERNET_HEADER + HEADER_LENGTH
 """Where a transport header begins in a frame buffer to be sent (we send no IP options)."""
 
-DEFAULT_TTL: Final = 64
 LOOPBACK_LIMIT: Final = 256
 """Datagrams to ourselves that may wait for delivery."""
 
 Handler = Callable[[memoryview, int, Address, Address, bool, bool, int], None]
 """A transport's input: datagram (from its IP header on), IP header length, source, destination, whether to verify
 the transport checksum, whether it came to our unicast address, and the device's `gso_size`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Marking:
+    """What a socket has said of the IP header of its datagrams: the TOS octet, and the TTL (0: the host's own)."""
+
+    tos: int = 0
+    ttl: int = 0
+
+    def with_option(self, option: int, value: int) -> "Marking":
+        """With IP_TOS (0..255) or IP_TTL (1..255; -1: the host's own) set; `OSError` for another value or option."""
+        if option == socket.IP_TOS and 0 <= value <= 255:
+            return replace(self, tos=value)
+        if option == socket.IP_TTL and (1 <= value <= 255 or value == -1):
+            return replace(self, ttl=max(value, 0))
+        if option in {socket.IP_TOS, socket.IP_TTL}:
+            raise OSError(errno.EINVAL, f"{value} does not fit: IP_TOS is 0..255, IP_TTL 1..255, or -1 for the host's own")
+        raise OSError(errno.ENOPROTOOPT, "of the IP header a socket sets IP_TOS and IP_TTL only")
+
+    def option(self, option: int, default_ttl: int) -> int:
+        """The value of IP_TOS or IP_TTL; `OSError` for another option."""
+        if option not in {socket.IP_TOS, socket.IP_TTL}:
+            raise OSError(errno.ENOPROTOOPT, "of the IP header a socket sets IP_TOS and IP_TTL only")
+        return self.tos if option == socket.IP_TOS else self.ttl or default_ttl
+
+
+UNMARKED: Final = Marking()
 
 
 def _is_multicast(address: Address) -> bool:
@@ -59,6 +88,7 @@ class Ipv4:
         network = config.interface.network
         self.address: Address = config.ip.packed
         self.mtu = config.mtu
+        self.ttl = config.ttl
         self.handlers: dict[int, Handler] = {}
         self.unknown: Handler | None = None
         self.neighbours = Neighbours(interface, self.address, limits.arp_entries, limits.arp_pending, timers, statistics, undelivered)
@@ -146,7 +176,7 @@ class Ipv4:
         length: int,
         dst: Address,
         protocol: int,
-        ttl: int = DEFAULT_TTL,
+        marking: Marking = UNMARKED,
         fragment: int = DONT_FRAGMENT,
         ident: int = 0,
         offload: Offload | None = None,
@@ -157,7 +187,8 @@ class Ipv4:
         `ident`; an unfragmentable one does not (RFC 6864).
         """
         total = HEADER_LENGTH + length
-        write_header(buffer, ETHERNET_HEADER, total, ident, fragment, ttl, protocol, self.address, dst)
+        ttl = marking.ttl or self.ttl
+        write_header(buffer, ETHERNET_HEADER, total, ident, fragment, ttl, protocol, self.address, dst, marking.tos)
         if dst == self.address:
             self._loop(bytes(buffer[ETHERNET_HEADER : ETHERNET_HEADER + total]), protocol)
             return True
@@ -175,7 +206,7 @@ class Ipv4:
             self._interface.commit(buffer, total, mac, ETHERTYPE_IPV4, offload)
         return True
 
-    def send(self, dst: Address, protocol: int, message: Octets, ttl: int = DEFAULT_TTL) -> bool:
+    def send(self, dst: Address, protocol: int, message: Octets, marking: Marking = UNMARKED) -> bool:
         """Send a transport message of up to 65515 octets, fragmented where it exceeds the MTU.
 
         False when there is no route, or the device has no room (then the whole datagram counts as dropped).
@@ -187,7 +218,7 @@ class Ipv4:
         view = memoryview(message)
         if dst == self.address:
             datagram = bytearray(HEADER_LENGTH) + view
-            write_header(datagram, 0, len(datagram), 0, 0, ttl, protocol, dst, dst)
+            write_header(datagram, 0, len(datagram), 0, 0, marking.ttl or self.ttl, protocol, dst, dst, marking.tos)
             self._loop(bytes(datagram), protocol)
             return True
         step = room if len(view) <= room else room // 8 * 8
@@ -200,7 +231,7 @@ class Ipv4:
                 return False
             buffer[TRANSPORT_OFFSET : TRANSPORT_OFFSET + len(piece)] = piece
             fragment = start // 8 | (MORE_FRAGMENTS if start + step < len(view) else 0)
-            if not self.transmit(buffer, len(piece), dst, protocol, ttl, fragment, ident):
+            if not self.transmit(buffer, len(piece), dst, protocol, marking, fragment, ident):
                 return False
         return True
 

@@ -11,7 +11,7 @@ import select
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future
 from concurrent.futures import wait as wait_for_any
 from typing import Any, Final, NamedTuple, Protocol, TypeVar
@@ -48,6 +48,8 @@ class Means(NamedTuple):
 
     stations: Sequence[tuple[Link, HostConfig]]
     backing: Sequence[Closable] = ()
+    forwards: Mapping[int, int] = {}
+    """Our TCP ports -> ports of this machine's 127.0.0.1 that lead to them."""
 
 
 class Loop:
@@ -61,11 +63,13 @@ class Loop:
         self.ended: Future[None] = Future()
         """Done when the loop has ended; holds the exception if a defect ended it."""
         self._commands: deque[_Command] = deque()
+        self._watched: set[Future[Any]] = set()
         self._asleep = False
         self._stopping = False
         self._closing = threading.Lock()
         self._event = os.eventfd(0, os.EFD_NONBLOCK | os.EFD_CLOEXEC)
         self._stations: list[tuple[Link, Stack]] = []
+        self.forwards: Mapping[int, int] = {}
         opened: Future[None] = Future()
         self._thread = threading.Thread(target=self._main, args=(opener, opened), name="wirelaw", daemon=True)
         self._thread.start()
@@ -123,6 +127,13 @@ class Loop:
             raise OSError(errno.ENETDOWN, "the host was closed") from self.ended.exception()
         return future.result(timeout=0)
 
+    def watched(self, future: "Future[T]") -> "Future[T]":
+        """`future`, which fails with `OSError` when the loop ends before it is settled. Only for the loop's thread."""
+        if not future.done():
+            self._watched.add(future)
+            future.add_done_callback(self._watched.discard)
+        return future
+
     def close(self) -> None:
         """End the loop, close the links and what stands behind them. May be called twice, and by any thread.
 
@@ -149,6 +160,7 @@ class Loop:
         with contextlib.ExitStack() as cleanup:
             try:
                 means = opener()
+                self.forwards = means.forwards
                 for backing in means.backing:
                     cleanup.callback(backing.close)
                 for link, config in means.stations:
@@ -169,6 +181,8 @@ class Loop:
             else:
                 self.ended.set_result(None)
             self._asleep = False
+            for future in [*self._watched]:
+                future.set_exception(OSError(errno.ENETDOWN, "the host was closed"))
             self._refuse_commands()
 
     def _refuse_commands(self) -> None:

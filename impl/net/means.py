@@ -8,42 +8,56 @@ from typing import Final
 
 from wirelaw.impl.device.memory import DeviceModel, cable
 from wirelaw.impl.device.qtest import DatagramNet, Forward, NetBackend, QemuMachine, TapNet, UserNet
-from wirelaw.impl.device.tap import TapLink
+from wirelaw.impl.device.tap import TapLink, existing
 from wirelaw.impl.device.virtio_net import DEFAULT_FEATURES, PLAIN_FEATURES, VirtioNet
 from wirelaw.impl.net.config import HostConfig
 from wirelaw.impl.net.loop import Means
 from wirelaw.impl.runtime.errors import UserError
 
 PEER_MAC: Final = bytes.fromhex("525400123402")
+DEFAULT_TAP: Final = "tap0"
 
 
 def open_qemu(
     config: HostConfig,
     tap: str | None = None,
-    forwards: tuple[int, ...] = (),
+    forwards: tuple[Forward | int, ...] = (),
     capture: Path | None = None,
     offload: bool = True,
     datagrams: tuple[Path, Path] | None = None,
 ) -> Means:
     """QEMU's virtio-net device, on its user network, on the TAP interface `tap`, or on UNIX `datagrams` (QEMU's socket file, ours).
 
-    On the user network the TCP `forwards` (our ports) are reachable from this machine on ports that QEMU chooses.
+    On the user network the TCP `forwards` (our ports) are reachable from this machine's 127.0.0.1: on the port that a
+    `Forward` names, else on one that QEMU chooses; `LiveHost.forwards` tells which. The TAP interface must exist.
     """
-    backend: NetBackend = TapNet(tap) if tap else UserNet(tuple(Forward(port) for port in forwards))
+    wanted = tuple(Forward(f) if isinstance(f, int) else f for f in forwards)
+    backend: NetBackend = TapNet(existing(tap)) if tap is not None else UserNet(wanted)
     if datagrams is not None:
         backend = DatagramNet(*datagrams)
     machine = QemuMachine((backend,), mac=config.mac, capture=capture)
     try:
         link = VirtioNet(machine.find_device(), DEFAULT_FEATURES if offload else PLAIN_FEATURES)
+        return Means([(link, config)], [machine], machine.forwarded_ports() if wanted else {})
     except BaseException:
         machine.close()
         raise
-    return Means([(link, config)], [machine])
 
 
-def open_tap(config: HostConfig, name: str = "tap0", offload: bool = True) -> Means:
-    """The TAP interface `name`; the kernel is the neighbour."""
-    return Means([(TapLink(name, mac=config.mac, offload=offload), config)])
+def open_tap(config: HostConfig, name: str | None = None, offload: bool = True) -> Means:
+    """The TAP interface `name`, which must exist; the kernel is the neighbour.
+
+    Without a name, tap0: where it does not exist it is made, set up with the neighbour's address, and goes with the host.
+    """
+    link = TapLink(DEFAULT_TAP if name is None else name, mac=config.mac, offload=offload, create=name is None)
+    try:
+        if link.created:
+            neighbour = neighbour_of(config)
+            link.configure(IPv4Interface((neighbour.ip, config.prefix)))
+    except BaseException:
+        link.close()
+        raise
+    return Means([(link, config)])
 
 
 def open_memory(config: HostConfig, peer: HostConfig | None = None) -> Means:

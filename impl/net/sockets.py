@@ -12,6 +12,7 @@ from concurrent.futures import Future
 from ipaddress import IPv4Address
 from typing import Protocol, Self, TypeVar
 
+from wirelaw.impl.net.ipv4 import UNMARKED, Marking
 from wirelaw.impl.net.stack import Stack
 from wirelaw.impl.net.udp import Datagram, UdpEndpoint
 from wirelaw.impl.wire.checksum import Address, Octets
@@ -35,6 +36,50 @@ class Driver(Protocol):
 
     def wait(self, future: "Future[T]", timeout: float | None) -> T:
         """The future's result; `TimeoutError` after `timeout` seconds, `BlockingIOError` where nobody may wait."""
+
+
+class AsyncDriver(Driver, Protocol):
+    """A driver in real time, for those who do not block."""
+
+    def watched(self, future: "Future[T]") -> "Future[T]":
+        """`future`, which fails when the host closes before it is settled. To be called where the stack runs."""
+
+
+async def outcome(driver: AsyncDriver, start: "Callable[[], Future[T]]", undo: "Callable[[Future[T]], object]") -> T:
+    """Run `start` where the stack runs and wait for the future it returns; if the waiter is cancelled, run `undo` on that.
+
+    Cancelling never reaches the future itself: what came between it and `undo` is there for `undo` to save.
+    """
+    started = driver.submit(lambda: driver.watched(start()))
+    for_start = asyncio.wrap_future(started)
+    try:
+        await asyncio.wait((for_start,))
+        future = asyncio.wrap_future(for_start.result())
+        await asyncio.wait((future,))
+    except asyncio.CancelledError:
+        driver.submit(lambda: undo(started.result()))
+        raise
+    return future.result()
+
+
+class Marked(Protocol):
+    """What has a marking of its own: a UDP endpoint, a connection, a listener."""
+
+    marking: Marking
+
+
+def mark(target: Marked, level: int, option: int, value: int) -> None:
+    """Set IP_TOS or IP_TTL of `target`; to be called where the stack runs. `OSError` for another option or value."""
+    if level != socket.IPPROTO_IP:
+        raise OSError(errno.ENOPROTOOPT, "for asyncio a socket's options are IP_TOS and IP_TTL")
+    target.marking = target.marking.with_option(option, value)
+
+
+def marked(target: Marked, level: int, option: int, default_ttl: int) -> int:
+    """The value of IP_TOS or IP_TTL of `target`; `OSError` for another option."""
+    if level != socket.IPPROTO_IP:
+        raise OSError(errno.ENOPROTOOPT, "for asyncio a socket's options are IP_TOS and IP_TTL")
+    return target.marking.option(option, default_ttl)
 
 
 def to_text(address: Address) -> str:
@@ -68,6 +113,7 @@ class UdpSocket:
         self._endpoint: UdpEndpoint | None = None
         self._timeout: float | None = None
         self._options: dict[int, int] = {}
+        self._marking = UNMARKED
         self._closed = False
 
     def bind(self, address: SocketAddress) -> None:
@@ -128,21 +174,29 @@ class UdpSocket:
         self._timeout = None if flag else 0.0
 
     def setsockopt(self, level: int, option: int, value: int) -> None:
-        """SO_RCVBUF sets the queue's octets, SO_BROADCAST allows broadcasts; `OSError` for all others."""
-        if level != socket.SOL_SOCKET or option not in {socket.SO_RCVBUF, socket.SO_BROADCAST}:
-            raise OSError(errno.ENOPROTOOPT, "UDP sockets know SO_RCVBUF and SO_BROADCAST only")
-        self._options[option] = value
+        """SO_RCVBUF sets the queue's octets, SO_BROADCAST allows broadcasts, IP_TOS and IP_TTL mark what is sent from now on.
+
+        `OSError` for all others.
+        """
+        if level == socket.IPPROTO_IP:
+            self._marking = self._marking.with_option(option, value)
+        elif level == socket.SOL_SOCKET and option in {socket.SO_RCVBUF, socket.SO_BROADCAST}:
+            self._options[option] = value
+        else:
+            raise OSError(errno.ENOPROTOOPT, "UDP sockets know SO_RCVBUF, SO_BROADCAST, IP_TOS and IP_TTL only")
         if self._endpoint is not None:
             self._apply(self._endpoint)
 
     def getsockopt(self, level: int, option: int) -> int:
-        """The value of SO_RCVBUF or SO_BROADCAST."""
+        """The value of SO_RCVBUF, SO_BROADCAST, IP_TOS or IP_TTL."""
+        if level == socket.IPPROTO_IP:
+            return self._marking.option(option, self._driver.stack.config.ttl)
         endpoint = self._bound()
         if level == socket.SOL_SOCKET and option == socket.SO_RCVBUF:
             return endpoint.capacity
         if level == socket.SOL_SOCKET and option == socket.SO_BROADCAST:
             return int(endpoint.broadcast)
-        raise OSError(errno.ENOPROTOOPT, "UDP sockets know SO_RCVBUF and SO_BROADCAST only")
+        raise OSError(errno.ENOPROTOOPT, "UDP sockets know SO_RCVBUF, SO_BROADCAST, IP_TOS and IP_TTL only")
 
     def getsockname(self) -> SocketAddress:
         """Our address and port; port 0 before the socket is bound."""
@@ -181,6 +235,7 @@ class UdpSocket:
     def _apply(self, endpoint: UdpEndpoint) -> None:
         endpoint.capacity = self._options.get(socket.SO_RCVBUF, endpoint.capacity)
         endpoint.broadcast = bool(self._options.get(socket.SO_BROADCAST, endpoint.broadcast))
+        endpoint.marking = self._marking
 
     @staticmethod
     def _peer(endpoint: UdpEndpoint) -> tuple[Address, int]:
@@ -206,7 +261,7 @@ class UdpSocket:
 class AsyncUdpSocket:
     """A datagram socket for asyncio; made by `Host.async_udp_socket`. Use as an asynchronous context manager."""
 
-    def __init__(self, driver: Driver, endpoint: UdpEndpoint) -> None:
+    def __init__(self, driver: AsyncDriver, endpoint: UdpEndpoint) -> None:
         self._driver = driver
         self._endpoint = endpoint
 
@@ -214,6 +269,14 @@ class AsyncUdpSocket:
     def port(self) -> int:
         """The local port."""
         return self._endpoint.port
+
+    async def setsockopt(self, level: int, option: int, value: int) -> None:
+        """IP_TOS and IP_TTL, for what is sent from now on; `OSError` for all others."""
+        await asyncio.wrap_future(self._driver.submit(lambda: mark(self._endpoint, level, option, value)))
+
+    def getsockopt(self, level: int, option: int) -> int:
+        """The value of IP_TOS or IP_TTL."""
+        return marked(self._endpoint, level, option, self._driver.stack.config.ttl)
 
     async def sendto(self, data: Octets, address: SocketAddress) -> int:
         """Send one datagram; its length is returned. Names are looked up without blocking."""
@@ -223,12 +286,7 @@ class AsyncUdpSocket:
 
     async def recvfrom(self, bufsize: int) -> tuple[bytes, SocketAddress]:
         """The next datagram, cut to `bufsize` octets, and where it came from. Cancelling it loses no datagram."""
-        future = await asyncio.wrap_future(self._driver.submit(self._endpoint.receive))
-        try:
-            datagram = await asyncio.wrap_future(future)
-        except asyncio.CancelledError:
-            self._driver.submit(lambda: self._endpoint.abandon(future))
-            raise
+        datagram = await outcome(self._driver, self._endpoint.receive, self._endpoint.abandon)
         return datagram.data[:bufsize], (to_text(datagram.src), datagram.src_port)
 
     async def close(self) -> None:
@@ -242,7 +300,7 @@ class AsyncUdpSocket:
         await self.close()
 
 
-async def async_look_up(driver: Driver, host: str) -> Address:
+async def async_look_up(driver: AsyncDriver, host: str) -> Address:
     """`look_up` without blocking."""
     try:
         return IPv4Address(host).packed

@@ -9,7 +9,7 @@ from wirelaw.impl.net.demultiplex import Demultiplexer
 from wirelaw.impl.net.dns import Resolver
 from wirelaw.impl.net.ethernet import FrameSink, Interface
 from wirelaw.impl.net.icmp import Icmp
-from wirelaw.impl.net.ipv4 import TRANSPORT_OFFSET, Ipv4
+from wirelaw.impl.net.ipv4 import TRANSPORT_OFFSET, UNMARKED, Ipv4, Marking
 from wirelaw.impl.net.statistics import Statistics
 from wirelaw.impl.net.udp import Udp
 from wirelaw.impl.runtime.entropy import Entropy
@@ -99,7 +99,7 @@ class Stack:
         self.udp.close()
         self.icmp.close()
 
-    def send_segment(self, segment: Segment, dst: Address, parts: Sequence[Octets] | None = None) -> bool:
+    def send_segment(self, segment: Segment, dst: Address, parts: Sequence[Octets] | None = None, marking: Marking = UNMARKED) -> bool:
         """Send one TCP segment, built in the device's own buffer; False when the device has no room or no route exists.
 
         With `segment.gso_size` the device cuts it into packets of that many payload octets (its `tx_tso` must hold).
@@ -112,10 +112,10 @@ class Stack:
         partial = self.interface.sink.tx_csum and dst != src
         length = build_segment(buffer, TRANSPORT_OFFSET, segment, src, dst, parts, partial)
         if not partial:
-            return self.ip.transmit(buffer, length, dst, TCP)
+            return self.ip.transmit(buffer, length, dst, TCP, marking)
         payload = segment.len if parts is None else sum(map(len, parts))
         gso_size = segment.gso_size if payload > segment.gso_size else 0
-        return self.ip.transmit(buffer, length, dst, TCP, offload=_offload(gso_size, TRANSPORT_OFFSET + length - payload))
+        return self.ip.transmit(buffer, length, dst, TCP, marking, offload=_offload(gso_size, TRANSPORT_OFFSET + length - payload))
 
     def _tcp(self, datagram: memoryview, header_length: int, src: Address, dst: Address, verify: bool, unicast: bool, gso: int) -> None:
         if not unicast:

@@ -16,6 +16,7 @@ from wirelaw.impl.net.buffers import ReceiveBuffer, SendBuffer
 from wirelaw.impl.net.config import Limits
 from wirelaw.impl.net.demultiplex import Connection as Entry
 from wirelaw.impl.net.demultiplex import Demultiplexer, FourTuple
+from wirelaw.impl.net.ipv4 import UNMARKED, Marking
 from wirelaw.impl.net.stack import Stack
 from wirelaw.impl.runtime.entropy import Entropy
 from wirelaw.impl.runtime.machine import Step
@@ -31,7 +32,10 @@ LARGEST_TEXT: Final = 65535 - HEADERS - 12
 T = TypeVar("T")
 Tracer = Callable[["Connection", Step], None]
 
+WAIT: Final = "insufficient_resources"
+"""The law's refusal that stands for waiting: there is no room, or nothing to read, yet (RFC 9293 3.10.2, 3.10.3)."""
 REFUSALS: Final = {
+    WAIT: (errno.EAGAIN, "the call would have to wait"),
     "no_connection": (errno.ENOTCONN, "there is no connection"),
     "connection_exists": (errno.EISCONN, "the socket has a connection already"),
     "foreign_unspecified": (errno.EDESTADDRREQ, "the socket listens; it has no peer"),
@@ -80,13 +84,13 @@ class Connection:
     def __init__(self, tcp: "Tcp", four_tuple: FourTuple, listener: "Listener | None" = None) -> None:
         limits = tcp.limits
         self.four_tuple = four_tuple
+        self.marking = listener.marking if listener is not None else UNMARKED
         self.outgoing = SendBuffer(limits.tcp_send_buffer)
         self.incoming = ReceiveBuffer(limits.tcp_receive_buffer)
         self.error: Exception | None = None
         self.soft_error: Exception | None = None
         self.connected: Future[None] = Future()
         self.ended: Future[None] = Future()
-        self.finished = False
         self.entered = False
         self._tcp = tcp
         self._listener = listener
@@ -101,28 +105,22 @@ class Connection:
 
     # --- the user's side ---------------------------------------------------------------------------------------
 
+    def ask(self, name: str, *args: object) -> str | None:
+        """What the law says to a user's call (RFC 9293 3.10): the code of its refusal, or None."""
+        refusal: str | None = getattr(self.machine, "call_" + name)(*args, now=self._tcp.now)
+        return refusal
+
     def call(self, name: str, *args: object) -> None:
-        """A user call of the law (RFC 9293 3.10); `OSError` when it is refused."""
-        refusal = getattr(self.machine, "call_" + name)(*args, now=self._tcp.now)
+        """A user's call; `OSError` when the law refuses it."""
+        refusal = self.ask(name, *args)
         if refusal is not None:
-            raise self.error or OSError(*REFUSALS[refusal])
+            raise self._fault(refusal)
         self._tcp.wake(self)
 
     def send(self, data: Octets) -> "Future[int]":
         """Hand over the first octets of `data`; the future tells how many, once there is room for one."""
         future: Future[int] = Future()
-        count = self.outgoing.append(data)
-        if count or not len(data):
-            try:
-                self.call("send", count)
-            except OSError as error:
-                self.outgoing.drop(count)
-                future.set_exception(error)
-                return future
-            future.set_result(count)
-        elif self.error is not None or self.ended.done():
-            future.set_exception(self.error or OSError(*REFUSALS["closing"]))
-        else:
+        if self._writers or not self._hand_over(data, future):
             self._writers.append((memoryview(bytes(data)), future))
         return future
 
@@ -139,38 +137,55 @@ class Connection:
         self._writers = deque(w for w in self._writers if w[1] is not future)
 
     def resize(self, *, receive: int = 0, send: int = 0) -> None:
-        """Set the capacity of a buffer in octets; it never shrinks below what was offered to the peer."""
-        self.incoming.capacity = max(receive, self.incoming.readable + self.offered) if receive else self.incoming.capacity
+        """Set the capacity of a buffer in octets; 0 leaves it as it is."""
         self.outgoing.capacity = send or self.outgoing.capacity
+        if receive:
+            self.call("resize", receive)
 
-    @property
-    def offered(self) -> int:
-        """Octets the peer may still send within the window it was offered."""
-        return (self.machine.rcv_edge - self.machine.rcv_nxt) & MASK
+    def _fault(self, refusal: str) -> Exception:
+        """What a refusal is to the user: without a connection, the reason why there is none any more."""
+        return self.error if self.error is not None and refusal == "no_connection" else OSError(*REFUSALS[refusal])
+
+    def _hand_over(self, data: Octets, future: "Future[int]") -> bool:
+        """Give the law octets to send, as many as there is room for; False when they have to wait."""
+        count = min(len(data), self.outgoing.space)
+        refusal = self.ask("send", count) if len(data) else None
+        if refusal == WAIT:
+            return False
+        if refusal is not None:
+            _fail(future, self._fault(refusal))
+            return True
+        self.outgoing.append(data)
+        _settle(future, count)
+        self._tcp.wake(self)
+        return True
 
     def _serve_readers(self) -> None:
+        """Ask the law for each reader: text, the end, an error, or wait."""
         served = False
-        while self._readers and (self.incoming.readable or self.finished or self.error is not None):
-            count, future = self._readers.popleft()
-            if future.done():
-                continue
-            if self.incoming.readable:
-                _settle(future, self.incoming.read(count))
-                served = True
-            elif self.error is not None:
-                _fail(future, self.error)
-            else:
-                _settle(future, b"")
-        if served and not self.ended.done():
+        while self._readers:
+            count, future = self._readers[0]
+            if not future.done():
+                refusal = self.ask("receive")
+                if refusal == WAIT:
+                    break
+                if refusal is None:
+                    _settle(future, self.incoming.read(count))
+                    served = True
+                elif refusal == "closing":
+                    _settle(future, b"")  # the end of the stream
+                else:
+                    _fail(future, self._fault(refusal))
+            self._readers.popleft()
+        if served:
             self._tcp.wake(self)  # the window may have opened
 
     def _serve_writers(self) -> None:
-        while self._writers and self.outgoing.space:
-            data, future = self._writers.popleft()
-            if not future.done():
-                count = self.outgoing.append(data)
-                self.call("send", count)
-                _settle(future, count)
+        while self._writers:
+            data, future = self._writers[0]
+            if not (future.done() or self._hand_over(data, future)):
+                break
+            self._writers.popleft()
 
     # --- the network's side -----------------------------------------------------------------------------------
 
@@ -190,6 +205,7 @@ class Connection:
         """Let the machine send what it owes, and set the clock for the next time it wants to."""
         machine = self.machine
         machine.tick(now)
+        self._serve_readers()
         machine.pump(now)
         if self._writers:
             self._serve_writers()
@@ -207,15 +223,16 @@ class Connection:
     # --- what the machine asks --------------------------------------------------------------------------------
 
     def ask_isn(self) -> int:
-        isn = self._tcp.numbers.initial(self.four_tuple, self._tcp.now)
-        self._base = (isn + 1) & MASK  # the SYN takes one number; then the text begins
-        return isn
+        return self._tcp.numbers.initial(self.four_tuple, self._tcp.now)
 
     def ask_ts_clock(self) -> int:
         return (self._tcp.now // 1000 + self._offset) & MASK
 
     def ask_room(self) -> int:
         return self.incoming.space
+
+    def ask_readable(self) -> int:
+        return self.incoming.readable
 
     def ask_receive_buffer(self) -> int:
         return self.incoming.capacity
@@ -244,24 +261,36 @@ class Connection:
             local_port, remote_port, o.seq, o.ack, o.wnd, o.up, o.syn, o.fin, o.rst, o.ackf, o.psh, o.urg, o.ece, o.cwr, o.len,
             o.mss, o.has_mss, o.wscale, o.has_wscale, o.sack_ok, o.tson, o.tsval, o.tsecr, gso_size=o.gso_size,
         )  # fmt: skip
-        text = self.outgoing.slices((o.seq - self._base) & MASK, o.len) if o.len else ()
-        if not self._tcp.stack.send_segment(out, remote, text):
+        text = self._outgoing_text(o.seq, o.len) if o.len else ()
+        if not self._tcp.stack.send_segment(out, remote, text, self.marking):
             self._tcp.stack.statistics.drop("tcp.unsent")
 
-    def tell_deliver(self, start: int, upto: int) -> None:
-        """Text is in order from `start` to `upto`: some of it in the segment at hand, the rest stashed before."""
-        count = (upto - start) & MASK
-        self.incoming.write(0, self._text(start, count))
+    def _outgoing_text(self, seq: int, count: int) -> list[memoryview]:
+        """The text a row said to send, all of it: `ValueError` where the user never gave so much or it was released."""
+        offset = (seq - self._base) & MASK
+        if offset + count > len(self.outgoing):
+            raise ValueError(f"{count} octets at offset {offset} of {len(self.outgoing)} cannot be sent")
+        return self.outgoing.slices(offset, count)
+
+    def tell_begins(self, start: int) -> None:
+        """Our text begins at `start`."""
+        self._base = start
+
+    def tell_deliver(self, skip: int, count: int) -> None:
+        """`count` more octets are in order: the segment's text from `skip` on, and behind it what was stashed before."""
+        self.incoming.write(0, self._text(skip, count))
         self.incoming.advance(count)
-        self._serve_readers()
 
-    def tell_stash(self, start: int, upto: int) -> None:
-        """Keep text that is ahead of its turn."""
-        self.incoming.write((start - self.machine.rcv_nxt) & MASK, self._text(start, (upto - start) & MASK))
+    def tell_stash(self, skip: int, ahead: int, count: int) -> None:
+        """Keep `count` octets of the segment's text from `skip` on, `ahead` octets before their turn."""
+        self.incoming.write(ahead, self._text(skip, count))
 
-    def _text(self, start: int, count: int) -> memoryview:
-        offset = (start - self._segment.seq - self._segment.syn) & MASK
-        return memoryview(self._segment.payload)[offset : offset + count]
+    def tell_capacity(self, n: int) -> None:
+        """The receive buffer holds `n` octets from now on."""
+        self.incoming.capacity = n
+
+    def _text(self, skip: int, count: int) -> memoryview:
+        return memoryview(self._segment.payload)[skip : skip + count]
 
     def tell_acknowledged(self, upto: int) -> None:
         """The peer has everything before `upto`."""
@@ -280,8 +309,7 @@ class Connection:
             self._listener.connected(self)
 
     def tell_finished(self) -> None:
-        self.finished = True
-        self._serve_readers()
+        """The end of the stream: whoever waits for it asks the law again when the batch is over."""
 
     def tell_refused(self) -> None:
         self._end(self.soft_error or ConnectionRefusedError(errno.ECONNREFUSED, "the peer refused the connection"))
@@ -302,14 +330,9 @@ class Connection:
         self._end(None)
 
     def _end(self, error: Exception | None) -> None:
-        """The connection is no more: tell everybody who waits, and leave the tables."""
+        """The connection is no more: leave the tables, and have everybody who waits ask again."""
         self.error = self.error or error
-        gone = error or OSError(*REFUSALS["no_connection"])
-        _fail(self.connected, gone)
-        self.finished = True
-        self._serve_readers()
-        while self._writers:
-            _fail(self._writers.popleft()[1], gone)
+        _fail(self.connected, error or OSError(*REFUSALS["no_connection"]))
         if self._timer is not None:
             self._timer.cancel()
         if self._listener is not None:
@@ -317,6 +340,7 @@ class Connection:
         if self.entered:
             self._tcp.stack.tcp.disconnect(self.four_tuple)
         _settle(self.ended, None)
+        self._tcp.wake(self)
 
 
 class Listener:
@@ -325,6 +349,8 @@ class Listener:
     def __init__(self, tcp: "Tcp", port: int, backlog: int) -> None:
         self.port = port
         self.backlog = backlog
+        self.marking = UNMARKED
+        """What its connections begin with."""
         self._tcp = tcp
         self._half_open: dict[Connection, None] = {}
         self._ready: deque[Connection] = deque()
@@ -425,12 +451,13 @@ class Tcp:
         """All connections in the table."""
         return [entry.owner for entry in self._table.entries() if isinstance(entry.owner, Connection)]
 
-    def connect(self, remote: Address, port: int, local_port: int = 0) -> Connection:
+    def connect(self, remote: Address, port: int, local_port: int = 0, marking: Marking = UNMARKED) -> Connection:
         """Begin an active open. `OSError` for an address no connection can be made to (MUST-46) or a full table."""
         if self.stack.ip.is_broadcast(remote) or remote[0] >= 224 or not any(remote):
             raise OSError(errno.EADDRNOTAVAIL, "a connection needs a unicast address")
         local = local_port or self._table.ephemeral_port()
         connection = Connection(self, (self.stack.ip.address, local, remote, port))
+        connection.marking = marking
         self._table.connect(connection.four_tuple, Entry(connection.segment, connection.trouble, connection))
         connection.entered = True
         connection.call("open_active")

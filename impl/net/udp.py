@@ -7,7 +7,7 @@ from concurrent.futures import Future
 from typing import Final, NamedTuple
 
 from wirelaw.impl.net.icmp import Icmp
-from wirelaw.impl.net.ipv4 import TRANSPORT_OFFSET, Ipv4
+from wirelaw.impl.net.ipv4 import TRANSPORT_OFFSET, UNMARKED, Ipv4
 from wirelaw.impl.net.statistics import Statistics
 from wirelaw.impl.runtime.entropy import Entropy
 from wirelaw.impl.wire.checksum import Address, Octets
@@ -49,6 +49,7 @@ class UdpEndpoint:
         self.capacity = capacity
         self.remote: tuple[Address, int] | None = None
         self.broadcast = False
+        self.marking = UNMARKED
         self.open = True
         self._udp = udp
         self._queue: deque[Datagram] = deque()
@@ -205,22 +206,22 @@ class Udp:
         if dst != self._ip.address and self._ip.route(dst) is None:
             raise OSError(errno.ENETUNREACH, "no route to that network")
         if IP_HEADER + HEADER_LENGTH + len(data) <= self._ip.mtu:
-            sent = self._send_in_place(endpoint.port, data, dst, port)
+            sent = self._send_in_place(endpoint, data, dst, port)
         else:
             message = bytearray(HEADER_LENGTH + len(data))
             write_udp(message, 0, self._ip.address, dst, endpoint.port, port, data)
-            sent = self._ip.send(dst, UDP, message)
+            sent = self._ip.send(dst, UDP, message, endpoint.marking)
         if not sent:
             raise OSError(errno.ENOBUFS, "the device has no room for the datagram")
 
-    def _send_in_place(self, src_port: int, data: Octets, dst: Address, port: int) -> bool:
+    def _send_in_place(self, endpoint: UdpEndpoint, data: Octets, dst: Address, port: int) -> bool:
         buffer = self._ip.buffer()
         if buffer is None:
             self._statistics.drop("ethernet.tx_full")
             return False
-        length = write_udp(buffer, TRANSPORT_OFFSET, self._ip.address, dst, src_port, port, data)
+        length = write_udp(buffer, TRANSPORT_OFFSET, self._ip.address, dst, endpoint.port, port, data)
         # Routers may fragment it, so it needs an identification of its own.
-        return self._ip.transmit(buffer, length, dst, UDP, fragment=0, ident=self._ip.next_ident())
+        return self._ip.transmit(buffer, length, dst, UDP, endpoint.marking, fragment=0, ident=self._ip.next_ident())
 
     def _error(self, error: IcmpError) -> None:
         """Pass an ICMP error up (RFC 1122 4.1.3.3): only a connected endpoint can tell whom it is about."""

@@ -63,8 +63,9 @@ def write_header(
     protocol: int,
     src: Address,
     dst: Address,
+    tos: int = 0,
 ) -> None:
     """Write a header without options, its checksum included, at `offset`. `total_length` counts header and payload."""
     addresses = int.from_bytes(src + dst, "big")
-    words = 0x4500 + total_length + ident + fragment + (ttl << 8 | protocol) + addresses
-    HEADER.pack_into(buffer, offset, 0x45, 0, total_length, ident, fragment, ttl, protocol, -words % 65535, src, dst)
+    words = 0x4500 + tos + total_length + ident + fragment + (ttl << 8 | protocol) + addresses
+    HEADER.pack_into(buffer, offset, 0x45, tos, total_length, ident, fragment, ttl, protocol, -words % 65535, src, dst)

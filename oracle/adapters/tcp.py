@@ -7,7 +7,7 @@ a connection cannot be judged at all, `Connection.doubts` says why.
 """
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Hashable, Iterable, Iterator
 from dataclasses import dataclass, field
 from enum import IntEnum
 from ipaddress import ip_address
@@ -15,16 +15,15 @@ from typing import NamedTuple
 
 from wirelaw.impl.wire.tcp import Segment, parse_segment
 from wirelaw.oracle.capture import LinkType, Packet
+from wirelaw.oracle.capture.fragments import Fragments
 from wirelaw.oracle.capture.packet import ip_offset, sent_by_host
 
 from .ghost import Budget, GhostStore
+from .ip import TCP, Located, locate
 from .sequence_space import SequenceSpace
 
-_TCP = 6
-_FRAGMENT = 44
-_EXTENSIONS = frozenset({0, 43, 60})  # hop-by-hop options, routing, destination options (RFC 8200 4)
-_MORE_OR_OFFSET = 0x3FFF
 _STORE_LIMIT = 1 << 21
+_FRAGMENTS = "fragments"
 # One turnaround time must exceed the other this many times before it tells the two ends apart.
 _TURNAROUND_RATIO = 4
 # Both ends answering this fast, in microseconds, leaves no room for a network between them and the capture.
@@ -143,66 +142,13 @@ class Connection:
         return f"{self.client} > {self.server}"
 
 
-class _Located(NamedTuple):
-    """Where a TCP segment lies in a packet: offset, length on the wire, pseudo-header, and the fragment flag."""
-
-    at: int
-    size: int
-    addresses: bytes
-    header_ok: bool
-    fragment: bool
-
-
-def _locate_ipv4(packet: Packet, at: int) -> _Located | str:
-    data = packet.data
-    if len(data) < at + 20:
-        return "IP header cut off"
-    header = (data[at] & 0x0F) * 4
-    total = data[at + 2] << 8 | data[at + 3]
-    if total == 0:  # a super-segment longer than the field can say, or left to the device to fill in
-        total = packet.original_length - at
-    if header < 20 or total < header:
-        return "malformed IP header"
-    flags = (data[at + 6] << 8 | data[at + 7]) & _MORE_OR_OFFSET
-    if data[at + 9] != _TCP:
-        return "not TCP"
-    if flags & 0x1FFF:
-        return "later fragment"
-    stored = data[at + 10] << 8 | data[at + 11]
-    header_ok = not stored or int.from_bytes(data[at : at + header], "big") % 65535 == 0
-    return _Located(at + header, total - header, data[at + 12 : at + 20], header_ok, bool(flags))
-
-
-def _locate_ipv6(packet: Packet, at: int) -> _Located | str:
-    data = packet.data
-    if len(data) < at + 40:
-        return "IP header cut off"
-    kind, end = data[at + 6], at + 40 + (data[at + 4] << 8 | data[at + 5])
-    if end == at + 40:
-        end = packet.original_length
-    header, fragment = at + 40, False
-    while kind != _TCP:
-        if len(data) < header + 8:
-            return "IP header cut off"
-        if kind == _FRAGMENT:
-            if (data[header + 2] << 8 | data[header + 3]) & 0xFFF8:
-                return "later fragment"
-            fragment, size = True, 8
-        elif kind in _EXTENSIONS:
-            size = (data[header + 1] + 1) * 8
-        else:
-            return "not TCP"
-        kind, header = data[header], header + size
-    return _Located(header, end - header, data[at + 8 : at + 40], True, fragment)
-
-
 def _checksum_ok(octets: bytes, addresses: bytes, size: int) -> bool:
     """Whether the TCP checksum holds, in full or in its partial form.
 
     With checksum offload a near capture holds the folded sum of the pseudo-header, some drivers leaving out the length.
     The sum is taken modulo 65535, to which 2^16 is congruent to 1 (RFC 1071 1).
     """
-    pseudo = int.from_bytes(addresses, "big") + _TCP
+    pseudo = int.from_bytes(addresses, "big") + TCP
     field_value = octets[16] << 8 | octets[17]
     if (pseudo + size - field_value) % 65535 == 0 or (pseudo - field_value) % 65535 == 0:
         return True
@@ -226,6 +172,8 @@ class Demultiplexer:
         self._on_retire = on_retire
         self._table: dict[tuple[int, bytes], tuple[Connection, Direction]] = {}
         self._count = 0
+        self._fragments = Fragments(self._incomplete)
+        self._begun: dict[Hashable, Connection] = {}  # connections of datagrams whose first fragment has been seen
 
     @property
     def connections(self) -> list[Connection]:
@@ -245,21 +193,40 @@ class Demultiplexer:
         at = ip_offset(packet)
         if at < 0:
             return "not IP"
-        version = packet.data[at] >> 4
-        if version not in (4, 6):
-            return "not IP"
-        located = _locate_ipv4(packet, at) if version == 4 else _locate_ipv6(packet, at)
+        located = locate(packet, at)
         if isinstance(located, str):
             return located
         octets = packet.data[located.at : located.at + located.size]
+        if located.fragment is not None:
+            whole = self._join(packet, located, octets)
+            if whole is None:
+                return "later fragment" if located.fragment.start else "first fragment"
+            located, octets = located._replace(size=len(whole)), whole
         segment = parse_segment(memoryview(octets), b"", b"", False)
         if segment is None:
             return "TCP header cut off" if len(octets) < located.size else "malformed TCP header"
         connection, direction = self._connection(packet, located, octets, segment)
-        if located.fragment:
-            connection.doubt("fragments")
-            return "first fragment"
         return connection, self._observe(packet, located, octets, segment, connection, direction)
+
+    def _join(self, packet: Packet, located: Located, octets: bytes) -> bytes | None:
+        """The whole segment once its last fragment is there; until then its connection is in doubt."""
+        assert located.fragment is not None
+        key, start, more = located.fragment
+        segment = parse_segment(memoryview(octets), b"", b"", False) if start == 0 else None
+        if segment is not None and key not in self._begun:
+            self._begun[key], _ = self._connection(packet, located, octets, segment)
+            self._begun[key].doubt(_FRAGMENTS)
+        if len(octets) < located.size:  # cut off by the capture
+            self._incomplete(key)
+            return None
+        whole = self._fragments.add(key, start, more, octets, packet.time_us)
+        if whole is not None and (connection := self._begun.pop(key, None)) is not None and connection not in self._begun.values():
+            connection.doubts.remove(_FRAGMENTS)
+        return whole
+
+    def _incomplete(self, key: Hashable) -> None:
+        if (connection := self._begun.pop(key, None)) is not None:
+            connection.doubt("a fragment was not captured")
 
     def finish(self) -> None:
         """Retire every connection: the capture is at its end."""
@@ -269,7 +236,7 @@ class Demultiplexer:
     def _observe(
         self,
         packet: Packet,
-        located: _Located,
+        located: Located,
         octets: bytes,
         s: Segment,
         connection: Connection,
@@ -322,7 +289,7 @@ class Demultiplexer:
             if sent is not None:
                 connection.outgoing[direction].add(sent)
 
-    def _connection(self, packet: Packet, located: _Located, octets: bytes, s: Segment) -> tuple[Connection, Direction]:
+    def _connection(self, packet: Packet, located: Located, octets: bytes, s: Segment) -> tuple[Connection, Direction]:
         key = (packet.interface, located.addresses + octets[:4])
         entry = self._table.get(key)
         if entry is None:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
+from operator import is_
+from typing import Any
 
 from wirelaw.spec.language.diagnostics import Span
 from wirelaw.spec.language.types import ANY, BOOL, UNIT_MICROSECONDS, Type
@@ -100,51 +102,55 @@ FALSE = Lit(False, type=BOOL)
 
 def children(e: Expr) -> tuple[Expr, ...]:
     """Direct subexpressions, left to right."""
-    match e:
-        case Field(base=base):
-            return (base,)
-        case Unary(x=x):
-            return (x,)
-        case Binary(a=a, b=b):
-            return (a, b)
-        case Window(x=x, base=base, length=length):
-            return (x, base, length)
-        case Member(x=x, set=s):
-            return (x, s)
-        case SetLit(items=items):
-            return items
-        case Call(args=args):
-            return args
-        case _:
-            return ()
+    return _PARTS[type(e)](e)
+
+
+_PARTS: dict[type[Expr], Callable[[Any], tuple[Expr, ...]]] = {
+    Lit: lambda e: (),
+    Name: lambda e: (),
+    Field: lambda e: (e.base,),
+    Unary: lambda e: (e.x,),
+    Binary: lambda e: (e.a, e.b),
+    Window: lambda e: (e.x, e.base, e.length),
+    Member: lambda e: (e.x, e.set),
+    SetLit: lambda e: e.items,
+    Call: lambda e: e.args,
+}
 
 
 def rebuild(e: Expr, f: Callable[[Expr], Expr]) -> Expr:
-    """`e` with `f` applied to each direct subexpression."""
+    """`e` with `f` applied to each direct subexpression; `e` itself where that changes none of them."""
+    before = children(e)
+    if not before:
+        return e
+    after = tuple([f(child) for child in before])
+    if all(map(is_, before, after)):
+        return e
     match e:
-        case Field(base=base):
-            return replace(e, base=f(base))
-        case Unary(x=x):
-            return replace(e, x=f(x))
-        case Binary(a=a, b=b):
-            return replace(e, a=f(a), b=f(b))
-        case Window(x=x, base=base, length=length):
-            return replace(e, x=f(x), base=f(base), length=f(length))
-        case Member(x=x, set=s):
-            return replace(e, x=f(x), set=f(s))
-        case SetLit(items=items):
-            return replace(e, items=tuple(f(i) for i in items))
-        case Call(args=args):
-            return replace(e, args=tuple(f(a) for a in args))
-        case _:
-            return e
+        case Field(name=name):
+            return Field(after[0], name, type=e.type, span=e.span, origin=e.origin)
+        case Unary(op=op):
+            return Unary(op, after[0], type=e.type, span=e.span, origin=e.origin)
+        case Binary(op=op):
+            return Binary(op, *after, type=e.type, span=e.span, origin=e.origin)
+        case Call(function=function, kind=kind):
+            return Call(function, after, kind, type=e.type, span=e.span, origin=e.origin)
+        case SetLit():
+            return SetLit(after, type=e.type, span=e.span, origin=e.origin)
+        case Window():
+            return Window(*after, type=e.type, span=e.span, origin=e.origin)
+        case Member():
+            return Member(*after, type=e.type, span=e.span, origin=e.origin)
+    raise AssertionError(f"no parts in {type(e).__name__}")
 
 
 def walk(e: Expr) -> Iterator[Expr]:
     """`e` and all its subexpressions, in preorder."""
-    yield e
-    for child in children(e):
-        yield from walk(child)
+    waiting = [e]
+    while waiting:
+        node = waiting.pop()
+        yield node
+        waiting += reversed(children(node))
 
 
 def names(e: Expr, kind: str | None = None) -> set[str]:

@@ -10,6 +10,7 @@ The order of things, which every reading shares:
    whose message satisfies `where` and to which every gate agrees, fires; then again from the top until none does.
 3. When a row fires: gates and `where` are tested on the state before; gate actions, then row actions; debts that the
    message pays are struck out; then the state changes, and debts whose `while` the new state leaves are void.
+4. A reply (`send`, the message of an `abort`) goes out as it is made. Gates that speak of the message alone bind it too.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ from typing import Any, Protocol
 
 from wirelaw.spec.language import model as m
 from wirelaw.spec.language.evaluate import MASK, Context, evaluate
-from wirelaw.spec.language.expressions import Binary, Expr, Field, Lit
+from wirelaw.spec.language.expressions import Binary, Call, Expr, Field, Lit, Name, walk
 from wirelaw.spec.language.profile import Profile
 from wirelaw.spec.language.tree import Ending, Statement
 
@@ -276,7 +277,7 @@ class Interpreter:
         if rule.message is not None:
             context = self.context({}, {rule.argument: code}, now)
             given = {n: evaluate(v, context) for n, v in equalities(rule.where)}
-            self.host.emit(rule.message, self._complete(rule.message, given, context))
+            self._reply(rule.message, self._complete(rule.message, given, context), now)
         target = rule.target.get("") or rule.target[self.get(self.machine.states[next(iter(rule.target.values()))].region)]
         self._become(target)
 
@@ -304,7 +305,16 @@ class Interpreter:
                     self.host.tell(s.name, values)
                 case "send":
                     given = {n: evaluate(v, context) for n, v in s.fields if v is not None}
-                    self.host.emit(s.name, self._complete(s.name, given, context))
+                    self._reply(s.name, self._complete(s.name, given, context), now)
+
+    def _reply(self, message: str, o: SimpleNamespace, now: int) -> None:
+        lineage = self.machine.messages[message].lineage
+        for gate in self.machine.gates:
+            if gate.event in lineage and self._of_edition(gate) and binds_replies(gate):
+                context = self.context({gate.binders[0]: o}, now=now)
+                if all(evaluate(c, context) for c in gate.guard) and not all(evaluate(c, context) for c in gate.where):
+                    raise TableError(f"{self.machine.name}: gate [{gate.id}] refuses the reply {message} in {self.state}")
+        self.host.emit(message, o)
 
     def _complete(self, message: str, given: dict[str, Any], context: Context) -> SimpleNamespace:
         """A message with every field: given, then the profile's, then the field's default, then zero."""
@@ -427,6 +437,15 @@ class Interpreter:
             self.on_step(Step(now, row.table, row.id, event, bindings, changed))
 
 
+def binds_replies(gate: m.Row) -> bool:
+    """Whether a gate binds replies too: it speaks of the message alone, in every state, and does nothing."""
+    if gate.states or gate.family or gate.actions:
+        return False
+    nodes = [n for c in gate.guard + gate.where for n in walk(c)]
+    impure = any(isinstance(n, Call) and n.kind not in ("extern", "builtin") for n in nodes)
+    return not impure and all(n.kind == "binder" for n in nodes if isinstance(n, Name))
+
+
 def equalities(conjuncts: tuple[Expr, ...]) -> Iterator[tuple[str, Expr]]:
     """Fields that `o.f == e`, `o.f` or `not o.f` determine."""
     for c in conjuncts:
@@ -437,4 +456,4 @@ def equalities(conjuncts: tuple[Expr, ...]) -> Iterator[tuple[str, Expr]]:
                 yield name, Lit(True)
 
 
-__all__ = ["MASK", "Host", "Interpreter", "Step", "TableError", "UnmetEventError", "editions"]
+__all__ = ["MASK", "Host", "Interpreter", "Step", "TableError", "UnmetEventError", "binds_replies", "editions"]

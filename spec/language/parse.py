@@ -2,24 +2,17 @@
 
 from __future__ import annotations
 
-import functools
 from collections.abc import Callable
-from importlib import resources
 from pathlib import Path
 from typing import Any
 
-from lark import Lark, Token, Tree
+from lark import Token, Tree
 from lark.exceptions import UnexpectedCharacters, UnexpectedEOF, UnexpectedInput, UnexpectedToken
 from wirelaw.spec.language import tree as t
 from wirelaw.spec.language.diagnostics import Diagnostic, LawError, Span
 from wirelaw.spec.language.expressions import Binary, Call, Expr, Field, Lit, Member, Name, SetLit, Unary, Window, negate
+from wirelaw.spec.language.grammar import parser
 from wirelaw.spec.language.types import BOOL, DURATION, NUMBER, STRING, UNIT_MICROSECONDS, Type
-
-
-@functools.cache
-def _parser() -> Lark:
-    grammar = resources.files("wirelaw.spec.language").joinpath("grammar.lark").read_text("utf-8")
-    return Lark(grammar, parser="lalr", start=["start", "profile_file"], propagate_positions=True, maybe_placeholders=True)
 
 
 def parse_law(text: str, file: str) -> list[t.Machine]:
@@ -30,8 +23,8 @@ def parse_law(text: str, file: str) -> list[t.Machine]:
 
 
 def syntax_tree(text: str, file: str) -> Tree[Token]:
-    """The concrete tree of a `.law` text, with positions: what the formatter lays out. Raises LawError."""
-    return _parse(text, file, "start")
+    """The concrete tree of a `.law` or `.profile` text, with positions: what the formatter lays out. Raises LawError."""
+    return _parse(text, file, "profile_file" if file.endswith(".profile") else "start")
 
 
 def parse_profiles(text: str, file: str) -> list[t.Profile]:
@@ -54,7 +47,7 @@ def read_source(path: Path) -> str:
 
 def _parse(text: str, file: str, start: str) -> Tree[Token]:
     try:
-        return _parser().parse(text, start=start)
+        return parser().parse(text, start=start)
     except UnexpectedInput as error:
         raise LawError(_syntax_diagnostic(error, text, file)) from None
 
@@ -77,7 +70,7 @@ def _syntax_diagnostic(error: UnexpectedInput, text: str, file: str) -> Diagnost
 
 def _expected(error: UnexpectedInput) -> str:
     wanted: set[str] = set(getattr(error, "accepts", None) or getattr(error, "allowed", None) or getattr(error, "expected", None) or ())
-    patterns = {term.name: term.pattern for term in _parser().terminals}
+    patterns = {term.name: term.pattern for term in parser().terminals}
     shown = []
     for name in sorted(wanted):
         pattern = patterns.get(name)

@@ -46,7 +46,11 @@ class PythonNames:
 
 def fold(e: Expr, choices: Mapping[str, str], params: Mapping[str, int]) -> Expr:
     """`e` with the profile's choices and parameters put in, and what follows from them simplified."""
-    e = rebuild(e, lambda x: fold(x, choices, params))
+    return fold_here(rebuild(e, lambda x: fold(x, choices, params)), choices, params)
+
+
+def fold_here(e: Expr, choices: Mapping[str, str], params: Mapping[str, int]) -> Expr:
+    """`fold` for an expression whose parts are folded already."""
     match e:
         case Name(kind="choice", name=name) if name in choices:
             return Lit(choices[name], type=e.type)
@@ -63,7 +67,7 @@ def fold(e: Expr, choices: Mapping[str, str], params: Mapping[str, int]) -> Expr
             return TRUE if TRUE in (a, b) else b if a == FALSE else a if b == FALSE else e
         case Call(function="select", args=(Lit(value=test), yes, no)):
             return yes if test else no
-    return replace(e, origin="") if e.origin else e
+    return e
 
 
 class PythonWriter:
@@ -168,10 +172,11 @@ class PythonWriter:
         return f"({quotient} if {self.expr(e.b, 1)} else 0)", _ATOM
 
     def _call(self, e: Call) -> tuple[str, int]:
+        if e.kind == "builtin" and e.function == "select":
+            test, yes, no = e.args
+            return f"({self.expr(yes, 1)} if {self.expr(test)} else {self.expr(no, 1)})", _ATOM
         args = [self.expr(a) for a in e.args]
         match e.kind:
-            case "builtin" if e.function == "select":
-                return f"({self.expr(e.args[1], 1)} if {args[0]} else {self.expr(e.args[2], 1)})", _ATOM
             case "builtin":
                 return f"{e.function}({', '.join(args)})", _ATOM
             case "extern":

@@ -1,11 +1,11 @@
 profile wirelaw for ssh.transport.client {
   "The client that Wirelaw generates: EXT_INFO where it may, new keys every hour or 2^28 packets, tolerant where only the peer is bound"
-  choose extensions = told
+  choose extensions  = told
   set rekey_packets  = 268435456
   set rekey_interval = 1h
   set first_service  = true
-  order id.out, ki.first, ki.answer, kx.late, kx.none, kx.agreed, dh.out, nk.out, ext.out, bye.out, ki.again, sv.out, gr.fail,
-    co.ok, co.deny, co.type, cr.fail, cw.out, cc.out, up.out
+  order id.out, ki.first, ki.answer, kx.late, kx.none, kx.agreed, dh.out, nk.out, ext.out, bye.out, ki.again, sv.out, gr.fail, co.ok,
+    co.deny, co.type, cr.fail, cw.out, cc.out, up.out
   take [ph.upper.rekey] abort
   take [ph.chan.rekey] abort
   take [ph.service.rekey] abort
@@ -20,11 +20,11 @@ profile wirelaw for ssh.transport.client {
 
 profile wirelaw for ssh.transport.server {
   "The server that Wirelaw generates: EXT_INFO where it may, new keys every hour or 2^28 packets"
-  choose extensions = told
+  choose extensions  = told
   set rekey_packets  = 268435456
   set rekey_interval = 1h
-  order id.out, ki.first, ki.answer, kx.late, kx.none, kx.agreed, dh.out, nk.out, ext.out, bye.out, ki.again, sv.out, gr.fail,
-    co.ok, co.deny, co.type, cr.fail, cw.out, cc.out, up.out
+  order id.out, ki.first, ki.answer, kx.late, kx.none, kx.agreed, dh.out, nk.out, ext.out, bye.out, ki.again, sv.out, gr.fail, co.ok,
+    co.deny, co.type, cr.fail, cw.out, cc.out, up.out
   take [ph.upper.rekey] abort
   take [ph.chan.rekey] abort
   take [ph.service.rekey] abort

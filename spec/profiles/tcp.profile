@@ -7,6 +7,7 @@ profile wirelaw for tcp.connection {
   choose rst_fin    = drop
   choose syn_near   = challenge
   choose edge       = accept
+  choose past_zero  = take
   choose late_ack   = ignore
   choose paws_slack = drop
   choose ts_missing = accept
@@ -20,17 +21,22 @@ profile wirelaw for tcp.connection {
   choose ack_before = take
   choose ack_old    = challenge
   choose ack_unsent = answer
+  choose bad_ack    = inside
+  choose own_syn    = must
+  choose syn_scale  = plain
+  choose gone_fin   = wait
+  choose late_text  = ignore
 
-  set ack_delay = 40ms
-  set msl = 30s
+  set ack_delay          = 40ms
+  set msl                = 30s
   set challenge_interval = 500ms
-  set rto_initial = 1s
-  set rto_min = 1s
-  set rto_max = 60s
-  set user_patience = 100s
-  set syn_patience = 180s
-  set orphan_patience = 60s
+  set rto_initial        = 1s
+  set rto_min            = 1s
+  set rto_max            = 60s
+  set user_patience      = 100s
+  set syn_patience       = 180s
+  set orphan_patience    = 60s
 
-  order tx.abort, abort.quiet, close.unopened, tx.syn, tx.syn.again, tx.synack, tx.synack.again,
-        tx.again, tx.data, tx.probe, tx.fin, persist.arm, orphan.arm, tx.ack
+  order tx.abort, abort.quiet, close.unopened, tx.abort.edge, tx.syn, tx.syn.again, tx.synack, tx.synack.again, tx.ack.edge, tx.again,
+    tx.data, tx.probe, tx.fin, tx.fin.late, persist.arm, orphan.arm, tx.ack
 }

@@ -7,16 +7,16 @@ without, `dot` arranges the states, one cluster for each region. Same input, sam
 from __future__ import annotations
 
 import textwrap
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from wirelaw.tools.draw import style
-from wirelaw.tools.draw.captions import Line, joined, label_lines
-from wirelaw.tools.draw.graph import Edge, Fan, Graph, Node
+from wirelaw.tools.draw.captions import Line, joined, label_lines, transition_line
+from wirelaw.tools.draw.graph import Edge, Fan, Graph, Node, Region, merged
 from wirelaw.tools.draw.layout import Layout
 from wirelaw.tools.draw.legend import legend, legend_height
 from wirelaw.tools.draw.markup import attributes, colored, escape, quote
 from wirelaw.tools.draw.overlay import Overlay
-from wirelaw.tools.draw.route import Box, Wanted, route
+from wirelaw.tools.draw.route import Box, Route, Wanted, route
 
 LINE = 12.5
 SIZE = 9.5
@@ -24,6 +24,10 @@ NODE_SIZE = 11.0
 NODE_HEIGHT = 34.0
 COLUMN_GAP = 124.0
 ROW_STEP = 96.0
+BAND_REACH = 40.0
+START = 26.0
+STUB = 52.0
+"""How far above its state the words of a listed arrow stand."""
 FINAL_BORDER = 4.0
 """How far the second border of a final state stands out."""
 
@@ -63,7 +67,7 @@ class Overview:
     def graph_attributes(self) -> dict[str, object]:
         values: dict[str, object] = {
             "fontname": style.FONT, "label": title(self.graph), "labelloc": "t", "labeljust": "c", "bgcolor": style.PAPER,
-            "pad": 0.25, "outputorder": "edgesfirst",
+            "pad": 0.25, "outputorder": "nodesfirst",
         }  # fmt: skip
         if not self.layout.places:
             values |= {"rankdir": "TB", "nodesep": 0.55, "ranksep": 0.6, "compound": "true", "newrank": "true"}
@@ -98,7 +102,7 @@ class Overview:
         elif edge.kind == "internal":
             values["style"] = "dotted"
         if self.overlay.counts is not None:
-            count = self.overlay.count(edge)
+            count = self.overlay.count(edge.transitions).number
             values |= {"color": style.heat(count, self.overlay.most), "penwidth": 2.2 if count else 1.1, "style": "" if count else "dashed"}
         elif self.overlay.steps is not None:
             taken = bool(self.overlay.numbers(edge.transitions))
@@ -120,34 +124,134 @@ class Overview:
             )
             for state, places in self.layout.places.items()
         }
+        notes = {state: self.note_box(state, c * step[0], r * step[1]) for state, (c, r) in self.layout.notes.items()}
+        labels = [self.label(e) for e in self.graph.edges]
+        sizes = [(max(style.text_width(x.words, SIZE) for x in lines) + 4, len(lines) * LINE + 2) for lines in labels]
+        wanted = [Wanted(boxes[e.source], boxes[e.target], size) for e, size in zip(self.graph.edges, sizes, strict=True)]
+        obstacles = [*(b for c in boxes.values() for b in c), *notes.values(), *self.stubs(boxes)]
+        routes = route(wanted, obstacles)
+        self.grounds(boxes, routes, sizes, notes)
         for state, copies in boxes.items():
             for i, box in enumerate(copies):
                 self.node(
                     nodes[state], state if i == 0 else f"{state}#{i}", 2, pos=pin(box.x, box.y), width=f"{width / 72:.3f}", fixedsize="true"
                 )
         self.starts(boxes)
-        labels = [self.label(e) for e in self.graph.edges]
-        sizes = [(max(style.text_width(x.words, SIZE) for x in lines) + 4, len(lines) * LINE + 2) for lines in labels]
-        wanted = [Wanted(boxes[e.source], boxes[e.target], size) for e, size in zip(self.graph.edges, sizes, strict=True)]
-        for edge, lines, found in zip(self.graph.edges, labels, route(wanted, [b for c in boxes.values() for b in c]), strict=True):
+        self.put_stubs(boxes)
+        for state, box in notes.items():
+            self.put_note(state, box, boxes[state][0])
+        for edge, lines, found in zip(self.graph.edges, labels, routes, strict=True):
             target = edge.target if found.end == 0 else f"{edge.target}#{found.end}"
             tip, *curve = found.curve[3], *found.curve[:3], self.before_tip(found.curve)
             spline = " ".join(f"{x:.2f},{-y:.2f}" for x, y in curve)
             self.put(f"{quote(edge.source)} -> {quote(target)}", label=joined(lines), pos=f"e,{tip[0]:.2f},{-tip[1]:.2f} {spline}",
                      lp=pin(*found.label).rstrip("!"), **self.edge_style(edge))  # fmt: skip
         if self.with_legend:
-            every = [b for c in boxes.values() for b in c]
-            middle = (min(b.x for b in every) + max(b.x for b in every)) / 2
-            low = max(b.y for b in every) + 34 + legend_height(self.graph, self.layout, self.overlay) / 2
-            table = legend(self.graph, self.layout, self.overlay, fans=True)
+            self.put_legend([*obstacles, *(Box(*r.label, *size) for r, size in zip(routes, sizes, strict=True))])
+
+    def put_legend(self, taken: list[Box]) -> None:
+        """The legend, below all that is `taken`."""
+        middle = (min(b.x - b.width / 2 for b in taken) + max(b.x + b.width / 2 for b in taken)) / 2
+        low = max(b.y + b.height / 2 for b in taken) + 34 + legend_height(self.graph, self.layout, self.overlay) / 2
+        table = legend(self.graph, self.layout, self.overlay, fans=True)
+        rows = " ".join(r for f in self.graph.fans for r in f.edge.rows)
+        self.put('"(legend)"', shape="plain", style="", label=f"<{table}>", pos=pin(middle, low), tooltip=rows)
+
+    # --- what a placed figure has beside states and edges ----------------------------------------------------------
+
+    def grounds(
+        self, boxes: dict[str, tuple[Box, ...]], routes: list[Route], sizes: list[tuple[float, float]], notes: dict[str, Box]
+    ) -> None:
+        """The ground of each band, across the figure, and the frame of each region where there are several."""
+        labels = [Box(*r.label, *size) for r, size in zip(routes, sizes, strict=True)]
+        every = [*(b for c in boxes.values() for b in c), *labels, *notes.values()]
+        left, right = min(b.x - b.width / 2 for b in every) - 16, max(b.x + b.width / 2 for b in every) + 16
+        captions = max((style.text_width(n, SIZE) for n in self.layout.bands), default=0) + 16
+        for i, (words, states) in enumerate(self.layout.bands.items()):
+            rows = [boxes[s][0].y for s in states]
+            top, bottom = min(rows) - BAND_REACH, max(rows) + BAND_REACH
+            middle, size = ((left - captions + right) / 2, (top + bottom) / 2), (right - left + captions, bottom - top)
+            fill = style.BANDS[i % len(style.BANDS)]
+            self.ground(f"(band {i})", Box(*middle, *size), fillcolor=fill, color=fill, style="filled", label="")
+            text = "<BR/>".join(map(escape, textwrap.wrap(words, 26)))
+            place = pin(left - captions / 2, middle[1])
+            look = {"shape": "plain", "style": "", "fontsize": SIZE, "fontcolor": style.MUTED}
+            self.put(quote(f"(words {i})"), pos=place, label=f"<{text}>", **look)
+        if len(self.graph.regions) > 1:
+            for region in self.graph.regions:
+                inside = {n.name for n in region.nodes}
+                own = [b for s in inside for b in (*boxes[s], *([notes[s]] if s in notes else []))]
+                own += [Box(b.x - START, b.y, b.width, b.height) for s in inside if self.graph.nodes[s].initial for b in boxes[s]]
+                own += [label for e, label in zip(self.graph.edges, labels, strict=True) if e.target in inside]
+                own += [Box(*p, 0, 0) for e, r in zip(self.graph.edges, routes, strict=True) if e.target in inside for p in r.curve]
+                self.frame(region, own)
+
+    def frame(self, region: Region, own: list[Box]) -> None:
+        """The border around the states and edges of a region, with its name above."""
+        left, right = min(b.x - b.width / 2 for b in own) - 14, max(b.x + b.width / 2 for b in own) + 14
+        top, bottom = min(b.y - b.height / 2 for b in own) - 34, max(b.y + b.height / 2 for b in own) + 14
+        box = Box((left + right) / 2, (top + bottom) / 2, right - left, bottom - top)
+        look = {"style": "rounded,dashed" if region.family else "rounded", "color": style.FAINT, "label": ""}
+        self.ground(f"(region {region.name})", box, **look)
+        name = f"region {region.name}"
+        words = f"{name}: one for each {region.key} (family {region.family})" if region.family else name
+        self.put(quote(f"(name {region.name})"), shape="plain", style="", fontsize=SIZE, fontcolor=style.MUTED, label=words,
+                 pos=pin(left + style.text_width(words, SIZE) / 2 + 4, top + 12))  # fmt: skip
+
+    def ground(self, name: str, box: Box, **look: object) -> None:
+        self.put(quote(name), shape="box", pos=pin(box.x, box.y), width=f"{box.width / 72:.3f}", height=f"{box.height / 72:.3f}",
+                 fixedsize="true", **look)  # fmt: skip
+
+    def stubs(self, boxes: dict[str, tuple[Box, ...]]) -> list[Box]:
+        """Room for the words at states that only listed transitions enter."""
+        return [Box(box.x, box.y - STUB, box.width, 12.0) for box in self._entered_by_list(boxes).values()]
+
+    def put_stubs(self, boxes: dict[str, tuple[Box, ...]]) -> None:
+        """An arrow out of "any state" into a state that no drawn edge enters."""
+        for state, box in self._entered_by_list(boxes).items():
+            sources = tuple(
+                s for s in boxes if s in {t.source for f in self.graph.fans if f.edge.target == state for t in f.edge.transitions}
+            )
+            name, top = quote(f"(into {state})"), box.y - box.height / 2
+            words = self.graph.words_for(sources, state)
             self.put(
-                '"(legend)"',
+                name,
                 shape="plain",
                 style="",
-                label=f"<{table}>",
-                pos=pin(middle, low),
-                tooltip=" ".join(r for f in self.graph.fans for r in f.edge.rows),
+                fontsize=SIZE,
+                fontcolor=style.MUTED,
+                label=f"<<I>{escape(words)}</I>>",
+                pos=pin(box.x, box.y - STUB),
             )
+            spline = " ".join(f"{box.x:.2f},{-y:.2f}" for y in (box.y - STUB + 8, box.y - STUB + 12, top - 14, top - 7))
+            self.put(f"{name} -> {quote(state)}", pos=f"e,{box.x:.2f},{-top:.2f} {spline}", color=style.MUTED)
+
+    def _entered_by_list(self, boxes: dict[str, tuple[Box, ...]]) -> dict[str, Box]:
+        drawn = {e.target for e in self.graph.edges}
+        return {f.edge.target: boxes[f.edge.target][0] for f in self.graph.fans if f.edge.target not in drawn}
+
+    def note_lines(self, state: str) -> list[Line]:
+        """What happens in `state` without leaving it: rows meant for it that do something the other side or the host sees."""
+        stays = [t for t in self.graph.staying if t.source == state and t.own and t.does and t.kind in ("input", "output", "user", "timer")]
+        return [transition_line(ts, self.overlay) for ts in merged(replace(t, label=replace(t.label, condition="")) for t in stays)]
+
+    def note_box(self, state: str, x: float, y: float) -> Box:
+        lines = self.note_lines(state)
+        return Box(x, y, max(style.text_width(x.words, SIZE) for x in lines) + 20, (len(lines) + 1) * LINE + 10)
+
+    def put_note(self, state: str, box: Box, home: Box) -> None:
+        head = f'<FONT COLOR="{style.MUTED}">in {escape(state)}</FONT>'
+        lines = "".join(f'{words}<BR ALIGN="LEFT"/>' for words in (head, *(x.markup for x in self.note_lines(state))))
+        name = quote(f"(note {state})")
+        look = {"style": "filled", "fillcolor": style.PAPER, "color": style.FAINT, "fontsize": SIZE, "fixedsize": "true"}
+        size = {"width": f"{box.width / 72:.3f}", "height": f"{box.height / 72:.3f}", "margin": "0.08,0.04"}
+        self.put(name, shape="note", label=f"<{lines}>", pos=pin(box.x, box.y), **look, **size)
+        beside = abs(box.x - home.x) > (box.width + home.width) / 2
+        side = (1 if box.x > home.x else -1, 0) if beside else (0, 1 if box.y > home.y else -1)
+        near = (home.x + side[0] * home.width / 2, home.y + side[1] * home.height / 2)
+        far = (box.x - side[0] * box.width / 2, box.y - side[1] * box.height / 2)
+        spline = " ".join(f"{near[0] + (far[0] - near[0]) * k / 3:.2f},{-(near[1] + (far[1] - near[1]) * k / 3):.2f}" for k in range(4))
+        self.put(f"{quote(state)} -> {name}", pos=spline, color=style.FAINT, style="dotted", arrowhead="none")
 
     @staticmethod
     def before_tip(curve: tuple[tuple[float, float], ...]) -> tuple[float, float]:
@@ -163,7 +267,7 @@ class Overview:
             box = boxes[state][0]
             left, y = box.x - box.width / 2, box.y
             self.put(
-                quote(f"({state})"), shape="point", width=0.1, height=0.1, fillcolor=style.INK, pos=pin(left - 26, y), fixedsize="true"
+                quote(f"({state})"), shape="point", width=0.1, height=0.1, fillcolor=style.INK, pos=pin(left - START, y), fixedsize="true"
             )
             spline = " ".join(f"{left - away:.2f},{-y:.2f}" for away in (22, 18, 12, 7))
             self.put(f"{quote(f'({state})')} -> {quote(state)}", pos=f"e,{left:.2f},{-y:.2f} {spline}")

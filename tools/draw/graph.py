@@ -6,13 +6,15 @@ many states to one is a *fan*, which a figure states once ("from any state") whe
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 
 from wirelaw.spec.language import model as m
 from wirelaw.spec.language.expressions import Binary, Expr, Lit, Member, Name, SetLit, Unary
 from wirelaw.spec.language.tree import Ending, Statement
-from wirelaw.tools.draw.labels import Label, Labeller, conditions
+from wirelaw.tools.draw.labels import LONGEST_CONDITION, Label, Labeller, done, has_flags
+from wirelaw.tools.draw.layout import Layout
+from wirelaw.tools.draw.words import asked, conditions, shorten
 
 FAN = 4
 """From so many states on, transitions of one row to one target are a fan."""
@@ -34,7 +36,9 @@ class Node:
 class Transition:
     """One row taking the machine from `source` to `target` (equal if the row stays).
 
-    `kind`: input, timer, user, output, internal, abort. `optional`: one of several endings the row allows.
+    `kind`: input, timer, user, output, internal, abort. `optional`: one of several endings the row allows. `own`: the row
+    is meant for few states of its region. `asks` and `does` say in words what it asks for and does; `message`: what it
+    receives, unless that is known by its flags. `refuses`: it turns a call down.
     """
 
     row: str
@@ -46,6 +50,12 @@ class Transition:
     clauses: tuple[str, ...]
     level: str
     optional: bool = False
+    own: bool = True
+    asks: tuple[str, ...] = ()
+    does: str = ""
+    role: str = "input"
+    message: str = ""
+    refuses: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,16 +73,13 @@ class Edge:
 
     @property
     def captions(self) -> tuple[tuple[str, tuple[Transition, ...]], ...]:
-        """Distinct captions and the transitions each stands for."""
-        found: dict[str, list[Transition]] = {}
-        for t in self.transitions:
-            found.setdefault(str(t.label), []).append(t)
-        return tuple((caption, tuple(ts)) for caption, ts in found.items())
+        """Distinct captions and the transitions each stands for; that of a choice is none of its own beside the same without."""
+        return tuple((str(ts[0].label), ts) for ts in merged(self.transitions))
 
     @property
     def kind(self) -> str:
-        """The kind of all transitions, or `mixed`."""
-        kinds = {t.kind for t in self.transitions}
+        """The kind of all transitions, or `mixed`; what a law merely allows does not count beside what it demands."""
+        kinds = {t.kind for t in self.transitions if not t.label.choice} or {t.kind for t in self.transitions}
         return kinds.pop() if len(kinds) == 1 else "mixed"
 
 
@@ -97,7 +104,7 @@ class Region:
 
 @dataclass(frozen=True, slots=True)
 class Graph:
-    """A machine, ready to be drawn. `staying` holds the transitions that change no state."""
+    """A machine, ready to be drawn. `staying` holds the transitions that change no state; `stages` what each input passes."""
 
     name: str
     doc: str
@@ -105,6 +112,9 @@ class Graph:
     edges: tuple[Edge, ...]
     fans: tuple[Fan, ...]
     staying: tuple[Transition, ...]
+    groups: Mapping[str, frozenset[str]]
+    timers: tuple[m.Timer, ...]
+    stages: Mapping[str, str]
 
     @property
     def nodes(self) -> dict[str, Node]:
@@ -117,13 +127,27 @@ class Graph:
         for edge in (*self.edges, *(f.edge for f in self.fans)):
             yield from edge.transitions
 
+    def words_for(self, sources: tuple[str, ...], target: str) -> str:
+        """Words for a set of states: a group of the law, or "any state", or the states themselves."""
+        region = next(r for r in self.regions if any(n.name == sources[0] for n in r.nodes))
+        missing = [n.name for n in region.nodes if n.name not in sources and n.name != target]
+        if not missing:
+            return "any state"
+        for name, members in self.groups.items():
+            if members == set(sources):
+                return name
+        if len(missing) <= 2 < len(sources):
+            return "any state but " + ", ".join(missing)
+        return ", ".join(sources)
 
-def build(machine: m.Machine, *, fan: int = FAN, listed: Mapping[str, frozenset[str]] | None = None) -> Graph:
+
+def build(machine: m.Machine, *, fan: int = FAN, layout: Layout | None = None) -> Graph:
     """The graph of `machine`; rows that lead from `fan` or more states to one become fans (0: none do).
 
-    `listed` names targets whose every transition becomes (part of) a fan, save those from the states given with it.
+    `layout` may list targets whose every transition becomes (part of) a fan, and says how captions are written.
     """
-    found = _told_apart(machine, list(transitions(machine)))
+    layout = layout or Layout()
+    found = _told_apart(machine, layout, list(transitions(machine, layout)))
     moves = [t for t in found if t.source != t.target]
     groups: dict[tuple[str, str], list[Transition]] = {}
     for t in moves:
@@ -134,7 +158,7 @@ def build(machine: m.Machine, *, fan: int = FAN, listed: Mapping[str, frozenset[
     for (_, target), ts in groups.items():
         fanned, drawn = ts, []
         if not fan or len({t.source for t in ts}) < fan:
-            spared = (listed or {}).get(target)
+            spared = layout.listed.get(target)
             drawn = [t for t in ts if spared is None or t.source in spared]
             fanned = [t for t in ts if t not in drawn]
         if fanned:
@@ -143,28 +167,51 @@ def build(machine: m.Machine, *, fan: int = FAN, listed: Mapping[str, frozenset[
         for t in drawn:
             edges.setdefault((t.source, t.target), []).append(t)
     rank = {name: i for i, name in enumerate(machine.states)}
-    return Graph(
+    graph = Graph(
         machine.name,
         machine.doc,
         tuple(_region(machine, r) for r in machine.regions.values()),
         tuple(Edge(*k, tuple(ts)) for k, ts in sorted(edges.items(), key=lambda e: (rank[e[0][0]], rank[e[0][1]]))),
-        tuple(Fan(_set_name(machine, k[0], k[1]), k[0], Edge("", k[1], tuple(ts))) for k, ts in fans.items()),
+        (),
         tuple(t for t in found if t.source == t.target),
+        machine.groups,
+        tuple(machine.timers.values()),
+        {table: pipeline.message for pipeline in machine.inputs.values() for table in pipeline.tables},
     )
+    return replace(graph, fans=tuple(Fan(graph.words_for(*k), k[0], Edge("", k[1], tuple(ts))) for k, ts in fans.items()))
 
 
-def transitions(machine: m.Machine) -> Iterator[Transition]:
+def merged(ts: Iterable[Transition]) -> Iterator[tuple[Transition, ...]]:
+    """`ts` in groups of one caption each, in the order of their first; what is no choice comes first in a group."""
+    found: dict[Label, list[Transition]] = {}
+    for t in ts:
+        found.setdefault(replace(t.label, choice=False, fixed=False), []).append(t)
+    for group in found.values():
+        yield tuple(sorted(group, key=lambda t: t.label.choice))
+
+
+def transitions(machine: m.Machine, layout: Layout | None = None) -> Iterator[Transition]:
     """Every row (gates aside) in every state it may be taken in, once per alternative ending."""
-    labeller = Labeller(machine)
+    labeller = Labeller(machine, layout)
     for row in machine.rows():
         if row.role == "gate":
             continue
         endings = list(_endings(row.ending))
+        asks = asked(row, labeller.binders(row))
+        kind_of = machine.messages[row.event] if row.event_kind == "message" and row.role == "input" else None
+        message = labeller.name(row.event) if kind_of is not None and not has_flags(kind_of) else ""
         for ending, actions in endings:
             label = labeller.label(row, ending, actions)
             kind = "abort" if ending.kind == "abort" else labeller.kind(row)
             for source, target in _moves(machine, row, ending):
-                yield Transition(row.id, row.table, source, target, label, kind, row.clauses, row.level, len(endings) > 1)
+                yield Transition(
+                    row.id, row.table, source, target, label, kind, row.clauses, row.level, len(endings) > 1, _is_own(machine, row),
+                    asks, done(labeller, row, ending, actions), row.role, message, ending.kind == "refuse",
+                )  # fmt: skip
+
+
+def _is_own(machine: m.Machine, row: m.Row) -> bool:
+    return bool(row.states) and 2 * len(row.states) <= len(machine.regions[row.region].states)
 
 
 def _endings(ending: Ending) -> Iterator[tuple[Ending, tuple[Statement, ...]]]:
@@ -238,34 +285,22 @@ def _region(machine: m.Machine, region: m.Region) -> Region:
     return Region(region.name, region.family, family.key if family else "", nodes)
 
 
-def _set_name(machine: m.Machine, sources: tuple[str, ...], target: str) -> str:
-    """Words for a set of states: a group of the law, or "any state", or the states themselves."""
-    region = machine.regions[machine.states[sources[0]].region]
-    missing = [s.name for s in region.states if s.name not in sources and s.name != target]
-    if not missing:
-        return "any state"
-    for name, members in machine.groups.items():
-        if members == set(sources):
-            return name
-    if len(missing) <= 2:
-        return "any state but " + ", ".join(missing)
-    return ", ".join(sources)
-
-
-def _told_apart(machine: m.Machine, found: list[Transition]) -> list[Transition]:
-    """Transitions with a condition added where one trigger leads from one state to several others."""
-    groups: dict[tuple[str, str], list[Transition]] = {}
+def _told_apart(machine: m.Machine, layout: Layout, found: list[Transition]) -> list[Transition]:
+    """Transitions with a condition added where one trigger, or one message of ours, leads from one state to several others."""
+    groups: dict[tuple[str, str, bool], list[Transition]] = {}
     for t in found:
-        if t.source != t.target and t.label.trigger and t.kind != "abort":
-            groups.setdefault((t.source, t.label.trigger), []).append(t)
+        if t.source != t.target and (t.label.trigger or t.label.effect) and t.kind != "abort":
+            groups.setdefault((t.source, t.label.trigger or t.label.effect, t.label.choice), []).append(t)
     made: dict[Transition, Transition] = {}
+    labeller = Labeller(machine, layout)
     for same in groups.values():
         if len({t.target for t in same}) == 1:
             continue
-        guards = {t.row: dict(conditions(machine.row(t.row))) for t in same}
+        rows = {t.row: machine.row(t.row) for t in same}
+        guards = {name: dict(conditions(row, labeller.binders(row))) for name, row in rows.items()}
         for t in same:
             common = set.intersection(*(set(g) for g in guards.values()))
             own = next((c for c in guards[t.row] if c not in common), "")
-            if own:
-                made[t] = replace(t, label=replace(t.label, condition=own))
+            if own and not t.label.fixed:
+                made[t] = replace(t, label=replace(t.label, condition=shorten(own, LONGEST_CONDITION)))
     return [made.get(t, t) for t in found]

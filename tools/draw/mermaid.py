@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
 
+from wirelaw.tools.draw.captions import abort_lines
 from wirelaw.tools.draw.graph import Edge, Graph, Region, Transition
+from wirelaw.tools.draw.neighbourhood import LONGEST, SECTIONS, active_of, clauses_of, grouped, quiet
 from wirelaw.tools.draw.overlay import Overlay
+from wirelaw.tools.draw.words import one_line
 
 MOST_CAPTIONS = 3
 
@@ -64,7 +69,11 @@ def _edges(graph: Graph, overlay: Overlay, inside: set[str]) -> Iterator[str]:
 
 def _edge(source: str, edge: Edge, overlay: Overlay) -> Iterator[str]:
     captions = [_marked(caption or "at once", ts, overlay) for caption, ts in edge.captions]
-    if len(captions) > MOST_CAPTIONS:
+    aborts = tuple(t for t in edge.transitions if t.kind == "abort")
+    if len(aborts) > 1:
+        captions = [_marked(c or "at once", ts, overlay) for c, ts in edge.captions if ts[0].kind != "abort"]
+        captions.append(_plain(" ".join(line.words for line in abort_lines(aborts, overlay))))
+    if len(captions) > MOST_CAPTIONS + 1:
         captions = [*captions[:MOST_CAPTIONS], f"+{len(captions) - MOST_CAPTIONS} more"]
     yield f"    %% {' '.join(edge.rows)}"
     yield f"    {source} --> {edge.target} : {'<br/>'.join(captions)}"
@@ -73,8 +82,8 @@ def _edge(source: str, edge: Edge, overlay: Overlay) -> Iterator[str]:
 def _marked(caption: str, ts: Sequence[Transition], overlay: Overlay) -> str:
     words = _plain(caption)
     if overlay.counts is not None:
-        count = sum(overlay.counts.get(r, 0) for r in dict.fromkeys(t.row for t in ts))
-        return f"{words} (×{count})" if count else f"{words} (never)"
+        count = overlay.count(ts)
+        return f"{words} ({count})" if count.number else f"{words} (never)"
     numbers = overlay.numbers(ts)
     return f"({', '.join(map(str, numbers))}) {words}" if numbers else words
 
@@ -95,17 +104,24 @@ def _one_state(graph: Graph, overlay: Overlay, state: str) -> Iterator[str]:
     for edge in graph.edges:
         if state in (edge.source, edge.target):
             yield f"    {edge.source} --> {edge.target} : {'<br/>'.join(_rows(edge.transitions, overlay))}"
-    stays = [t for t in graph.staying if t.source == state]
-    if stays:
-        yield f"    note right of {state}"
-        yield from (f"        {line}" for line in _rows(stays, overlay))
-        yield "    end note"
+    yield f"    note right of {state}"
+    for name, table, ts in grouped(graph, state):
+        head = ", ".join(x for x in (table if ts[0].role == "input" else SECTIONS[name], quiet(ts)) if x)
+        yield f"        {_plain(head)}"
+        yield from (f"        {line}" for line in _rows(active_of(ts), overlay, does=True))
+    yield "    end note"
 
 
-def _rows(ts: Iterable[Transition], overlay: Overlay) -> Iterator[str]:
+def _rows(ts: Iterable[Transition], overlay: Overlay, *, does: bool = False) -> Iterator[str]:
+    """One line a row: its id, what it does or its caption, its condition, the first clauses it cites."""
+    ts = list(ts)
+    common = Counter(part for t in ts for part in t.asks)
     for t in ts:
-        cited = _plain(f"{', '.join(t.clauses)} {t.level}".strip())
-        yield f"#91;{t.row}#93; {_marked(str(t.label), [t], overlay)}, {cited}"
+        condition = one_line(t.asks, common, LONGEST)
+        asked = f" if {condition}" if condition else ""
+        cited = f" ({clauses_of(t)})" if t.clauses else ""
+        words = t.does if does else str(replace(t.label, condition=""))
+        yield f"#91;{t.row}#93; {_marked(words, [t], overlay)}{_plain(asked + cited)}"
 
 
 def _plain(words: str) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -11,11 +11,11 @@ import graphviz
 from wirelaw.impl.runtime.errors import MissingMeans, UserError
 from wirelaw.spec.language.model import Machine
 from wirelaw.tools.draw.dot import Overview
-from wirelaw.tools.draw.graph import build
+from wirelaw.tools.draw.graph import FAN, build
 from wirelaw.tools.draw.layout import Layout, layout_of
 from wirelaw.tools.draw.mermaid import mermaid
 from wirelaw.tools.draw.neighbourhood import neighbourhood
-from wirelaw.tools.draw.overlay import overlay
+from wirelaw.tools.draw.overlay import Coverage, overlay
 
 TEXT_FORMATS: Final = ("dot", "mermaid")
 IMAGE_FORMATS: Final = ("svg", "png", "pdf")
@@ -28,11 +28,12 @@ PNG_DPI: Final = 150
 class View:
     """What to show: the whole machine, or with `state` that state and every row that enters, leaves or stays in it.
 
-    `coverage` maps row ids to how often they were taken; `trace` is the row ids of one run in order. Not both.
+    `coverage` maps (row id, state) to how often the row was taken there, the state '' where it is not known; `trace` is the
+    row ids of one run in order. Not both.
     """
 
     state: str = ""
-    coverage: Mapping[str, int] | None = None
+    coverage: Coverage | None = None
     trace: Sequence[str] | None = None
     legend: bool = True
 
@@ -49,7 +50,7 @@ def draw(machine: Machine, fmt: str, view: View | None = None, layout: Layout | 
     if view.state and view.state not in machine.states:
         raise UserError(f"machine {machine.name} has no state {view.state}; it has {', '.join(machine.states)}")
     layout = layout if layout is not None else layout_of(machine)
-    graph = build(machine, fan=0) if view.state else build(machine, listed=layout.listed)
+    graph = build(machine, fan=0 if view.state else FAN, layout=layout)
     over = overlay(machine, graph, view.coverage, view.trace)
     if fmt == "mermaid":
         return mermaid(graph, over, view.state)

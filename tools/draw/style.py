@@ -33,6 +33,9 @@ KIND_NAMES = {
 TRACE = "#b3261e"
 COVERAGE = ("#8fbfe6", "#5b9bd1", "#2f78b7", "#155796", "#08336b")
 
+BANDS = ("#f3f6fb", "#fbf7ef")
+"""The grounds of the phases of a figure, by turns."""
+
 _NARROW = "iljtfrI.,:;|!'()[]/ -"
 _WIDE = "mwMW@%…"
 

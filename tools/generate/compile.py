@@ -25,9 +25,10 @@ from wirelaw.spec.language.expressions import (
     walk,
 )
 from wirelaw.spec.language.profile import Profile
-from wirelaw.spec.language.python import OPPOSITE, PythonNames, PythonWriter, fold
+from wirelaw.spec.language.python import OPPOSITE, PythonNames, PythonWriter, fold, fold_here
 from wirelaw.spec.language.tree import Statement
 from wirelaw.spec.language.types import Type
+from wirelaw.tools.generate.definitions import Definitions
 from wirelaw.tools.generate.naming import Names, attribute, local
 
 _REFLEXIVE = {"==": TRUE, "<=": TRUE, ">=": TRUE, "!=": FALSE, "<": FALSE, ">": FALSE}
@@ -49,7 +50,7 @@ def simplify(e: Expr) -> Expr:
             return TRUE if binary(op, a, b, seq, seq, unbounded=False) else FALSE
         case Member(x=Lit(value=x), set=SetLit(items=items)) if all(isinstance(i, Lit) for i in items):
             return TRUE if any(isinstance(i, Lit) and i.value == x for i in items) else FALSE
-    return fold(e, {}, {})
+    return fold_here(e, {}, {})
 
 
 def put_fields(e: Expr, binder: str, built: Mapping[str, Expr]) -> Expr:
@@ -127,6 +128,16 @@ def statements(machine: m.Machine) -> Iterator[Statement]:
             yield from more
 
 
+def expressions(machine: m.Machine) -> Iterator[Expr]:
+    """Every expression of every row."""
+    for row in machine.rows():
+        yield from (*row.guard, *row.where, *row.when, *row.fields.values(), *row.defaults.values())
+        yield from (row.default_message,) if row.default_message is not None else ()
+    for s in statements(machine):
+        yield from (*s.args, *(e for _, e in s.fields if e is not None))
+        yield from (s.value,) if s.value is not None else ()
+
+
 class Compiler:
     """Compiles expressions for one machine and profile; remembers which externs and constants they use.
 
@@ -141,6 +152,8 @@ class Compiler:
         self.owed = {s.name for s in statements(machine) if s.kind == "owe" and s.value is not None}
         self.params: set[str] = set()
         self._flags = {n: v for n, v in profile.params.items() if machine.params[n].type.kind == "bool"}
+        self._folded: dict[int, tuple[Expr, Expr]] = {}
+        self.definitions = Definitions(machine, (self.fold(e) for e in expressions(machine)))
         self._writer = PythonWriter(
             PythonNames(self.variable, self.region, self._extern, lambda n: f"self.host.ask_{n}", self._due, self._running),
             unbounded=False,
@@ -173,7 +186,10 @@ class Compiler:
 
     def fold(self, e: Expr) -> Expr:
         """`e` with the profile's choices put in and simplified."""
-        return simplify(fold(e, self.profile.choices, self._flags))
+        held = self._folded.get(id(e))
+        if held is None:  # `e` is held as well, so that nothing else gets its identity
+            held = self._folded[id(e)] = (e, simplify(fold(e, self.profile.choices, self._flags)))
+        return held[1]
 
     def fold_all(self, conjuncts: tuple[Expr, ...]) -> tuple[Expr, ...]:
         """The conjuncts that are left to test; `(FALSE,)` when one of them cannot hold."""
@@ -182,18 +198,18 @@ class Compiler:
 
     def text(self, e: Expr) -> str:
         """`e`, folded, as Python."""
-        written = self._writer.expr(self._named(self.fold(e)))
+        written = self._writer.expr(self._named(self.definitions.put(self.fold(e))))
         return written[1:-1] if _is_wrapped(written) else written
 
     def condition(self, conjuncts: tuple[Expr, ...]) -> list[str]:
         """Folded conjuncts as Python texts to be joined by `and`."""
-        return [self._writer.expr(self._named(c), 3) for c in conjuncts]
+        return [self._writer.expr(self._named(self.definitions.put(c)), 3) for c in conjuncts]
 
     def negation(self, conjuncts: tuple[Expr, ...]) -> str:
         """Python text that holds when not all of the folded conjuncts do."""
         parts = self.condition(conjuncts)
         if len(parts) == 1:
-            return self._writer.expr(negate(self._named(conjuncts[0])))
+            return self._writer.expr(negate(self._named(self.definitions.put(conjuncts[0]))))
         return f"not ({' and '.join(parts)})"
 
     def _named(self, e: Expr) -> Expr:

@@ -143,7 +143,8 @@ class _Module:
         name = self.names.class_name
         inputs = InputWriter(self.machine, self.rows, self.compiler, self.edition).write()
         outputs = OutputWriter(self.machine, self.profile, self.rows, self.compiler, self.edition).write()
-        methods = [*self._family_access(), *inputs, *self._tick(), *self._deadline(), *outputs]
+        definitions = self.compiler.definitions.write(self.compiler.text, python_type)
+        methods = [*self._family_access(), *inputs, *self._tick(), *self._deadline(), *outputs, *definitions]
         body = [*self._init(any("self._refused" in line for line in methods)), *methods]
         doc = f'    """One {self.machine.name}: feed it messages, calls and the time (microseconds), then `pump`."""'
         return ["", f"class {name}:", doc, "", *indent(body), ""]

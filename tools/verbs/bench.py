@@ -5,7 +5,6 @@ from __future__ import annotations
 import argparse
 import platform
 from collections.abc import Callable, Iterator
-from pathlib import Path
 from typing import Any
 
 from rich.console import Console
@@ -16,26 +15,36 @@ from wirelaw.impl.runtime.errors import MissingMeans
 from wirelaw.tools.bench import desk, network
 from wirelaw.tools.bench.fuzz import fuzz
 from wirelaw.tools.verbs.output import write_json
+from wirelaw.tools.verbs.quantities import scale
+from wirelaw.tools.verbs.teaching import INTERRUPTED, add_json, add_verb
 
 MB = 1_000_000
 
 
 def add_verbs(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     """Add `bench`."""
-    bench = verbs.add_parser(
+    bench = add_verb(
+        verbs,
         "bench",
-        help="measure: throughput against the kernel, a faulty link, the judge, checking",
-        description="Measure. Figures vary with the machine; ratios within one run are what counts.",
+        "measure: throughput against the kernel, a faulty link, the judge, checking",
+        "Figures vary with the machine; ratios within one run are what counts. What lacks its means is skipped, with the reason.",
+        [
+            ("bench tcp", "everything; takes minutes"),
+            ("bench tcp --only judge --only law", "only these figures"),
+            ("bench tcp --scale 0.1 --json figures.json", "a quick look, kept as JSON"),
+        ],
+        {0: "measured", **INTERRUPTED},
     )
     bench.add_argument("what", choices=("tcp",))
     bench.add_argument("--only", choices=("network", "link", "judge", "law", "fuzz"), action="append", help="only these figures")
-    bench.add_argument("--scale", type=float, default=1.0, help="multiply all sizes by this (0.1 for a quick look)")
-    bench.add_argument("--json", type=Path, metavar="FILE", help="write the figures as JSON")
+    bench.add_argument("--scale", type=scale, default=1.0, help="multiply all sizes by this (0.1 for a quick look)")
+    add_json(bench, "the figures")
     bench.set_defaults(run=run_bench)
 
 
 def run_bench(options: argparse.Namespace) -> int:
     """`wirelaw bench tcp`."""
+    interrupted = False
     chosen = options.only or ["network", "link", "judge", "law", "fuzz"]
     console = Console()
     table = Table("figure", "value", "beside", title=f"{platform.platform()}, Python {platform.python_version()}")
@@ -50,10 +59,11 @@ def run_bench(options: argparse.Namespace) -> int:
                     found[key] = value
                     table.add_row(key, shown, beside)
     except KeyboardInterrupt:
+        interrupted = True
         console.print("interrupted: what was measured so far")
     console.print(table)
     write_json(options.json, found)
-    return 0
+    return 130 if interrupted else 0
 
 
 def _network(scale: float) -> Iterator[tuple[str, Any, str, str]]:

@@ -4,20 +4,29 @@ from __future__ import annotations
 
 import argparse
 import shutil
+import sys
 from collections.abc import Callable
+from dataclasses import asdict
 from pathlib import Path
 
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
+from wirelaw.conformance.bench import tcp_law
 from wirelaw.conformance.campaign import Progress as Reached
-from wirelaw.conformance.campaign import Results, run
+from wirelaw.conformance.campaign import Results, judged_clauses, run
 from wirelaw.conformance.peer import Missing, Peer
 from wirelaw.conformance.peers import linux, wirelaw, wirelaw_qemu
 from wirelaw.conformance.replay import replay
 from wirelaw.conformance.report import as_data, table, write
-from wirelaw.conformance.trace import parse_trace
+from wirelaw.conformance.trace import Call, Send, Trace, Wait, parse_trace
 from wirelaw.impl.runtime.errors import MissingMeans, UserError
-from wirelaw.tools.verbs.output import write_json
+from wirelaw.tools.verbs.output import cannot_write, write_json
+from wirelaw.tools.verbs.quantities import count, seconds, whole
+from wirelaw.tools.verbs.teaching import INTERRUPTED, add_json, add_verb
+
+LONGEST_WAIT = 3_600_000_000
+LONGEST_TEXT = 65_483
+MOST = 1 << 30
 
 PEERS: dict[str, tuple[Callable[[], Peer], Callable[[], Missing | None]]] = {
     "linux": (linux.LinuxPeer, linux.missing),
@@ -28,53 +37,66 @@ PEERS: dict[str, tuple[Callable[[], Peer], Callable[[], Missing | None]]] = {
 
 def add_verbs(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     """Add the verbs of this module."""
-    conform = verbs.add_parser(
+    conform = add_verb(
+        verbs,
         "conform",
-        help="walk peers through the law and say, clause by clause, where they stand",
-        description="Run conformance walks against the peers that are here. Interrupting keeps what was found.",
-        epilog="Each finding comes with a witness: replay it with `wirelaw replay FILE.trace`.",
+        "walk peers through the law and say, clause by clause, where they stand",
+        "Inputs are made from the guards of the law's rows and sent to each peer that is here; its answers are judged. Each finding\n"
+        "comes with a witness: replay it with `wirelaw replay FILE.trace`. The same seed walks the same way.",
+        [
+            ("conform tcp", "every peer that is here, for a minute"),
+            ("conform tcp --peer linux --budget 5min", "the Linux kernel, for longer"),
+            ("conform tcp --clause 3.10.7.4/second", "only clauses with that in their name"),
+            ("conform tcp --walks 50 --seed 7 --json r.json", "so many walks a peer; results as JSON"),
+        ],
+        {0: "no peer breaks a clause that its file does not expect", 1: "one does", **INTERRUPTED},
     )
     conform.add_argument("protocol", choices=("tcp",))
     conform.add_argument("--peer", action="append", choices=sorted(PEERS), help="only this peer (default: all that are here)")
-    conform.add_argument("--seed", type=int, default=0, help="the same seed gives the same walks (default: 0)")
+    conform.add_argument("--seed", type=whole, default=0, help="the same seed gives the same walks (default: 0)")
     conform.add_argument(
-        "--budget", type=_seconds, default=60.0, metavar="TIME", help="for all peers together, such as 60s or 5min (default: 60s)"
+        "--budget", type=seconds, default=60.0, metavar="TIME", help="for all peers together, such as 60s or 5min (default: 60s)"
     )
-    conform.add_argument("--walks", type=int, help="so many walks a peer, instead of a time")
+    conform.add_argument("--walks", type=count, help="so many walks a peer, instead of a time")
     conform.add_argument("--clause", default="", help="only clauses whose name contains this, such as 3.10.7.4/second")
     conform.add_argument("--all", action="store_true", help="show clauses nothing was found out about, too")
     conform.add_argument(
         "--out", type=Path, default=Path("report"), help="folder for results.json, index.html and witnesses (default: report)"
     )
-    conform.add_argument("--json", type=Path, metavar="FILE", help="write the results as JSON here as well")
+    add_json(conform, "the results, here as well,")
     conform.set_defaults(run=run_conform)
 
-    peers = verbs.add_parser("peers", help="list the peers, and what would install those that are missing", description="List the peers.")
-    peers.add_argument("--json", type=Path, metavar="FILE", help="write the list as JSON")
+    peers = add_verb(
+        verbs,
+        "peers",
+        "list the peers, and what would install those that are missing",
+        "A peer is a TCP that `wirelaw conform` can test: in this process, behind QEMU's device, or the kernel's.",
+        [("peers", "the list, with versions"), ("peers --json peers.json", "the same as JSON, with the deviations expected")],
+        {0: "listed"},
+    )
+    add_json(peers, "the list")
     peers.set_defaults(run=run_peers)
 
-    again = verbs.add_parser(
-        "replay", help="play a witness again", description="Play a .trace against a peer and say what is observed this time."
+    again = add_verb(
+        verbs,
+        "replay",
+        "play a witness again, and say what is observed this time",
+        "A witness is the .trace file that `wirelaw conform` writes beside each finding: text, one step a line.",
+        [
+            ("replay report/witness/NAME.trace", "against the peer it was found with"),
+            ("replay NAME.trace --peer wirelaw", "against another one"),
+            ("replay NAME.trace --json seen.json", "what is observed, as JSON"),
+        ],
+        {0: "no violation this time", 1: "a violation"},
     )
     again.add_argument("trace", type=Path)
     again.add_argument("--peer", choices=sorted(PEERS), help="another peer than the one it was found with")
-    again.add_argument("--json", type=Path, metavar="FILE", help="write what was observed as JSON")
+    add_json(again, "what was observed")
     again.set_defaults(run=run_replay)
 
 
-def _seconds(text: str) -> float:
-    digits = text.rstrip("smin")
-    scale = {"": 1.0, "s": 1.0, "min": 60.0, "m": 60.0}.get(text[len(digits) :])
-    try:
-        if scale is None or float(digits) <= 0:
-            raise ValueError
-        return float(digits) * scale
-    except ValueError:
-        raise argparse.ArgumentTypeError(f"{text!r} is no time; give one like 60s or 5min") from None
-
-
 def run_conform(options: argparse.Namespace) -> int:
-    """`wirelaw conform`: 1 when a peer breaks a clause that its file does not expect, 3 when something stayed undecided."""
+    """`wirelaw conform`: 1 when a peer breaks a clause that its file does not expect."""
     chosen = options.peer or sorted(PEERS)
     absent = {name: missing for name in chosen if (missing := PEERS[name][1]()) is not None}
     for name, missing in absent.items():
@@ -82,21 +104,34 @@ def run_conform(options: argparse.Namespace) -> int:
     present = [name for name in chosen if name not in absent]
     if not present:
         raise MissingMeans("none of the peers asked for is here", "see `wirelaw peers`")
-    options.out.mkdir(parents=True, exist_ok=True)
+    if not judged_clauses(tcp_law(), options.clause):
+        raise UserError(f"no clause is called like {options.clause!r}; give a part of a name, such as 3.10.7.4/second")
+    try:
+        options.out.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise cannot_write(options.out, error) from None
     results = _campaign(options, present)
     results.missing.update({name: f"{missing.reason}; {missing.command}" for name, missing in absent.items()})
     console = Console(width=max(100, shutil.get_terminal_size().columns))
     console.print(table(results, options.all))
-    for path in write(results, options.out):
+    try:
+        witnesses = write(results, options.out)
+    except OSError as error:
+        raise cannot_write(options.out, error) from None
+    for path in witnesses:
         print(f"witness: wirelaw replay {path}")
     print(f"{options.out}/index.html   {options.out}/results.json")
     write_json(options.json, as_data(results))
+    if results.interrupted:
+        print("interrupted: this is what was found so far", file=sys.stderr)
+        return 130
     return 1 if results.failures else 0
 
 
 def _campaign(options: argparse.Namespace, present: list[str]) -> Results:
     columns = (TextColumn("{task.description}"), BarColumn(), TextColumn("{task.fields[said]}"), TimeElapsedColumn())
-    with Progress(*columns, console=Console(stderr=True), transient=True) as bars:
+    console = Console(stderr=True)
+    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as bars:
         tasks = {name: bars.add_task(name, total=1.0, said="waiting") for name in present}
         share = options.budget / len(present)
 
@@ -116,12 +151,28 @@ def run_peers(options: argparse.Namespace) -> int:
         if lacking is None:
             with start() as peer:
                 print(f"{name:10} {peer.version}   {len(peer.DEVIATIONS)} expected deviations")
-                listed.append({"name": name, "version": peer.version, "missing": None, "deviations": dict(peer.DEVIATIONS)})
+                listed.append({"name": name, "version": peer.version, "missing": None, "deviations": [asdict(d) for d in peer.DEVIATIONS]})
         else:
             print(f"{name:10} not here: {lacking.reason}; {lacking.command}")
             listed.append({"name": name, "version": None, "missing": lacking.reason, "command": lacking.command})
     write_json(options.json, listed)
     return 0
+
+
+def _check_sound(trace: Trace, path: Path) -> None:
+    """`UserError` for a trace that is well formed and that no peer can be made to play."""
+    if trace.role not in ("client", "server"):
+        raise UserError(f"{path}: role {trace.role!r} is none; write `role client` or `role server`")
+    if not 0 <= trace.buffer <= MOST or not 0 <= trace.isn < 1 << 32:
+        raise UserError(f"{path}: `buffer` is within 0..{MOST} octets and `isn` within 0..{(1 << 32) - 1}; correct them")
+    for number, step in enumerate(trace.steps, 1):
+        match step:
+            case Wait(us=us) if not 0 <= us <= LONGEST_WAIT:
+                raise UserError(f"{path}: step {number}, `{step}`: a wait is within 0..{LONGEST_WAIT} microseconds; correct it")
+            case Call(n=n) if not 0 <= n <= MOST:
+                raise UserError(f"{path}: step {number}, `{step}`: a call is about 0..{MOST} octets; correct it")
+            case Send(len=length, wnd=wnd, up=up) if not (0 <= length <= LONGEST_TEXT and 0 <= wnd < 65536 and 0 <= up < 65536):
+                raise UserError(f"{path}: step {number}, `{step}`: a segment has no such length, window or urgent pointer; correct it")
 
 
 def run_replay(options: argparse.Namespace) -> int:
@@ -131,6 +182,7 @@ def run_replay(options: argparse.Namespace) -> int:
     except (OSError, UnicodeDecodeError) as error:
         raise UserError(f"cannot read {options.trace}: {error}") from None
     trace = parse_trace(text, str(options.trace))
+    _check_sound(trace, options.trace)
     name = options.peer or trace.peer
     if name not in PEERS:
         raise UserError(

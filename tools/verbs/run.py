@@ -4,79 +4,117 @@ from __future__ import annotations
 
 import argparse
 import json
+import math
+import signal
+import socket
 import sys
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import asdict
+from ipaddress import IPv4Address
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 from rich.console import Console
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn, TransferSpeedColumn
 from wirelaw.impl.apps import relay
 from wirelaw.impl.apps.fetch import Response, Url, get
+from wirelaw.impl.device.qtest import Forward
 from wirelaw.impl.net.config import PROFILES, HostConfig
 from wirelaw.impl.net.host import Host, LiveHost
 from wirelaw.impl.net.streams import tcp_of
 from wirelaw.impl.net.tcp import Connection
 from wirelaw.impl.runtime.errors import UserError
 from wirelaw.impl.runtime.machine import Step
-from wirelaw.tools.verbs.output import write_json, write_whole
+from wirelaw.tools.verbs.output import whole_file, write_json
+from wirelaw.tools.verbs.quantities import count, pause, port, seconds
+from wirelaw.tools.verbs.teaching import INTERRUPTED, add_json, add_verb
 
 
 def add_verbs(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     """Add the verbs of this module."""
-    netd = verbs.add_parser(
+    netd = add_verb(
+        verbs,
         "netd",
-        help="run the stack on a device until interrupted",
-        description="Run the stack: answer ARP and ping, and echo on a TCP port.",
+        "run our stack on a device until interrupted",
+        "It answers ARP and ping, and with --echo sends back what comes to a TCP port. On QEMU's user network this machine\n"
+        "reaches the ports that are forwarded, on 127.0.0.1. Ctrl-C is the usual end: the statistics are printed then.",
+        [
+            ("netd --echo 7", "echo on port 7, on QEMU's device; it says where"),
+            ("netd --echo 7 --forward 7007:7", "this machine's port 7007 leads to it"),
+            ("netd --device tap --json stats.json", "as root: ping 10.0.2.15 from this machine"),
+            ("netd --device tap --tap wl0 --address 10.9.0.2/24", "on a TAP interface of your own"),
+        ],
+        {0: "ended: --seconds are over, or Ctrl-C"},
     )
     _device_options(netd)
-    netd.add_argument("--echo", type=_port, metavar="PORT", help="send back what comes to this TCP port")
-    netd.add_argument("--seconds", type=float, help="stop by itself after so long")
-    netd.add_argument("--json", type=Path, metavar="FILE", help="write the statistics when it ends")
+    netd.add_argument("--echo", type=port, metavar="PORT", help="send back what comes to this TCP port")
+    netd.add_argument(
+        "--forward", type=_forward, action="append", default=[], metavar="[HERE:]PORT",
+        help="with QEMU's user network: 127.0.0.1:HERE leads to our PORT (default: that of --echo, on a free port)",
+    )  # fmt: skip
+    netd.add_argument("--seconds", type=seconds, metavar="TIME", help="stop by itself after so long")
+    add_json(netd, "the statistics at the end")
     netd.set_defaults(run=run_netd)
 
-    ping = verbs.add_parser("ping", help="send ICMP echo requests through our stack", description="Ping an address or a name.")
+    ping = add_verb(
+        verbs,
+        "ping",
+        "send ICMP echo requests through our stack",
+        "Ping an address or a name, and print each round-trip time.",
+        [
+            ("ping 10.0.2.2", "QEMU's gateway: no rights needed"),
+            ("ping -c 1 --device memory 10.0.2.2", "a second host of ours, in this process"),
+            ("ping 10.0.2.2 --json times.json", "keep the times as JSON"),
+        ],
+        {0: "an answer came", 1: "none came", **INTERRUPTED},
+    )
     _device_options(ping)
     ping.add_argument("host")
-    ping.add_argument("-c", "--count", type=_count, default=4)
-    ping.add_argument("-i", "--interval", type=float, default=0.2, help="seconds between requests")
-    ping.add_argument("-W", "--timeout", type=float, default=2.0, help="seconds to wait for each reply")
-    ping.add_argument("--json", type=Path, metavar="FILE", help="write the round-trip times as JSON")
+    ping.add_argument("-c", "--count", type=count, default=4, help="how many (default: %(default)s)")
+    ping.add_argument("-i", "--interval", type=pause, default=0.2, help="seconds between requests (default: %(default)s)")
+    ping.add_argument("-W", "--timeout", type=seconds, default=2.0, help="seconds to wait for each reply (default: %(default)s)")
+    add_json(ping, "the round-trip times")
     ping.set_defaults(run=run_ping)
 
-    fetch = verbs.add_parser(
+    fetch = add_verb(
+        verbs,
         "get",
-        help="fetch an http URL through our own TCP",
-        description="Fetch a page. On QEMU's user network this machine's 127.0.0.1 is 10.0.2.2.",
-        epilog="example: wirelaw get http://10.0.2.2:8000/ -o page.html",
+        "fetch an http URL through our own TCP",
+        "On QEMU's user network, and with --device memory, this machine's 127.0.0.1 is 10.0.2.2.",
+        [
+            ("get http://10.0.2.2:8000/ -o page.html", "a page of a web server on this machine"),
+            ("get http://10.0.2.2:8000/ --trace > page.html", "show the rows of the law that were taken"),
+            ("get --device memory http://10.0.2.2:8000/ --json r.json", "without QEMU; status and headers as JSON"),
+        ],
+        {0: "fetched", **INTERRUPTED},
     )
     _device_options(fetch)
     fetch.add_argument("url")
-    fetch.add_argument("-o", "--out", type=Path, metavar="FILE", help="where the body goes (default: standard output)")
-    fetch.add_argument("--timeout", type=float, default=30.0, help="seconds of silence to bear")
-    fetch.add_argument("--json", type=Path, metavar="FILE", help="write status, headers and statistics as JSON")
+    fetch.add_argument("-o", "--out", type=Path, metavar="FILE", help="where the body goes, whole or not at all (default: standard output)")
+    fetch.add_argument("--timeout", type=seconds, default=30.0, help="seconds of silence to bear (default: %(default)s)")
+    add_json(fetch, "status, headers and statistics")
     fetch.set_defaults(run=run_get)
 
 
-def _port(text: str) -> int:
-    if not text.isdecimal() or not 0 < int(text) < 65536:
-        raise argparse.ArgumentTypeError(f"{text!r} is no port; give a number within 1..65535")
-    return int(text)
-
-
-def _count(text: str) -> int:
-    if not text.isdecimal() or int(text) < 1:
-        raise argparse.ArgumentTypeError(f"{text!r} is no count; give a number above 0")
-    return int(text)
+def _forward(text: str) -> Forward:
+    here, colon, ours = text.rpartition(":")
+    return Forward(port(ours), port(here) if colon else 0)
 
 
 def _device_options(parser: argparse.ArgumentParser) -> None:
     group = parser.add_argument_group("device")
-    group.add_argument("--device", choices=("qemu", "tap", "memory"), default="qemu", help="default: QEMU's virtio-net, no rights needed")
-    group.add_argument("--tap", metavar="NAME", help="the TAP interface of --device tap, or of a QEMU to put on it")
+    group.add_argument(
+        "--device", choices=("qemu", "tap", "memory"), default="qemu",
+        help="qemu (default): QEMU's virtio-net, no rights needed; tap: an interface of the kernel; memory: inside this process",
+    )  # fmt: skip
+    group.add_argument(
+        "--tap", metavar="NAME",
+        help="the TAP interface of --device tap, or to put QEMU on; it must exist. Without NAME, --device tap makes tap0 where that "
+        "does not exist, gives this machine's end the first other address of the network, and removes it at the end",
+    )  # fmt: skip
     group.add_argument("--address", default="10.0.2.15/24", help="our address and prefix (default: %(default)s)")
     group.add_argument("--gateway", help="the router (default on QEMU's user network: 10.0.2.2)")
     group.add_argument("--dns", action="append", default=[], help="a name server (default on QEMU's user network: 10.0.2.3)")
@@ -91,17 +129,28 @@ def _host(options: argparse.Namespace) -> LiveHost:
     gateway = options.gateway or ("10.0.2.2" if user_network else None)
     dns = options.dns or (["10.0.2.3"] if user_network else [])
     config = HostConfig.of(options.address, gateway, dns, options.mac, profile=options.profile)
-    means: dict[str, Any] = {}
-    if options.device == "qemu":
-        means = {"tap": options.tap, "capture": options.capture}
-    elif options.device == "tap":
-        means = {"name": options.tap or "tap0"}
     if options.capture and options.device != "qemu":
         raise UserError("--capture is QEMU's; on a TAP, capture with tcpdump -i NAME -w FILE")
+    if options.tap is not None and options.device == "memory":
+        raise UserError("--tap needs --device tap or qemu; a device in memory has no interface")
+    means: dict[str, Any] = {}
+    if options.device == "qemu":
+        means = {"tap": options.tap, "capture": options.capture, "forwards": _forwards(options)}
+    elif options.device == "tap":
+        means = {"name": options.tap}
     host = Host.on(options.device, config, **means)
     if options.trace:
         tcp_of(host).trace = _print_step
     return host
+
+
+def _forwards(options: argparse.Namespace) -> tuple[Forward, ...]:
+    """What QEMU's user network is to forward: as asked, and the echo port in any case."""
+    asked: list[Forward] = list(getattr(options, "forward", []))
+    echo = getattr(options, "echo", None)
+    if echo is not None and options.tap is None and all(f.guest_port != echo for f in asked):
+        asked.append(Forward(echo))
+    return tuple(asked)
 
 
 def _print_step(connection: Connection, step: Step) -> None:
@@ -116,24 +165,54 @@ def _statistics(host: LiveHost) -> dict[str, Any]:
 
 def run_netd(options: argparse.Namespace) -> int:
     """`wirelaw netd`."""
-    with _host(options) as host:
-        print(f"up on {options.device}: {host.config.interface}, mac {host.link.mac.hex(':')}", flush=True)
-        if options.echo:
-            listener = host.socket()
-            listener.bind(("", options.echo))
-            listener.listen()
-            threading.Thread(target=_echo, args=(listener,), daemon=True).start()
-            print(f"echo on TCP port {options.echo}", flush=True)
-        end = time.monotonic() + options.seconds if options.seconds else None
+    if options.forward and (options.device != "qemu" or options.tap is not None):
+        raise UserError("--forward is for QEMU's user network; elsewhere our address can be reached as it is")
+    with _terminated_like_interrupted(), _host(options) as host:
         try:
-            while end is None or time.monotonic() < end:
-                time.sleep(0.05 if end is None else min(0.05, max(end - time.monotonic(), 0)))
+            _serve(host, options)
+            _wait(host, options.seconds)
         except KeyboardInterrupt:
             print("stopping")
         found = _statistics(host)
         print(json.dumps(found))
         write_json(options.json, found)
     return 0
+
+
+def _serve(host: LiveHost, options: argparse.Namespace) -> None:
+    """Say where the host is, and echo if asked to."""
+    print(f"up on {options.device}: {host.config.interface}, mac {host.link.mac.hex(':')}", flush=True)
+    if options.echo:
+        listener = host.socket()
+        listener.bind(("", options.echo))
+        listener.listen()
+        threading.Thread(target=_echo, args=(listener,), daemon=True).start()
+        print(f"echo on TCP port {options.echo}", flush=True)
+    for ours, here in sorted(host.forwards.items()):
+        print(f"127.0.0.1:{here} leads to our TCP port {ours}", flush=True)
+
+
+@contextmanager
+def _terminated_like_interrupted() -> Iterator[None]:
+    """SIGTERM ends the block as Ctrl-C does, so that a service manager gets the statistics, too."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+def _wait(host: LiveHost, limit: float | None) -> None:
+    """Sleep `limit` seconds, or until the device is gone."""
+    end = math.inf if limit is None else time.monotonic() + limit
+    while (left := end - time.monotonic()) > 0:
+        time.sleep(min(0.05, left))
+        lost = getattr(host.link, "broken", None)
+        if lost is not None:
+            raise UserError(f"the device is gone: {lost}; start again")
 
 
 def _echo(listener: Any) -> None:
@@ -157,9 +236,10 @@ def run_ping(options: argparse.Namespace) -> int:
     """`wirelaw ping`: 0 when an answer came, 1 when none did."""
     times: list[float] = []
     with _host(options) as host:
+        address = _resolved(host, options.host)
         for sequence in range(1, options.count + 1):
             try:
-                reply = host.ping(options.host, options.timeout, sequence=sequence)
+                reply = host.ping(address, options.timeout, sequence=sequence)
                 times.append(reply.rtt / 1000)
                 print(f"{reply.size + 8} bytes from {options.host}: seq={sequence} time={reply.rtt / 1000:.3f} ms", flush=True)
             except TimeoutError:
@@ -177,38 +257,80 @@ def run_ping(options: argparse.Namespace) -> int:
     return 0 if times else 1
 
 
+def _resolved(host: LiveHost, name: str) -> str:
+    """The address of `name`; `UserError` when it has none."""
+    try:
+        return str(IPv4Address(name))
+    except ValueError:
+        pass
+    try:
+        return str(host.resolve(name)[0])
+    except (OSError, ValueError) as error:
+        raise _unresolved(name, error) from None
+
+
+def _unresolved(name: str, error: Exception) -> UserError:
+    reason = getattr(error, "strerror", None) or error
+    return UserError(f"{name}: {reason}; check the name, name a server with --dns, or give an IPv4 address")
+
+
 def run_get(options: argparse.Namespace) -> int:
     """`wirelaw get`."""
     url = Url.parse(options.url)
-    pieces: list[bytes] = []
-    with _host(options) as host:
+    with _host(options) as host, _body(options.out) as body:
         if options.device == "memory" and host.peer is not None:
             relay.serve(host.peer, url.port)
-        try:
-            response = _fetch(host, options, pieces.append)
-        except TimeoutError:
-            raise UserError(f"{options.url}: no answer; is a server listening there? (127.0.0.1 of this machine is 10.0.2.2)") from None
-        except OSError as error:
-            raise UserError(f"{options.url}: {error.strerror or error}") from None
+        response, octets = _fetched(host, options, url, body)
         found = _statistics(host)
-    if response.status >= 400:
-        raise UserError(f"{options.url}: the server answers {response.status} {response.reason}")
-    body = b"".join(pieces)
     if options.out is not None:
-        write_whole(options.out, body)
-        print(f"{options.out}: {len(body):,} octets, {response.status} {response.reason}", file=sys.stderr)
-    else:
-        sys.stdout.buffer.write(body)
-        sys.stdout.buffer.flush()
+        print(f"{options.out}: {octets:,} octets, {response.status} {response.reason}", file=sys.stderr)
     write_json(
-        options.json, {"url": options.url, "status": response.status, "headers": response.headers, "octets": len(body), "statistics": found}
+        options.json, {"url": options.url, "status": response.status, "headers": response.headers, "octets": octets, "statistics": found}
     )
     return 0
 
 
+@contextmanager
+def _body(path: Path | None) -> Iterator[IO[bytes]]:
+    """Where the body goes: a file that is written whole or not at all, or standard output."""
+    if path is not None:
+        with whole_file(path) as file:
+            yield file
+    else:
+        yield sys.stdout.buffer
+        sys.stdout.buffer.flush()
+
+
+def _fetched(host: LiveHost, options: argparse.Namespace, url: Url, body: IO[bytes]) -> tuple[Response, int]:
+    """Fetch into `body`: the answer and the octets of its body. Whatever goes wrong on the way is a `UserError`."""
+    octets = 0
+
+    def keep(data: bytes) -> None:
+        nonlocal octets
+        body.write(data)
+        octets += len(data)
+
+    try:
+        response = _fetch(host, options, keep)
+    except socket.gaierror as error:
+        raise _unresolved(url.host, error) from None
+    except TimeoutError:
+        raise UserError(f"{options.url}: no answer; is a server listening there? (127.0.0.1 of this machine is 10.0.2.2)") from None
+    except ConnectionRefusedError as error:
+        raise UserError(f"{options.url}: {error.strerror}; start a server on port {url.port}, or correct the URL") from None
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        raise UserError(f"{options.url}: {error.strerror or error}; try again, or try another server") from None
+    if response.status >= 400:
+        raise UserError(f"{options.url}: the server answers {response.status} {response.reason}; correct the URL")
+    return response, octets
+
+
 def _fetch(host: LiveHost, options: argparse.Namespace, keep: Callable[[bytes], None]) -> Response:
     columns = (TextColumn("{task.description}"), BarColumn(), DownloadColumn(), TransferSpeedColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
+    console = Console(stderr=True)
+    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as progress:
         task = progress.add_task(str(options.out or options.url), total=None)
 
         def begun(response: Response) -> None:

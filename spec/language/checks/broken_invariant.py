@@ -5,18 +5,21 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from wirelaw.spec.language import model as m
-from wirelaw.spec.language.checks.effects import as_claims, demanded, enabling, paths, put
+from wirelaw.spec.language.checks.effects import Path, as_claims, demanded, enabling, paths, put
 from wirelaw.spec.language.checks.subject import Subject, finding
 from wirelaw.spec.language.diagnostics import Diagnostic
 from wirelaw.spec.language.expressions import Expr, Lit, names, negate
 from wirelaw.spec.language.types import Type
+
+_Way = tuple[m.Row, Path, tuple[Expr, ...], tuple[Expr, ...]]  # one way through a row, what enables it, what holds of its message
 
 
 def check(subject: Subject) -> Iterator[Diagnostic]:
     """One finding for each property and row that breaks it. Properties may lean on each other: all hold before the row."""
     claims = as_claims(subject.machine)
     subject.assume(set())
-    found = [d for p, claim in claims for d in _breaches(subject, p, claim)]
+    ways = [(row, path, *_before(row, subject.machine)) for row in subject.machine.rows() for path in paths(row, subject.machine)]
+    found = [d for p, claim in claims for d in _breaches(subject, p, claim, ways)]
     yield from found
 
 
@@ -25,7 +28,11 @@ def broken(diagnostics: list[Diagnostic], machine: m.Machine) -> set[str]:
     return {p.id for p in machine.properties} if diagnostics else set()
 
 
-def _breaches(subject: Subject, p: m.Property, claim: Expr) -> Iterator[Diagnostic]:
+def _before(row: m.Row, machine: m.Machine) -> tuple[tuple[Expr, ...], tuple[Expr, ...]]:
+    return enabling(row, machine), demanded(row, machine)
+
+
+def _breaches(subject: Subject, p: m.Property, claim: Expr, ways: list[_Way]) -> Iterator[Diagnostic]:
     machine = subject.machine
     for start in _starts(machine):
         held, subject.proved = subject.proved, []
@@ -35,22 +42,21 @@ def _breaches(subject: Subject, p: m.Property, claim: Expr) -> Iterator[Diagnost
             yield finding(p.span, f"[{p.id}] does not hold at the start", "Correct the initial values, or the property.")
             return
     spoken = names(claim, "var") | names(claim, "region")
-    for row in machine.rows():
-        for path in paths(row, machine):
-            if not spoken & set(path.after):
-                continue
-            after = put(claim, path.after)
-            asked = [*enabling(row, machine), *path.given, *demanded(row, machine), claim, negate(after)]
-            shown = [*enabling(row, machine), claim, after]
-            witness = subject.witness(asked, f"does row [{row.id}] keep [{p.id}]", shown)
-            if witness is not None:
-                where = "from " + (", ".join(s for _, s in witness.states) or "any state")
-                where += f", when   {witness}" if witness.assignments else ""
-                yield finding(
-                    row.span, f"row [{row.id}] breaks [{p.id}]", "Strengthen the guard, correct the actions, or weaken the property.",
-                    rows=(row.span, p.span), where=where,
-                )  # fmt: skip
-                break
+    told = ""
+    for row, path, enabled, sent in ways:
+        if row.id == told or not spoken & set(path.after):
+            continue
+        after = put(claim, path.after)
+        asked = [*enabled, *path.given, *sent, claim, negate(after)]
+        witness = subject.witness(asked, f"does row [{row.id}] keep [{p.id}]", [*enabled, claim, after])
+        if witness is not None:
+            told = row.id
+            where = "from " + (", ".join(s for _, s in witness.states) or "any state")
+            where += f", when   {witness}" if witness.assignments else ""
+            yield finding(
+                row.span, f"row [{row.id}] breaks [{p.id}]", "Strengthen the guard, correct the actions, or weaken the property.",
+                rows=(row.span, p.span), where=where,
+            )  # fmt: skip
 
 
 def _starts(machine: m.Machine) -> Iterator[dict[str, Expr]]:

@@ -9,16 +9,17 @@ from pathlib import Path
 from typing import Any
 
 from wirelaw.spec.language import model as m
-from wirelaw.spec.language.checks.solver import Solver, Undecided, Witness, cells, members, sort_of
-from wirelaw.spec.language.expressions import Expr
+from wirelaw.spec.language.checks.solver import Solver, Undecided, Witness
+from wirelaw.spec.language.expressions import Binary, Call, Expr, Field, Lit, Name, Unary, children
+from wirelaw.spec.language.grammar import make_folder
 
-FORMAT = 1  # raise it when the meaning of a question or of an answer changes
+FORMAT = 2  # raise it when the meaning of a question or of an answer changes
 
 
 class CachedSolver:
     """A solver that asks `inner` only what it has not been asked before.
 
-    Questions are known by a hash of their conditions with all types and the members of the enums they speak of, so each
+    Questions are known by a hash of their conditions with all types and of the members that enums and regions have, so each
     change of a row or of a declaration that matters makes a new question. `folder` None keeps nothing on disk.
     """
 
@@ -30,6 +31,7 @@ class CachedSolver:
         self.used: dict[str, Any] = {}
         self.asked = 0
         self._texts: dict[int, tuple[Expr, str]] = {}
+        self._declared: tuple[m.Machine, str] | None = None
 
     def _read(self) -> dict[str, Any]:
         if self.file is None:
@@ -41,14 +43,17 @@ class CachedSolver:
         return stored["answers"] if isinstance(stored, dict) and stored.get("format") == FORMAT else {}
 
     def save(self) -> None:
-        """Write the answers used in this run. A folder that cannot be written costs time, not correctness."""
-        if self.file is None or self.used == self.known:
+        """Write the answers used in this run. A folder that cannot be written costs time, not correctness.
+
+        What was undecided is asked again: a busy machine may have been the reason.
+        """
+        answers = {key: answer for key, answer in self.used.items() if not isinstance(answer, str)}
+        if self.file is None or answers == self.known:
             return
         try:
-            self.file.parent.mkdir(parents=True, exist_ok=True)
-            (self.file.parent / ".gitignore").write_text("*\n", "utf-8")
+            make_folder(self.file.parent)
             waiting = self.file.with_suffix(".new")
-            waiting.write_text(json.dumps({"format": FORMAT, "answers": self.used}), "utf-8")
+            waiting.write_text(json.dumps({"format": FORMAT, "answers": answers}), "utf-8")
             waiting.replace(self.file)
         except OSError:
             return
@@ -78,15 +83,38 @@ class CachedSolver:
 
     def key(self, conjuncts: Sequence[Expr], machine: m.Machine, shown: Sequence[Expr] | None) -> str:
         """A hash of the question."""
-        parts = [self.text(c, machine) for c in conjuncts]
-        parts += ["all"] if shown is None else ["shown", *(self.text(c, machine) for c in shown)]
+        parts = [self.declared(machine), *map(self.text, conjuncts)]
+        parts += ["all"] if shown is None else ["shown", *map(self.text, shown)]
         return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:32]
 
-    def text(self, e: Expr, machine: m.Machine) -> str:
-        """`e` with the types of all its parts and their members; remembered, since invariants and guards come again and again."""
+    def declared(self, machine: m.Machine) -> str:
+        """All members that values of enums, choices and regions can be."""
+        if self._declared is None or self._declared[0] is not machine:
+            regions = {name: [s.name for s in r.states] for name, r in machine.regions.items()}
+            self._declared = (machine, f"{machine.enums} {machine.choices} {regions} {sorted(machine.variables)}")
+        return self._declared[1]
+
+    def text(self, e: Expr) -> str:
+        """`e` with the types of all its parts; remembered, since invariants and guards come again and again."""
         held = self._texts.get(id(e))
-        if held is None or held[0] is not e:
-            enums = {str(c.type): members(c.type, machine) for c in cells([e]) if sort_of(c.type) == "enum"}
-            held = (e, f"{e!r} {sorted(enums.items())}")
-            self._texts[id(e)] = held
+        if held is None:  # `e` is held as well, so that nothing else gets its identity
+            parts = "".join(map(self.text, children(e)))
+            held = self._texts[id(e)] = (e, f"({_own(e)} {e.type.kind} {e.type.name}{parts})")
         return held[1]
+
+
+def _own(e: Expr) -> str:
+    """What an expression says beside its parts."""
+    match e:
+        case Lit(value=value):
+            return repr(value)
+        case Name(name=name, kind=kind):
+            return f"name {name} {kind}"
+        case Field(name=name):
+            return f"field {name}"
+        case Call(function=function, kind=kind):
+            return f"call {function} {kind}"
+        case Unary(op=op) | Binary(op=op):
+            return f"{len(children(e))} {op}"
+        case _:
+            return type(e).__name__

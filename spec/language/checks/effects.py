@@ -29,10 +29,14 @@ def put(e: Expr, after: Mapping[str, Expr]) -> Expr:
 
 
 def rename(e: Expr, binders: Mapping[str, str]) -> Expr:
-    """`e` with messages and arguments called by other names."""
+    """`e` with messages and arguments called by other names; `e` itself where they are the same names."""
+    return _rename(e, binders) if any(old != new for old, new in binders.items()) else e
+
+
+def _rename(e: Expr, binders: Mapping[str, str]) -> Expr:
     if isinstance(e, Name) and e.kind in ("binder", "arg") and e.name in binders:
         return Name(binders[e.name], e.kind, type=e.type, span=e.span)
-    return rebuild(e, lambda x: rename(x, binders))
+    return rebuild(e, lambda x: _rename(x, binders))
 
 
 def in_states(region: str, states: frozenset[str] | tuple[str, ...], machine: m.Machine) -> tuple[Expr, ...]:

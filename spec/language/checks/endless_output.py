@@ -1,4 +1,7 @@
-"""Forbids an output row that can fire for ever: each firing must end its own condition or use something up."""
+"""Forbids output rows that can fire for ever: each firing must end its own condition or use something up.
+
+The same holds of rounds of urgent and internal rows that lead from state to state and back.
+"""
 
 from __future__ import annotations
 
@@ -10,6 +13,9 @@ from wirelaw.spec.language.checks.subject import Subject, finding
 from wirelaw.spec.language.diagnostics import Diagnostic
 from wirelaw.spec.language.expressions import FALSE, TRUE, Binary, Call, Expr, Field, Lit, Name, conjoin, rebuild, walk
 from wirelaw.spec.language.types import BOOL, NUMBER, Type, flip
+
+LONGEST_ROUND = 4  # rows that may fire in turn; longer rounds are not looked for
+_Step = tuple[m.Row, Path]
 
 _GREATER = {">": False, ">=": False, "<": True, "<=": True}  # operator: whether the right side is the greater one
 
@@ -35,6 +41,66 @@ def check(subject: Subject) -> Iterator[Diagnostic]:
                         severity="warning" if asks else "error",
                     )  # fmt: skip
                     break
+    yield from _rounds(subject)
+
+
+def _rounds(subject: Subject) -> Iterator[Diagnostic]:
+    """One finding for each round of urgent and internal rows that leads back to where it began and can be gone again."""
+    steps = [
+        (row, path)
+        for row in subject.machine.emissions
+        if row.mode == "urgent" or (row.mode != "may" and row.event_kind == "auto")
+        for path in paths(row, subject.machine)
+        if row.states and path.target and subject.machine.states[path.target].region == row.region and path.target not in row.states
+    ]
+    for first in range(len(steps)):
+        for round_ in _closed([steps[first]], steps[first + 1 :]):
+            undecided = len(subject.undecided)
+            if not _stops(subject, round_) and len(subject.undecided) == undecided:
+                rows = [row for row, _ in round_]
+                asks = any(isinstance(n, Call) and n.kind == "ask" for r in rows for c in r.when for n in walk(c))
+                yield finding(
+                    rows[0].span, f"output rows {', '.join(f'[{r.id}]' for r in rows)} can fire in turn for ever",
+                    "Let one of them make an `if` or `when` of the round false, or count down a number that a condition bounds.",
+                    rows=[r.span for r in rows], severity="warning" if asks else "error",
+                )  # fmt: skip
+
+
+def _closed(begun: list[_Step], others: list[_Step]) -> Iterator[list[_Step]]:
+    """Every way to go on from `begun` until the states of its first row hold again; no row is taken twice."""
+    target = begun[-1][1].target
+    if target in begun[0][0].states:
+        yield begun
+        return
+    for step in others:
+        if target in step[0].states and all(step[0] is not row for row, _ in begun) and len(begun) < LONGEST_ROUND:
+            yield from _closed([*begun, step], others)
+
+
+def _stops(subject: Subject, round_: list[_Step]) -> bool:
+    """True when the rows cannot be taken one after the other and the first again, or some number gets smaller each time."""
+    machine = subject.machine
+
+    def at(place: int, e: Expr) -> Expr:
+        """A condition after the first `place` steps, as one on the state before them."""
+        for row, path in reversed(round_[:place]):
+            e = put(_later(e, row, path, machine), {n: _own(v, row) for n, v in _with_gates(row, path, machine).items()})
+        return e
+
+    taken: list[Expr] = []
+    for place, (row, path) in enumerate(round_):
+        conditions = [*enabling(row, machine), *path.given, *row.when, *demanded(row, machine), *_built(row, machine)]
+        taken += [at(place, _own(c, row)) for c in conditions]
+    first = round_[0][0]
+    again = [*enabling(first, machine), *first.when]
+    whole = [*taken, *(at(len(round_), c) for c in again)]
+    grows = [Binary(">=", at(len(round_), measure), measure, type=BOOL) for measure in _measures(again)]
+    return any(not _possible(subject, q, first) for q in (whole, *([*whole, g] for g in grows)))
+
+
+def _own(e: Expr, row: m.Row) -> Expr:
+    """`e` with the row's message called by a name that no other row has."""
+    return rename(e, {b: f"{b} of {row.id}" for b in row.binders})
 
 
 def _ends(subject: Subject, row: m.Row, path: Path) -> bool:

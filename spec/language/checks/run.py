@@ -16,12 +16,14 @@ from wirelaw.spec.language.checks import (
     misplaced_change,
     open_choice,
     overlap,
+    refused_reply,
     refused_urgent,
     stuck_hot_state,
     timer_without_row,
     unbound_field,
     uncited_must,
     unmet_event,
+    unpayable_debt,
     unreachable_state,
     unresolved_clause,
 )
@@ -50,7 +52,9 @@ CHECKS: tuple[Check, ...] = (
     incompleteness.check,
     dead_row.check,
     refused_urgent.check,
+    refused_reply.check,
     endless_output.check,
+    unpayable_debt.check,
 )
 
 
@@ -81,7 +85,7 @@ class CheckReport:
         parts = [f"{self.rows} rows", f"{self.states} states"]
         if self.coverage is not None:
             parts.append(self.coverage.summary)
-        unsettled = f" {len(self.undecided)} questions undecided." if self.undecided else ""
+        unsettled = f" {len(self.undecided)} question{'s' if len(self.undecided) > 1 else ''} undecided." if self.undecided else ""
         return f"{counted}. {', '.join(parts)}.{unsettled}"
 
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from importlib.util import find_spec
 from typing import Protocol
 
 from wirelaw.spec.language import model as m
@@ -41,19 +43,33 @@ class Solver(Protocol):
         """Whether all of `conjuncts` can hold at once. Only names in `shown` (default: all) appear in the witness; none: it is empty."""
 
 
+class LateSolver:
+    """z3, loaded when the first question comes: where all answers are known from before, nobody waits for it."""
+
+    name = "z3"
+
+    def satisfiable(self, conjuncts: Sequence[Expr], machine: m.Machine, shown: Sequence[Expr] | None = None) -> Witness | None:
+        """See `Solver.satisfiable`."""
+        return _z3().satisfiable(conjuncts, machine, shown)
+
+
+@functools.cache
+def _z3() -> Solver:
+    from wirelaw.spec.language.checks.solver_z3 import Z3Solver  # noqa: PLC0415
+
+    return Z3Solver()
+
+
 def make_solver(name: str | None = None) -> Solver:
     """The solver `z3` or `exhaustive`; by default z3 where it is installed. ImportError when z3 is asked for and not there."""
-    from wirelaw.spec.language.checks.solver_exhaustive import ExhaustiveSolver  # noqa: PLC0415 - z3 is optional
+    installed = find_spec("z3") is not None
+    if name == "exhaustive" or (name is None and not installed):
+        from wirelaw.spec.language.checks.solver_exhaustive import ExhaustiveSolver  # noqa: PLC0415 - it builds on this module
 
-    if name == "exhaustive":
         return ExhaustiveSolver()
-    try:
-        from wirelaw.spec.language.checks.solver_z3 import Z3Solver  # noqa: PLC0415
-    except ImportError:
-        if name is None:
-            return ExhaustiveSolver()
-        raise
-    return Z3Solver()
+    if not installed:
+        raise ImportError("z3")
+    return LateSolver()
 
 
 # --- cells: the parts of conditions that a solver gives values to -----------------------------------------------

@@ -13,9 +13,8 @@ from wirelaw.spec.language.checks.effects import as_claims, in_states, rename
 from wirelaw.spec.language.checks.solver import Solver, Undecided, Witness, cells
 from wirelaw.spec.language.clauses import Catalogues
 from wirelaw.spec.language.diagnostics import Diagnostic, Span
-from wirelaw.spec.language.expressions import Binary, Expr, Field, Lit, negate, rebuild, walk
+from wirelaw.spec.language.expressions import Binary, Expr, Field, Lit, negate, rebuild
 from wirelaw.spec.language.profile import Profile
-from wirelaw.spec.language.types import Type
 
 SHOWN_STATES = 4
 
@@ -79,7 +78,8 @@ class Subject:
     solver: Solver
     proved: list[Expr] = field(default_factory=list)
     undecided: list[str] = field(default_factory=list)
-    _cells: dict[int, tuple[Expr, frozenset[Expr]]] = field(default_factory=dict)  # of the invariants, asked for in each question
+    _cells: dict[int, tuple[Expr, frozenset[Expr]]] = field(default_factory=dict)  # of conditions, by identity
+    _declared: dict[int, tuple[Expr, Expr]] = field(default_factory=dict)
 
     def witness(self, conjuncts: Sequence[Expr], question: str, shown: Sequence[Expr] | None = None) -> Witness | None:
         """How `conjuncts` can hold under the proved invariants, or None. An undecided question is kept, and None."""
@@ -93,35 +93,37 @@ class Subject:
 
     def declared(self, e: Expr) -> Expr:
         """`e` with each field at its declared width: one field is one unknown, however it was compared."""
-        if not any(self._width(n) != n.type for n in walk(e)):
-            return e
-        if isinstance(e, Field):
-            return replace(e, type=self._width(e))
-        return rebuild(e, self.declared)
+        held = self._declared.get(id(e))
+        if held is None:
+            held = self._declared[id(e)] = (e, self._widened(e) if isinstance(e, Field) else rebuild(e, self.declared))
+        return held[1]
 
-    def _width(self, e: Expr) -> Type:
-        if isinstance(e, Field) and e.type.kind == "uint" and e.base.type.kind == "message":
-            return self.machine.messages[e.base.type.name].fields[e.name].type
-        return e.type
+    def _widened(self, e: Field) -> Expr:
+        if e.type.kind != "uint" or e.base.type.kind != "message":
+            return e
+        width = self.machine.messages[e.base.type.name].fields[e.name].type
+        return e if e.type == width else replace(e, type=width)
 
     def relevant(self, conjuncts: Sequence[Expr]) -> list[Expr]:
         """Proved invariants that speak, directly or by way of others, of what `conjuncts` speak of."""
-        known, waiting = set(cells(conjuncts)), list(self.proved)
+        known, waiting = {c for e in conjuncts for c in self.cells_of(e)}, list(self.proved)
         found: list[Expr] = []
         while True:
-            near = [e for e in waiting if known & self.cells_of(e)]
+            near: list[Expr] = []
+            far: list[Expr] = []
+            for e in waiting:
+                (far if known.isdisjoint(self.cells_of(e)) else near).append(e)
             if not near:
                 return found
             found += near
-            waiting = [e for e in waiting if e not in near]
-            known |= {c for e in near for c in self.cells_of(e)}
+            waiting = far
+            known.update(c for e in near for c in self.cells_of(e))
 
-    def cells_of(self, claim: Expr) -> frozenset[Expr]:
-        """The cells of an invariant; remembered by identity."""
-        held = self._cells.get(id(claim))
-        if held is None or held[0] is not claim:
-            held = (claim, frozenset(cells([claim])))
-            self._cells[id(claim)] = held
+    def cells_of(self, e: Expr) -> frozenset[Expr]:
+        """The cells of a condition; remembered by identity, which holding `e` keeps to itself."""
+        held = self._cells.get(id(e))
+        if held is None:
+            held = self._cells[id(e)] = (e, frozenset(cells([e])))
         return held[1]
 
     def assume(self, broken: set[str]) -> None:

@@ -1,0 +1,72 @@
+"""The arrows of docs/architecture.md: who may import whom, read from the sources."""
+
+from __future__ import annotations
+
+import ast
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
+
+# folder -> folders of the project it may import (itself always)
+ARROWS = {
+    "impl/wire": (),
+    "impl/runtime": (),
+    "impl/generated": ("impl/runtime",),
+    "impl/device": ("impl/runtime", "impl/wire"),
+    "impl/net": ("impl/device", "impl/generated", "impl/runtime", "impl/wire"),
+    "impl/apps": ("impl/device", "impl/generated", "impl/net", "impl/runtime", "impl/wire"),
+    "spec/language": ("impl/runtime",),
+    "oracle": ("spec/language", "impl/wire", "impl/runtime"),
+    "conformance": ("spec/language", "oracle", "impl", "tools/generate"),
+    "tools": ("spec", "impl", "oracle", "conformance"),
+}
+
+
+def imports(path: Path) -> Iterator[str]:
+    """Modules of the project that a file imports, as folder paths."""
+    for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+        names = [a.name for a in node.names] if isinstance(node, ast.Import) else []
+        if isinstance(node, ast.ImportFrom) and node.module:
+            assert not node.level, f"{path}: relative import"
+            names = [f"{node.module}.{a.name}" for a in node.names]
+        for name in names:
+            if name.startswith("wirelaw."):
+                yield "/".join(name.split(".")[1:])
+
+
+@pytest.mark.parametrize("folder", ARROWS)
+def test_imports_run_one_way(folder: str) -> None:
+    allowed = (folder, *ARROWS[folder])
+    wrong = [
+        f"{path.relative_to(ROOT)} imports {target}"
+        for path in sorted((ROOT / folder).rglob("*.py"))
+        for target in imports(path)
+        if not any(target == a or target.startswith(a + "/") for a in allowed)
+    ]
+    assert not wrong
+
+
+@pytest.mark.parametrize("folder", ["impl/net", "impl/wire", "impl/generated", "oracle", "impl/device"])
+def test_cores_read_no_clock(folder: str) -> None:
+    """Time is passed in; only those who wait for a device or drive the cores read it."""
+    drivers = {"impl/net/loop.py", "impl/net/lan.py", "impl/device/qtest.py", "impl/device/tap.py", "impl/device/virtio_net.py"}
+    wrong = [
+        name
+        for path in sorted((ROOT / folder).rglob("*.py"))
+        if (name := str(path.relative_to(ROOT))) not in drivers
+        and re.search(r"\btime\.(time|monotonic|perf_counter)(_ns)?\(|datetime\.now|\btime\.sleep\(", path.read_text("utf-8"))
+    ]
+    assert not wrong
+
+
+def test_every_top_folder_is_explained() -> None:
+    page = (ROOT / "docs" / "architecture.md").read_text("utf-8")
+    folders = [p.name for p in ROOT.iterdir() if p.is_dir() and (any(p.glob("*.py")) or (p / "tcp").is_dir())]
+    assert {"spec", "impl", "oracle", "conformance", "tools", "tests"} <= set(folders)
+    assert all(f"`{name}/`" in page for name in folders if name != "build"), folders
+    for name in re.findall(r"`((?:net|device|wire|generated|oracle|conformance)/[a-z_/]+\.py)`", page):
+        assert any((ROOT / top / name).is_file() for top in ("", "impl")), f"docs/architecture.md names {name}"

@@ -1,0 +1,62 @@
+"""`wirelaw check`: the law proved sound."""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+from dataclasses import asdict
+from pathlib import Path
+
+from wirelaw.spec.language.checks.run import run_checks
+from wirelaw.spec.language.clauses import load_catalogues
+from wirelaw.spec.language.grammar import CACHE, make_folder
+from wirelaw.spec.language.load import SPEC, load
+from wirelaw.tools.verbs.output import write_json
+from wirelaw.tools.verbs.teaching import add_json, add_verb
+
+
+def add_verbs(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    """Add `check`."""
+    check = add_verb(
+        verbs,
+        "check",
+        "prove a law sound: no two rows overlap, none is missing, every MUST is cited",
+        "Each finding names file, line and column, a case that shows it, and what to do about it. With no path, the law that\n"
+        "ships with Wirelaw is checked. Proofs are remembered, so that a second check takes a moment.",
+        [
+            ("check", "the law that ships"),
+            ("check my.law my.profile", "a law of your own"),
+            ("check --solver exhaustive --no-cache", "prove anew, without z3"),
+            ("check --json report.json", "findings for a program to read"),
+        ],
+        {0: "sound", 2: "a finding; or bad input, which one line explains"},
+    )
+    check.add_argument("law", nargs="*", type=Path, help="law files or folders")
+    check.add_argument("--clauses", type=Path, help="folder of .req clause catalogues (default: those that ship)")
+    check.add_argument("--solver", choices=("z3", "exhaustive"), help="default: z3 where it is installed")
+    check.add_argument("--no-cache", action="store_true", help=f"prove everything anew (default: remember proofs in {CACHE})")
+    add_json(check, "the report")
+    check.set_defaults(run=run_check)
+
+
+def run_check(options: argparse.Namespace) -> int:
+    """`wirelaw check`."""
+    if not options.no_cache:
+        with contextlib.suppress(OSError):  # a folder that cannot be written costs time, not correctness
+            make_folder()
+    law = load(options.law or None)
+    catalogues = load_catalogues(options.clauses or SPEC / "clauses")
+    report = run_checks(law, catalogues, options.solver, None if options.no_cache else CACHE)
+    for diagnostic in report.diagnostics:
+        print(diagnostic)
+    print(report.summary)
+    print(f"{report.questions} questions put to {report.solver}, {report.seconds:.1f} s")
+    write_json(
+        options.json,
+        {
+            "ok": report.ok, "diagnostics": [asdict(d) for d in report.diagnostics], "machines": report.machines, "rows": report.rows,
+            "states": report.states, "undecided": list(report.undecided), "solver": report.solver, "seconds": round(report.seconds, 3),
+            "summary": report.summary,
+        },
+    )  # fmt: skip
+    return 0 if report.ok else 2
