@@ -10,6 +10,7 @@ from dataclasses import replace
 from functools import lru_cache
 from random import Random
 
+from wirelaw.conformance.binding import MACHINE
 from wirelaw.conformance.inputs import Composer, Options
 from wirelaw.conformance.peer import Peer, PeerCrashError, ports
 from wirelaw.conformance.routes import Routes
@@ -18,8 +19,6 @@ from wirelaw.conformance.walk import PLAIN, Plan, Replayed, Walk, WalkResult
 from wirelaw.oracle.rows import CompiledLaw, compile_law
 from wirelaw.spec.language.load import SPEC, load
 from wirelaw.spec.language.model import Machine
-
-MACHINE = "tcp.connection"
 
 
 @lru_cache(maxsize=1)

@@ -10,6 +10,7 @@ from enum import StrEnum
 from pathlib import Path
 
 from wirelaw.conformance.bench import Bench, routes_of, run_traces, tcp_law
+from wirelaw.conformance.binding import MESSAGE, TROUBLE
 from wirelaw.conformance.deviations import expected
 from wirelaw.conformance.explore import Goals, explore
 from wirelaw.conformance.peer import Peer
@@ -28,6 +29,8 @@ PATIENCE = 25
 """How much more patience a repeated question has."""
 _SHRINK_ROUNDS = {True: 60, False: 12}
 _EXPLORING = 0.75
+_ASKED = 3
+"""How often a finding is asked for again."""
 
 
 class Standing(StrEnum):
@@ -46,7 +49,8 @@ class Standing(StrEnum):
 class Found:
     """One kind of finding of one peer. `trace` is its (shrunk) witness and `frames` the packets of a run of it.
 
-    `reason` is that of an expected deviation; `confirmed` tells that it showed again when asked again.
+    `reason` is that of an expected deviation; `confirmed` tells that it showed again when asked again. `clauses` are those of
+    the row it names, and `behind` those of the rows that the segment before it took: it may be theirs.
     """
 
     finding: Finding
@@ -55,6 +59,8 @@ class Found:
     times: int = 1
     confirmed: bool = False
     reason: str = ""
+    clauses: frozenset[str] = frozenset()
+    behind: frozenset[str] = frozenset()
 
     @property
     def standing(self) -> Standing:
@@ -65,10 +71,16 @@ class Found:
             return Standing.FAIL if self.confirmed else Standing.INCONCLUSIVE
         return Standing.WARN if self.finding.grade is Grade.WARN else Standing.INCONCLUSIVE
 
+    def weighs_on(self, clause: str) -> Standing | None:
+        """What it means for `clause`; None when it says nothing of it."""
+        if clause in self.clauses:
+            return self.standing
+        return Standing.INCONCLUSIVE if clause in self.behind and self.standing is Standing.FAIL else None
+
 
 @dataclass(slots=True)
 class PeerResults:
-    """What a campaign learnt of one peer. `rows` counts rows taken, `taken` by state; `budget` lists reasons of walks that ended undecided."""
+    """What a campaign learnt of one peer. `rows` counts rows taken, `taken` by state; `budget` what stayed undecided in single walks."""
 
     name: str
     version: str
@@ -97,7 +109,7 @@ class Results:
 
     def standing(self, clause: str, peer: PeerResults) -> Standing:
         """Where `peer` stands with `clause`: the worst of its findings, else pass when one of its rows was taken."""
-        standings = [f.standing for f in peer.found.values() if f.finding.clause == clause]
+        standings = [s for f in peer.found.values() if (s := f.weighs_on(clause)) is not None]
         if standings:
             return max(standings, key=list(Standing).index)
         if any(peer.rows[r] for r in self.clauses[clause]):
@@ -108,6 +120,11 @@ class Results:
         """Why none of the rows of `clause` was taken, where it was not for want of trying; empty otherwise."""
         whys = {unused(self.law, row, peer.rows) for row in self.clauses[clause]}
         return "" if "" in whys or any(peer.rows[r] for r in self.clauses[clause]) else "; ".join(sorted(whys))
+
+    @property
+    def undecided(self) -> list[tuple[PeerResults, str]]:
+        """Clauses of which it stayed undecided whether a peer keeps them."""
+        return [(p, c) for p in self.peers for c in self.clauses if self.standing(c, p) is Standing.INCONCLUSIVE]
 
     @property
     def failures(self) -> list[tuple[PeerResults, Found]]:
@@ -133,11 +150,22 @@ def judged_clauses(law: CompiledLaw, clause: str = "") -> dict[str, tuple[str, .
     """Each clause that a row visible on the wire cites, with those rows; narrowed to names that contain `clause`."""
     found: dict[str, list[str]] = {}
     for r in law.rows:
-        if r.row.role in ("gate", "output") or r.row.event == "seg":
+        if r.row.role in ("gate", "output") or r.row.event in (MESSAGE, TROUBLE):
             for name in r.row.clauses:
                 if clause in name and name not in UNSEEN:
                     found.setdefault(name, []).append(r.id)
     return {name: tuple(rows) for name, rows in found.items()}
+
+
+def filed_under(law: CompiledLaw, finding: Finding) -> frozenset[str]:
+    """The clauses a finding counts for: every one of the row, gate or debt's row that it names, as far as a wire can show it."""
+    cited = law.machine.row(finding.row).clauses if finding.row in {r.id for r in law.rows} else ()
+    return frozenset({finding.clause, *(c for c in cited if c not in UNSEEN)})
+
+
+def filed_behind(law: CompiledLaw, result: WalkResult) -> frozenset[str]:
+    """The clauses that a failure leaves undecided: those of the rows that the tester's segment before it took."""
+    return frozenset(c for row in result.behind for c in law.machine.row(row).clauses if c not in UNSEEN)
 
 
 def unused(law: CompiledLaw, name: str, taken: Mapping[str, int]) -> str:
@@ -195,8 +223,11 @@ class _PeerCampaign:
                 key = (f.clause, f.row, f"{state_of(f)} (known)" if reason else state_of(f))
                 known = r.found.get(key)
                 if known is None:
-                    r.found[key] = Found(f, result.trace, result.frames, reason=reason, confirmed=self.peer.is_virtual)
-                    continue
+                    known = r.found[key] = Found(f, result.trace, result.frames, reason=reason, confirmed=self.peer.is_virtual)
+                    known.times = 0
+                known.clauses |= filed_under(self.law, f)
+                if f.grade is Grade.FAIL:
+                    known.behind |= filed_behind(self.law, result)
                 known.times += 1
                 if len(result.trace.steps) < len(known.trace.steps):
                     known.finding, known.trace, known.frames = f, result.trace, result.frames
@@ -211,11 +242,19 @@ class _PeerCampaign:
             self.say(Progress(r.name, phase, r.walks, taken, self.judged, len(r.states), len(r.found), r.seconds))
 
     def ask_again(self, until: float) -> None:
-        """Each failure once more on a fresh connection, with more patience; then the shortest trace that still shows it."""
+        """Each finding some more times on fresh connections, with more patience; then the shortest trace that still shows it.
+
+        A warning that never shows again is none: asked again, the peer did what it should.
+        """
+        asked = [(k, f) for k, f in self.results.found.items() if f.finding.clause != "crash" and not f.confirmed]
+        again = run_traces(self.law, self.peer, [f.trace for _, f in asked for _ in range(_ASKED)], PATIENCE)
+        for n, (key, f) in enumerate(asked):
+            said = [g for r in again[n * _ASKED : (n + 1) * _ASKED] for g in r.verdict.findings]
+            f.confirmed = any(g.key == f.finding.key and g.grade is f.finding.grade for g in said)
+            if not f.confirmed and not f.reason and f.finding.grade is Grade.WARN:
+                del self.results.found[key]
+                self.results.budget[f"a warning that did not show again: [{f.finding.row}]"] += 1
         failures = [(k, f) for k, f in self.results.found.items() if f.finding.grade is Grade.FAIL and f.finding.clause != "crash"]
-        traces = [f.trace for _, f in failures]
-        for (_, f), again in zip(failures, run_traces(self.law, self.peer, traces, PATIENCE), strict=True):
-            f.confirmed = again.failure is not None and again.failure.key == f.finding.key
         for _, f in failures:
             if f.confirmed and not f.reason and time.monotonic() < until:
                 self._shrink(f)

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-from wirelaw.conformance.trace import Trace
+from wirelaw.conformance.trace import Call, Trace
 from wirelaw.oracle.verdict import Finding, Grade
 
 
@@ -21,7 +21,7 @@ class Deviation:
     `row` is the row or gate of the law that a finding must name, `clause` and `level` the requirement it departs from, `reason`
     says what is done and what the text has instead. A finding counts only where all that is given holds as well: `after`, a row
     that the walk took; `state`, the control state of the finding; `is_short`, that the walk gave the peer a receive buffer of a
-    few segments; `fails`, that it is a failure.
+    few segments; `called`, that the peer's user made one of these calls; `fails`, that it is a failure.
     """
 
     row: str
@@ -31,6 +31,7 @@ class Deviation:
     after: str = ""
     state: str = ""
     is_short: bool = False
+    called: tuple[str, ...] = ()
     fails: bool = False
 
     def __post_init__(self) -> None:
@@ -45,6 +46,7 @@ class Deviation:
             and self.state in ("", finding.configuration.partition(",")[0])
             and (not self.after or bool(rows.get(self.after)))
             and (not self.is_short or trace.buffer > 0)
+            and (not self.called or any(isinstance(s, Call) and s.name in self.called for s in trace.steps))
         )
 
 

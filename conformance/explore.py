@@ -13,7 +13,8 @@ from dataclasses import dataclass, field
 from random import Random
 
 from wirelaw.conformance.bench import make_walk
-from wirelaw.conformance.inputs import LONGEST_TEXT, MESSAGE, Options, value
+from wirelaw.conformance.binding import MESSAGE, OPEN, OPENING, TROUBLE, USER_CALLS
+from wirelaw.conformance.inputs import LONGEST_TEXT, Options, value
 from wirelaw.conformance.peer import Peer
 from wirelaw.conformance.routes import Hop, Routes
 from wirelaw.conformance.trace import Call, Send, Step, Wait
@@ -32,7 +33,6 @@ _PATIENT_US = 1_200_000
 _TEXTS = (1, 2, 10, 100, 536, 1000, LONGEST_TEXT)
 _WRITES = (1, 10, 100, 1460, 3000, 20_000)
 _WINDOWS = (0, 1, 10, 536, 2000, 65_535)
-_USER_CALLS = ("send", "receive", "close", "leave", "abort", "push")
 _BUFFERS = (0, 0, 2304, 2304, 4608, 16_384)
 _PATIENCE_WITH_GOAL = 8
 _PROBES_WHEN_CLOSED = 2
@@ -47,7 +47,7 @@ _AIMS = 100
 """Aims at a row that a campaign asks for until it counts no more than half."""
 _NOISE = {
     "row": 12, "lie": 14, "text": 14, "ack": 12, "partial": 5, "repeat": 2, "user": 16, "end": 2, "wait": 6, "due": 5, "damaged": 1,
-    "stray": 1, "transfer": 2, "duplicates": 2, "shut": 2, "hold": 2,
+    "stray": 1, "transfer": 2, "duplicates": 2, "shut": 2, "hold": 2, "error": 1,
 }  # fmt: skip
 """What is done when no goal is pursued, and how often."""
 _EXCHANGES = {
@@ -79,12 +79,12 @@ class Goals:
         self.rows = tuple(r for r in self.law.rows if self._is_met(r))
         self.durations = durations(self.law.machine)
         accepted = (r for r in self.law.machine.rows() if r.event == "send" and r.ending.kind != "refuse")
-        self.sending = frozenset(state for r in accepted for state in r.states if state in self.law.machine.groups["OPEN"])
+        self.sending = frozenset(state for r in accepted for state in r.states if state in self.law.machine.groups[OPEN])
 
     def _is_met(self, r: CompiledRow) -> bool:
         """Whether a walk can make a peer take `r`: by a segment, a call, or by letting time pass."""
         if r.row.role == "input":
-            return not r.row.otherwise and (r.row.event == MESSAGE or r.row.event_kind == "timer" or r.row.event in _USER_CALLS)
+            return not r.row.otherwise and (r.row.event in (MESSAGE, TROUBLE) or r.row.event_kind == "timer" or r.row.event in USER_CALLS)
         return r.row.role == "output" and r.level != "MAY"
 
     def weight(self, row: CompiledRow) -> float:
@@ -162,7 +162,7 @@ class Explorer:
     def next(self, walk: Walk) -> Step | None:
         """The next step; None when the walk has had its length or there is nothing left to see."""
         if not walk.steps:
-            return Call("open_passive" if walk.role == "server" else "open_active")
+            return Call(OPENING[walk.role])
         self.left -= 1
         c = walk.view()
         if c is None or walk.composer is None:
@@ -202,7 +202,7 @@ class Explorer:
             hop = routes.next_hop(state, row.states)
             return self._take_hop(walk, c, hop) if hop is not None else None
         self.goals.aimed[goal.id] += 1
-        calls = routes.calls_for(row, state) if routes.wishes(row) else ()
+        calls = tuple(n for n in routes.calls_for(row, state) if n in USER_CALLS) if routes.wishes(row) else ()
         if calls and not any(isinstance(s, Call) and s.name in calls for s in walk.steps):
             if routes.leads_away(calls, state) and row.role == "input" and self.random.random() < 0.7:
                 self._queue = ["close window", "write", "goal call"]  # text that has to wait keeps what is called for waiting too
@@ -226,6 +226,9 @@ class Explorer:
             return self._call((goal.row.event,)) if goal.row.event in walk.peer.calls else None
         if goal.row.role == "input" and goal.row.event == MESSAGE:
             return walk.composer.aimed(c, goal, walk.peer.now(), illegal=self.random.random() < _BUSY)
+        if goal.row.role == "input" and goal.row.event == TROUBLE:
+            self._queue = ["stray"]  # whether the peer is still there
+            return walk.composer.troubled(c, walk.peer.now(), goal)
         self._queue = ["stray"]
         return self._due(walk, c)
 
@@ -234,7 +237,7 @@ class Explorer:
             return walk.composer.aimed(c, hop.row, walk.peer.now())
         if str(walk.search.steps.control(c)) in self.goals.sending and self.random.random() < _BUSY:
             return self._noise(walk, c, "write")
-        calls = tuple(n for n in hop.calls if n in _USER_CALLS)  # a session is opened once
+        calls = tuple(n for n in hop.calls if n in USER_CALLS)  # a session is opened once
         return self._call(calls) if calls else None
 
     def _call(self, names: tuple[str, ...]) -> Call:
@@ -263,6 +266,8 @@ class Explorer:
                 return Wait(random.choice(_SHORT_WAITS * 4 + _LONG_WAITS))
             case "due":
                 return self._due(walk, c)
+            case "error" if walk.composer is not None:
+                return walk.composer.troubled(c, walk.peer.now()) or self._user()
             case _:
                 return self._segment(walk, c, kind) or self._user()
 

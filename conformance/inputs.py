@@ -1,6 +1,7 @@
 """Segments made from the guards of rows.
 
-Nothing here knows TCP's rules: a guard's tree is *steered* until it holds (or until one conjunct of it does not), each
+No rule of TCP stands here, only how an honest segment looks (`neutral`, `_finish`) and which variables hold its numbers
+(`binding.py`). What rows ask is not known: a guard's tree is *steered* until it holds (or until one conjunct of it does not), each
 comparison to a value at its boundary; the table itself, run on the judge's configuration, then tells which rows such a
 segment takes.
 """
@@ -11,8 +12,9 @@ from dataclasses import dataclass
 from random import Random
 from typing import Any, NamedTuple
 
+from wirelaw.conformance.binding import ACK_BASES, MESSAGE, OPEN, SEQ_BASES, SYNCED, TROUBLE
 from wirelaw.conformance.peer import octets
-from wirelaw.conformance.trace import FLAGS, Relative, Send
+from wirelaw.conformance.trace import FLAGS, Relative, Send, Trouble
 from wirelaw.impl.wire.tcp import Segment
 from wirelaw.oracle.configuration import Configuration
 from wirelaw.oracle.rows import CompiledLaw, CompiledRow, attribute
@@ -22,13 +24,14 @@ from wirelaw.oracle.wording import context
 from wirelaw.spec.language.evaluate import Context, evaluate
 from wirelaw.spec.language.expressions import Binary, Call, Expr, Field, Lit, Unary, Window, text
 
-MESSAGE = "seg"
 LONGEST_TEXT = 1400
+ERRORS = ((3, 0), (3, 1), (3, 2), (3, 3), (3, 5), (11, 0), (12, 0))
+"""Types and codes of ICMP errors, some of each sort that the law tells apart."""
+FAR_OFF = 100_000
 _FAR = 1 << 30
 _TRIES = 16
 _OLD_ACK = 0.2
 """How often a segment acknowledges nothing new: then its effects, and a reset that quotes it, are its own."""
-_SEQ_BASES, _ACK_BASES = ("rcv_nxt", "rcv_edge"), ("snd_nxt", "snd_una", "snd_edge")
 _LIMITS = {"len": LONGEST_TEXT, "wnd": 65_535, "mss": 65_535, "wscale": 255, "up": 65_535}
 _NEGATED = {"==": "!=", "!=": "==", "<": ">=", ">=": "<", ">": "<=", "<=": ">"}
 
@@ -91,7 +94,7 @@ class Composer:
         self.random = random
         self.isn = isn
         self.options = options
-        self.synced = law.machine.groups["SYNCED"]
+        self.synced = law.machine.groups[SYNCED]
         self._guards = _guards_of(law)
 
     # --- what may come -------------------------------------------------------------------------------------------
@@ -102,9 +105,13 @@ class Composer:
 
     def taken(self, c: Configuration, draft: Draft, now: int) -> frozenset[str]:
         """The rows that `draft` may take in `c`, by running the table on a copy."""
+        return self.took(c, MESSAGE, draft, now)
+
+    def took(self, c: Configuration, kind: str, message: object, now: int) -> frozenset[str]:
+        """The rows that a `message` of that kind may take in `c`."""
         before = c.trail
         try:
-            after = merge(self.steps.consume(c.copy(), Event(MESSAGE, draft, now, 0, 0), ANY_ACT))
+            after = merge(self.steps.consume(c.copy(), Event(kind, message, now, 0, 0), ANY_ACT))
         except LawGapError:
             return frozenset()
         found: set[str] = set()
@@ -114,6 +121,26 @@ class Composer:
                 trail, row, *_ = trail
                 found.add(self.law.rows[row].id)
         return frozenset(found)
+
+    def troubled(self, c: Configuration, now: int, row: CompiledRow | None = None) -> Trouble | None:
+        """An ICMP error about a segment of the peer's in flight, one that takes `row` if that is given; None when there is none.
+
+        Whether an error about another number counts is the peer's affair (RFC 5927), so those come where none does anything.
+        """
+        first, after = int(value(c, "snd_una")), int(value(c, "snd_nxt"))
+        if after <= first:
+            return None
+        kinds = [k for k in ERRORS if row is None or row.id in self.took(c, TROUBLE, Trouble(*k, Relative()), now)]
+        if not kinds:
+            return None
+        is_harmless = self.steps.control(c) in self.law.machine.groups[OPEN]
+        number = self.random.choice((first, after - 1, after + FAR_OFF, first - FAR_OFF) if is_harmless else (first,))
+        kind, code = self.random.choice(kinds)
+        return Trouble(kind, code, _relative(number, c, ACK_BASES), f"[{row.id}]" if row is not None else "")
+
+    def absolute(self, r: Relative, c: Configuration) -> int:
+        """The number that `r` means in `c`."""
+        return self._absolute(r, c)
 
     def neutral(self, c: Configuration) -> Draft:
         """The segment a peer sends that has nothing to say: an acknowledgment of everything."""
@@ -233,8 +260,8 @@ class Composer:
     def send(self, d: Draft, c: Configuration, aim: str = "") -> Send:
         """`d` in relative terms."""
         known = self.steps.control(c) in self.synced
-        seq = _relative(d.seq, c, _SEQ_BASES) if known else Relative("isn", d.seq - self.isn)
-        ack = _relative(d.ack, c, _ACK_BASES) if d.ackf else Relative()
+        seq = _relative(d.seq, c, SEQ_BASES) if known else Relative("isn", d.seq - self.isn)
+        ack = _relative(d.ack, c, ACK_BASES) if d.ackf else Relative()
         flags = tuple(f for f in FLAGS if getattr(d, f))
         tsval = tsecr = None
         if d.tson:

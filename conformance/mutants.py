@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from types import ModuleType
 
+from wirelaw.conformance.binding import OTHER_STATES
 from wirelaw.impl.net import tcp as stack
 from wirelaw.spec.language import model as m
 from wirelaw.spec.language.expressions import FALSE, Binary, Expr, Lit, Name, Unary, Window, rebuild, text, walk
@@ -20,7 +21,6 @@ LATE_US = 25 * 3600 * 1_000_000
 EARLY_US = 1_000
 _CLASS = "TcpConnection"
 _NEIGHBOUR = {"<": "<=", "<=": "<", ">": ">=", ">=": ">"}
-_OTHER_STATES = ("CLOSED", "ESTABLISHED", "TIME_WAIT")
 _serial = itertools.count()
 
 
@@ -102,7 +102,7 @@ def _said(s: Statement) -> str:
 def _targets(row: m.Row) -> Iterator[tuple[str, str, m.Row]]:
     target = row.ending.target
     if row.ending.kind == "become" and isinstance(target, dict):
-        other = next(s for s in _OTHER_STATES if s not in target.values())
+        other = next(s for s in OTHER_STATES if s not in target.values())
         yield "target", f"goes to {other}", replace(row, ending=replace(row.ending, target=dict.fromkeys(target, other)))
 
 

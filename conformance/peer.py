@@ -6,6 +6,7 @@ deviations that are expected of it, each with its reason.
 
 from __future__ import annotations
 
+import struct
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -13,7 +14,8 @@ from types import TracebackType
 from typing import ClassVar, Self
 
 from wirelaw.conformance.deviations import Deviation
-from wirelaw.impl.wire.ipv4 import DONT_FRAGMENT, TCP, write_header
+from wirelaw.impl.wire.icmp import QUOTED_TRANSPORT, build_icmp
+from wirelaw.impl.wire.ipv4 import DONT_FRAGMENT, ICMP, TCP, write_header
 from wirelaw.impl.wire.tcp import CHECKSUM_OFFSET, Segment, build_segment
 from wirelaw.oracle.verdict import Environment
 
@@ -66,6 +68,19 @@ def build_frame(ends: Ends, segment: Segment, sum_ok: bool = True) -> bytes:
     if not sum_ok:
         buffer[_IPV4 + CHECKSUM_OFFSET] ^= 0x55
     return bytes(buffer[: _IPV4 + length])
+
+
+def build_error(ends: Ends, kind: int, code: int, seq: int) -> bytes:
+    """An ICMP error from the tester's end, as an Ethernet frame; it quotes the peer's segment that began at `seq`."""
+    quoted = bytearray(20 + QUOTED_TRANSPORT)
+    write_header(quoted, 0, 40, 0, DONT_FRAGMENT, 64, TCP, ends.peer.address, ends.tester.address)
+    quoted[20:] = struct.pack("!HHI", ends.peer.port, ends.tester.port, seq & MASK)
+    message = build_icmp(kind, code, 0, 0, bytes(quoted))
+    buffer = bytearray(_IPV4 + len(message))
+    write_header(buffer, _ETHERNET, 20 + len(message), 0, DONT_FRAGMENT, 64, ICMP, ends.tester.address, ends.peer.address)
+    buffer[:_ETHERNET] = ends.peer.mac + ends.tester.mac + b"\x08\x00"
+    buffer[_IPV4:] = message
+    return bytes(buffer)
 
 
 def ports(frame: bytes) -> tuple[int, int] | None:

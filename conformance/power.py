@@ -22,7 +22,8 @@ from dataclasses import dataclass
 from itertools import islice
 from random import Random
 
-from wirelaw.conformance.bench import MACHINE, Bench, routes_of, run_traces, tcp_law
+from wirelaw.conformance.bench import Bench, routes_of, run_traces, tcp_law
+from wirelaw.conformance.binding import MACHINE
 from wirelaw.conformance.explore import Goals, explore
 from wirelaw.conformance.mutants import mutants, running
 from wirelaw.conformance.peers.wirelaw import WirelawPeer

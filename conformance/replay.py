@@ -6,14 +6,18 @@ from dataclasses import dataclass
 
 from wirelaw.conformance.bench import run_traces, tcp_law
 from wirelaw.conformance.peer import Peer
-from wirelaw.conformance.trace import Trace
+from wirelaw.conformance.trace import Relative, Trace
 from wirelaw.conformance.walk import WalkResult
+from wirelaw.impl.runtime.errors import UserError
 from wirelaw.impl.wire.tcp import parse_segment
+from wirelaw.oracle.adapters.ip import locate
+from wirelaw.oracle.capture import LinkType, Packet
+from wirelaw.oracle.capture.packet import ip_offset
 from wirelaw.oracle.explanation import render
 from wirelaw.oracle.rows import CompiledLaw
 from wirelaw.oracle.verdict import Grade
 
-_IPV4, _FLAGS = 34, (("syn", "S"), ("fin", "F"), ("rst", "R"), ("psh", "P"), ("ackf", "."))
+_FLAGS = (("syn", "S"), ("fin", "F"), ("rst", "R"), ("psh", "P"), ("ackf", "."))
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +41,12 @@ def packets(result: WalkResult) -> list[str]:
     first: dict[int, int] = {}
     ours = None
     for number, (at, frame) in enumerate(result.frames, 1):
-        s = parse_segment(memoryview(frame)[_IPV4:], b"", b"", False)
+        packet = Packet(number, at, frame, LinkType.ETHERNET, len(frame))
+        start = ip_offset(packet)
+        located = locate(packet, start) if start >= 0 else "not IP"  # without the padding of short frames
+        if isinstance(located, str):
+            continue
+        s = parse_segment(memoryview(frame)[located.at : located.at + located.size], b"", b"", False)
         if s is None:
             continue
         ours = (s.dst_port if result.trace.role == "server" else s.src_port) if ours is None else ours
@@ -53,8 +62,24 @@ def packets(result: WalkResult) -> list[str]:
 
 
 def replay(trace: Trace, peer: Peer, law: CompiledLaw | None = None, patience: int = 1) -> Replay:
-    """Play `trace` against `peer`, started; `patience` multiplies the time that silence gets before it counts."""
-    result = run_traces(law or tcp_law(), peer, [trace], patience)[0]
+    """Play `trace` against `peer`, started; `patience` multiplies the time that silence gets before it counts.
+
+    UserError where a number of the trace is relative to what the law does not know.
+    """
+    law = law or tcp_law()
+    _check_names(trace, law)
+    result = run_traces(law, peer, [trace], patience)[0]
     failure = result.failure
     shows = failure is not None and (trace.fails is None or failure.key == trace.fails)
     return Replay(result, shows)
+
+
+def _check_names(trace: Trace, law: CompiledLaw) -> None:
+    known = {v.name for v in law.machine.variables.values() if v.kind in ("var", "ghost") and v.type.kind == "seq"} | {"isn", ""}
+    for number, step in enumerate(trace.steps, 1):
+        numbers = (getattr(step, name, None) for name in ("seq", "ack", "tsval", "tsecr"))
+        for n in numbers:
+            if isinstance(n, Relative) and n.base not in known:
+                raise UserError(
+                    f"step {number}, `{step}`: {n.base!r} is no sequence number of the law; one is {', '.join(sorted(known - {''}))}"
+                )

@@ -14,6 +14,7 @@ from rich.table import Table
 from rich.text import Text
 from wirelaw.conformance.campaign import Found, PeerResults, Results, Standing, save_witness, state_of
 from wirelaw.conformance.unseen import UNSEEN
+from wirelaw.oracle.explanation import as_data as finding_data
 from wirelaw.oracle.explanation import render
 from wirelaw.spec.language.clauses import load_catalogues
 from wirelaw.spec.language.load import SPEC
@@ -38,6 +39,12 @@ table{{border-collapse:collapse}}td,th{{padding:.15rem .7rem;text-align:left;bor
 def clause_texts() -> Mapping[str, str]:
     """The sentence of each clause of the catalogues, by its full name."""
     return {c.name: c.text for c in load_catalogues(SPEC / "clauses")}
+
+
+@lru_cache(maxsize=1)
+def clause_levels() -> Mapping[str, str]:
+    """The level of each clause of the catalogues, by its full name."""
+    return {c.name: str(c.level) for c in load_catalogues(SPEC / "clauses")}
 
 
 def _summary(results: Results) -> str:
@@ -111,9 +118,9 @@ def _by_row(taken: Mapping[tuple[str, str], int]) -> dict[str, dict[str, int]]:
 
 def _finding_data(f: Found) -> dict[str, Any]:
     return {
-        "standing": str(f.standing), "clause": f.finding.clause, "row": f.finding.row, "level": f.finding.level,
+        "standing": str(f.standing),
         "state": state_of(f.finding), "times": f.times, "confirmed": f.confirmed, "reason": f.reason,
-        "observed": f.finding.observed, "trace": str(f.trace),
+        **finding_data(f.finding, clause_levels()), "trace": str(f.trace),
     }  # fmt: skip
 
 

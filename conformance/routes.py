@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import deque
 from dataclasses import dataclass
 
-from wirelaw.conformance.inputs import MESSAGE
+from wirelaw.conformance.binding import MESSAGE
 from wirelaw.oracle.rows import CompiledLaw, CompiledRow
 from wirelaw.spec.language import model as m
 from wirelaw.spec.language.expressions import Expr, Unary, names

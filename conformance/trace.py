@@ -12,11 +12,13 @@ peer, so the same text drives another incarnation, another peer, or a shortened 
     call open_passive                 a call of the peer's user, by its name in the law; `call send 100`
     wait 300000                       microseconds
     send SYN seq=isn wnd=65535 mss=1460 wscale=7 sack tsval=1000
+    error 3 1 seq=snd_una             an ICMP error, type and code, that quotes a segment of the peer
     send ACK seq=rcv_nxt+3 ack=snd_nxt wnd=500 len=10     # [seq.ok] s.seq in rcv_nxt ..+ rwnd
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -27,6 +29,7 @@ HEADER = "wirelaw trace 1"
 _SHOWN = {"ackf": "ACK"}
 _RELATIVE = ("seq", "ack", "tsval", "tsecr")
 _NUMBERS = ("wnd", "up", "len", "mss", "wscale")
+_EXAMPLES = {"peer": "linux", "role": "server", "buffer": "4608", "isn": "1000", "fails": "rfc9293:3.4/ack g.ack"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,10 +47,19 @@ class Relative:
     @classmethod
     def parse(cls, text: str) -> Relative:
         """The number that `text` shows; ValueError when it shows none."""
-        at = next((i for i, c in enumerate(text) if i and c in "+-"), len(text))
-        if text[:1].isalpha():
-            return cls(text[:at], int(text[at:] or 0))
-        return cls("", int(text))
+        at = next((i for i, c in enumerate(text) if i and c in "+-"), len(text)) if text[:1].isalpha() else 0
+        try:
+            return cls(text[:at], int(text[at:] or (0 if at else "")))
+        except ValueError:
+            raise ValueError(f"{text!r} is no number; write one such as 7, rcv_nxt or rcv_nxt+3") from None
+
+
+def _number(text: str, what: str) -> int:
+    """The integer that `text` shows; ValueError, in words, when it shows none."""
+    try:
+        return int(text)
+    except ValueError:
+        raise ValueError(f"{what} is {text!r}, which is no number; write it in digits") from None
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,7 +111,20 @@ class Send:
         return " ".join(parts) + (f"    # {self.aim}" if self.aim else "")
 
 
-Step = Call | Wait | Send
+@dataclass(frozen=True, slots=True)
+class Trouble:
+    """An ICMP error to the peer, about a segment of its own that began at `seq`. The message of the law of that name."""
+
+    type: int
+    code: int
+    seq: Relative
+    aim: str = ""
+
+    def __str__(self) -> str:
+        return f"error {self.type} {self.code} seq={self.seq}" + (f"    # {self.aim}" if self.aim else "")
+
+
+Step = Call | Wait | Send | Trouble
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,11 +156,13 @@ def _parse_send(words: list[str], aim: str) -> Send:
         if equals and name in _RELATIVE:
             relatives[name] = Relative.parse(value)
         elif equals and name in _NUMBERS:
-            numbers[name] = int(value)
+            numbers[name] = _number(value, name)
         elif word == "ACK" or (word.lower() in FLAGS and word.isupper()):
             flags.append("ackf" if word == "ACK" else word.lower())
         elif word not in ("sack", "badsum"):
-            raise ValueError(f"unknown word {word!r}")
+            raise ValueError(f"unknown word {word!r} in a segment; write flags such as SYN or ACK, or fields such as seq=7")
+    if "seq" not in relatives:
+        raise ValueError("the segment has no sequence number; add one, such as seq=rcv_nxt")
     return Send(
         tuple(flags), relatives["seq"], relatives.get("ack", Relative()), numbers.get("wnd", 0), numbers.get("up", 0),
         numbers.get("len", 0), numbers.get("mss"), numbers.get("wscale"), "sack" in words, relatives.get("tsval"),
@@ -148,12 +175,14 @@ def _parse_step(words: list[str], remark: str) -> Step:
         case ["call", name]:
             return Call(name)
         case ["call", name, n]:
-            return Call(name, int(n))
+            return Call(name, _number(n, "the count of octets"))
         case ["wait", us]:
-            return Wait(int(us))
+            return Wait(_number(us, "the time to wait (microseconds)"))
         case ["send", *rest]:
             return _parse_send(rest, remark)
-    raise ValueError(f"unknown step {' '.join(words)!r}")
+        case ["error", kind, code, seq] if seq.startswith("seq="):
+            return Trouble(_number(kind, "the type"), _number(code, "the code"), Relative.parse(seq[4:]), remark)
+    raise ValueError(f"unknown step {' '.join(words)!r}; a step is `call NAME`, `wait MICROSECONDS` or `send FLAGS seq=NUMBER`")
 
 
 def parse_trace(text: str, name: str = "trace") -> Trace:
@@ -174,21 +203,30 @@ def parse_trace(text: str, name: str = "trace") -> Trace:
                 facts[words[0]] = words[1:]
             else:
                 steps.append(_parse_step(words, remark))
-        except (ValueError, KeyError) as error:
-            raise UserError(f"{name}, line {number}: {error}; see the format in conformance/trace.py") from None
+        except ValueError as error:
+            raise UserError(f"{name}, line {number}: {error}") from None
     try:
-        fails = facts.get("fails")
-        return Trace(
-            facts["peer"][0], facts["role"][0], int(facts.get("buffer", ["0"])[0]), int(facts.get("isn", ["0"])[0]), tuple(steps),
-            (fails[0], fails[1]) if fails else None, tuple(remarks),
-        )  # fmt: skip
-    except (KeyError, IndexError, ValueError) as error:
-        raise UserError(f"{name}: its head is incomplete ({error}); it needs 'peer' and 'role'") from None
+        peer, role = _fact(facts, "peer"), _fact(facts, "role")
+        buffer, isn = (_number(_fact(facts, n, "0"), n) for n in ("buffer", "isn"))
+        fails = (_fact(facts, "fails"), facts["fails"][1] if len(facts["fails"]) > 1 else "") if "fails" in facts else None
+    except ValueError as error:
+        raise UserError(f"{name}: its head is incomplete: {error}") from None
+    return Trace(peer, role, buffer, isn, tuple(steps), fails, tuple(remarks))
+
+
+def _fact(facts: Mapping[str, list[str]], name: str, default: str = "") -> str:
+    """The word behind `name` in the head of a trace."""
+    said = facts.get(name, [default])
+    if not said or not said[0]:
+        raise ValueError(f"it does not say {name!r}; add a line such as `{name} {_EXAMPLES[name]}`")
+    return said[0]
 
 
 def load_trace(path: Path) -> Trace:
     """The trace in the file `path`. Raises UserError where it cannot be read."""
     try:
-        return parse_trace(path.read_text(), str(path))
-    except (OSError, UnicodeDecodeError) as error:
-        raise UserError(f"{path} cannot be read ({error})") from None
+        return parse_trace(path.read_text("utf-8"), str(path))
+    except OSError as error:
+        raise UserError(f"{path} cannot be read: {error.strerror}; give the path of a trace") from None
+    except UnicodeDecodeError:
+        raise UserError(f"{path} cannot be read: it is no text; give a .trace file, as `wirelaw conform` writes them") from None

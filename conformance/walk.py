@@ -12,10 +12,11 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import Protocol
 
-from wirelaw.conformance.inputs import MESSAGE, Composer, Options
-from wirelaw.conformance.peer import MASK, Peer, PeerCrashError, build_frame
+from wirelaw.conformance.binding import BEFORE, CLOSED, MESSAGE, OPENING, TROUBLE
+from wirelaw.conformance.inputs import Composer, Draft, Options
+from wirelaw.conformance.peer import MASK, Peer, PeerCrashError, build_error, build_frame
 from wirelaw.conformance.routes import Routes
-from wirelaw.conformance.trace import Call, Step, Trace, Wait
+from wirelaw.conformance.trace import Call, Step, Trace, Trouble, Wait
 from wirelaw.impl.wire.tcp import Segment
 from wirelaw.oracle.adapters.tcp import Connection, Demultiplexer, Direction
 from wirelaw.oracle.capture import LinkType, Packet
@@ -33,7 +34,6 @@ REST_US = 1_300_000
 """How long the end of a walk waits for what is still owed within that time."""
 SILENCE_US = 100_000_000
 """How long a peer may leave undone what its user has asked for while it sends nothing at all: no timer of TCP runs longer unseen."""
-_OPENING = {"server": "LISTEN", "client": "CLOSED"}
 
 
 class Plan(Protocol):
@@ -115,7 +115,11 @@ class _BenchSearch(Search):
 
 @dataclass(frozen=True, slots=True)
 class WalkResult:
-    """What came of a walk. `frames` are the packets of both directions, numbered from 1 in findings."""
+    """What came of a walk. `frames` are the packets of both directions, numbered from 1 in findings.
+
+    `behind` are rows that the tester's last segment before a failure took, of those that do something or end its way: the
+    failure may be theirs, whatever row it looks most like.
+    """
 
     trace: Trace
     verdict: Verdict
@@ -123,6 +127,7 @@ class WalkResult:
     frames: tuple[tuple[int, bytes], ...]
     state: str
     number: int = 0
+    behind: frozenset[str] = frozenset()
 
     @property
     def failure(self) -> Finding | None:
@@ -156,6 +161,7 @@ class Walk:
         self._heard = 0
         self._wished: dict[str, tuple[CompiledRow, int]] = {}
         self._visited: set[str] = set()
+        self._latest: tuple[Configuration, str, Draft | Trouble] | None = None
 
     @property
     def key(self) -> tuple[int, int]:
@@ -196,8 +202,8 @@ class Walk:
         except BudgetError:
             return None
         done = [c for c in reached if c.next == search.end] or reached
-        opening = _OPENING[self.role] if not self.frames else ""
-        return min(done, key=lambda c: (steps.control(c) != opening if opening else steps.control(c) == "CLOSED", c.cost), default=None)
+        opening = BEFORE[self.role] if not self.frames else ""
+        return min(done, key=lambda c: (steps.control(c) != opening if opening else steps.control(c) == CLOSED, c.cost), default=None)
 
     def state(self) -> str:
         """The control state of the view."""
@@ -220,7 +226,7 @@ class Walk:
                 self.drain()
                 self.judge.advance(self.peer.now())
                 self._note_wish(name)
-                if self.session.listening and name != "open_passive":
+                if self.session.listening and name not in OPENING.values():
                     self.search.steps.called.add("abort")  # a connection nobody has accepted goes with its listener
                 self.session.call(name, n)
                 self._posit(name)
@@ -233,19 +239,37 @@ class Walk:
                 self._listen_again()
                 self._hear_silence()
                 return
+            case Trouble():
+                self._report_trouble(step)
             case _:
                 self.drain()  # what the peer sent before is seen before
                 c = self.view()
                 if c is None or self.composer is None:
                     return
                 draft = self.composer.draft(step, c)
+                self._latest = c, MESSAGE, self.composer.draft(step, c)  # building the frame wraps its numbers
                 frame = build_frame(self.session.ends, draft, step.sum_ok)
-                self.receive(self.peer.now(), frame)
-                self.peer.transmit(frame)
+                self.drain()  # whatever it sent while that was made came first, too
+                now = self.peer.now()
+                try:
+                    self.peer.transmit(frame)
+                finally:
+                    self.receive(now, frame)
                 self.session.accept()
         yield from self._settle(PAUSE_US * min(self.patience, 4), False)
         self._posit_arrival()
         self._listen_again()
+
+    def _report_trouble(self, step: Trouble) -> None:
+        self.drain()
+        c = self.view()
+        if c is None or self.composer is None:
+            return
+        self._latest = c, TROUBLE, step
+        now = self.peer.now()
+        self.frames.append((now, build_error(self.session.ends, step.type, step.code, self.composer.absolute(step.seq, c))))
+        self.judge.input(TROUBLE, step, now, len(self.frames))
+        self.peer.transmit(self.frames[-1][1])
 
     def _note_wish(self, call: str) -> None:
         """Remember what the peer must send now that its user calls `call`, where every configuration agrees that it can."""
@@ -310,9 +334,9 @@ class Walk:
                 for name, since in c.timers.items():
                     if self.law.windows[name][0] <= now - since:
                         frontier += steps.expire(c, name, now, len(self.frames))
-            if any(steps.control(c) == "CLOSED" for c in frontier):
-                self._posit("open_passive")
-                self.judge.frontier = merge([c for c in self.judge.frontier if steps.control(c) != "CLOSED"] or frontier)
+            if any(steps.control(c) == CLOSED for c in frontier):
+                self._posit(OPENING["server"])
+                self.judge.frontier = merge([c for c in self.judge.frontier if steps.control(c) != CLOSED] or frontier)
 
     def _settle(self, limit: int, at_end: bool) -> Iterator[int]:
         """Wait until nothing is left to be done, at most `limit`; at the end, debts due later than that do not count."""
@@ -355,7 +379,13 @@ class Walk:
         rows = Counter({row: n for row, n in verdict.coverage.items() if n}) + self.search.gates
         fails = next((f.key for f in verdict.findings if f.grade is Grade.FAIL), None)
         trace = Trace(self.peer.name, self.role, self.buffer, self.isn, tuple(self.steps), fails)
-        return WalkResult(trace, verdict, rows, tuple(self.frames), state, self.number)
+        return WalkResult(trace, verdict, rows, tuple(self.frames), state, self.number, self._behind() if fails else frozenset())
+
+    def _behind(self) -> frozenset[str]:
+        if self._latest is None or self.composer is None:
+            return frozenset()
+        taken = (self.law.machine.row(name) for name in self.composer.took(*self._latest, self.peer.now()))
+        return frozenset(r.id for r in taken if r.actions or r.ending.kind != "next")
 
 
 PLAIN = Options(mss=1460, wscale=None, sack=False, timestamps=False, window=65_535)

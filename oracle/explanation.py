@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
+from typing import Any
 
 from wirelaw.oracle.configuration import Configuration
 from wirelaw.oracle.rows import CompiledLaw, CompiledRow, attribute
@@ -48,9 +49,10 @@ def remarks(law: CompiledLaw, c: Configuration) -> list[Finding]:
     while at is not None:
         at, (grade, index, number, time, note) = at
         row = law.rows[index] if index >= 0 else None
-        clause = row.row.clauses[0] if row is not None and row.row.clauses else ""
-        level = row.level if row is not None else "MAY"
-        found.append(Finding(_GRADES.get(grade, Grade.NOTE), clause, level, row.id if row is not None else "", number, time, note))
+        if row is None:
+            found.append(Finding(Grade.NOTE, "", "MAY", "", number, time, note))
+            continue
+        found.append(Finding(_GRADES.get(grade, Grade.NOTE), row.clause(), row.level, row.id, number, time, note, clauses=row.cited))
     return found[::-1]
 
 
@@ -81,6 +83,7 @@ def of_output(search: Search, frontier: list[Configuration], event: Event, grade
     return Finding(
         grade, best.miss.clause if best else "", best.miss.level if best else "MUST", best.miss.gate or row.id if best and row else "",
         event.number, event.time, observed, tuple(x.miss for x in chosen[:NEAREST]), state_text(law, c, used), possible, QUESTION,
+        best.miss.clauses if best else (),
     )  # fmt: skip
 
 
@@ -143,7 +146,7 @@ def _other_kinds(search: Search, c: Configuration, event: Event, depth: int) -> 
     for row in law.emissions:
         if not row.row.family and steps.in_states(row, c, None):
             said = ((row.row.event, f"{event.kind} was sent"),)
-            miss = Miss(row.id, state_names(law, c), (row.row.event,), said, _clause(row), row.level)
+            miss = Miss(row.id, state_names(law, c), (row.row.event,), said, row.clause(), row.level, clauses=row.cited)
             yield _Candidate(KIND_WEIGHT * FLAG_WEIGHT, depth, c, miss, row, ())
 
 
@@ -154,18 +157,22 @@ def _fields(e: Expr) -> set[str]:
 def _refusals(
     search: Search, c: Configuration, event: Event, depth: int, row: CompiledRow, gates: Iterable[CompiledRow]
 ) -> Iterator[_Candidate]:
+    """A candidate for each gate that refuses; what several refuse is as far off as all of them together."""
     steps, law = search.steps, search.steps.law
+    found: list[tuple[CompiledRow, tuple[Expr, ...], Context, float]] = []
     for g in gates:
         i = steps.instance(c, g.row.family, event.message) if g.row.family else None
-        if not steps.in_states(g, c, i) or not g.guard(c, i, event.message, event.time):
+        if g.level not in ("MUST", "MUST_NOT") or not steps.in_states(g, c, i) or not g.guard(c, i, event.message, event.time):
             continue
         bound = context(law, c, i, {g.row.binders[0]: event.message}, event.time)
         failed = tuple(e for e in law.machine.visible(g.row.where) if not evaluate(e, bound))
         if failed:
-            whole = _shown_conjuncts(g, failed)
-            said = tuple((short(e, g.row.binders), how_much(law, c, e, bound, g.row.binders)) for e in failed)
-            miss = Miss(row.id, state_names(law, c), whole, said, _clause(g), g.level, g.id)
-            yield _Candidate(sum(_weight(e, bound) for e in failed) * GATE_WEIGHT, depth, c, miss, g, failed)
+            found.append((g, failed, bound, sum(_weight(e, bound) for e in failed) * GATE_WEIGHT))
+    total = sum(weight for *_, weight in found)
+    for g, failed, bound, weight in found:
+        said = tuple((short(e, g.row.binders), how_much(law, c, e, bound, g.row.binders)) for e in failed)
+        miss = Miss(row.id, state_names(law, c), _shown_conjuncts(g, failed), said, g.clause(), g.level, g.id, g.cited)
+        yield _Candidate(total + weight * FIT_WEIGHT, depth, c, miss, g, failed)
 
 
 def _reply_candidates(search: Search, c: Configuration, event: Event, depth: int) -> Iterator[_Candidate]:
@@ -186,12 +193,13 @@ def _reply_candidates(search: Search, c: Configuration, event: Event, depth: int
         yield from _refusals(search, c, event, depth, row, search.steps.gates_on_replies(event.kind))
         return
     whole = tuple(f"{n} == {shown(v)}" for n, v in reply.fields.items() if v) or (reply.message,)
-    yield _Candidate(weight, depth, c, Miss(row.id, state_names(law, c), whole, tuple(said), _clause(row), row.level), row, ())
+    miss = Miss(row.id, state_names(law, c), whole, tuple(said), row.clause(), row.level, clauses=row.cited)
+    yield _Candidate(weight, depth, c, miss, row, ())
 
 
 def _miss(row: CompiledRow, c: Configuration, law: CompiledLaw, failed: tuple[Expr, ...], bound: Context) -> Miss:
     said = tuple((short(e, row.row.binders), how_much(law, c, e, bound, row.row.binders)) for e in failed)
-    return Miss(row.id, state_names(law, c), _shown_conjuncts(row, failed), said, _clause(row), row.level)
+    return Miss(row.id, state_names(law, c), _shown_conjuncts(row, failed), said, row.clause(), row.level, clauses=row.cited)
 
 
 def _shown_conjuncts(row: CompiledRow, failed: tuple[Expr, ...]) -> tuple[str, ...]:
@@ -225,10 +233,6 @@ def _weight(e: Expr, bound: Context) -> float:
     return NUMBER_WEIGHT * 1.5
 
 
-def _clause(row: CompiledRow) -> str:
-    return row.row.clauses[0] if row.row.clauses else ""
-
-
 # --- silences ----------------------------------------------------------------------------------------------------------
 
 
@@ -251,21 +255,27 @@ def of_silence(search: Search, silences: list[Silence], grade: Grade, subject: s
     reply = next((r for r in s.configuration.replies if r.row == s.row), None)
     if s.debt is None and reply is not None:
         what = reply.message
-    miss = Miss(row.id, state_names(law, s.configuration), (what,), ((what, ", ".join(parts)),), _clause(row), level)
+    clause = row.clause(level)
+    miss = Miss(row.id, state_names(law, s.configuration), (what,), ((what, ", ".join(parts)),), clause, level, clauses=row.cited)
     return Finding(
-        grade, _clause(row), level, row.id, 0, s.due, f"{subject} did not send  {what} ({', '.join(parts)})", (miss,),
-        state_text(law, s.configuration, []), len(silences), QUESTION,
+        grade, clause, level, row.id, 0, s.due, f"{subject} did not send  {what} ({', '.join(parts)})", (miss,),
+        state_text(law, s.configuration, []), len(silences), QUESTION, row.cited,
     )  # fmt: skip
 
 
 # --- the block of text -------------------------------------------------------------------------------------------------
 
 
-def render(finding: Finding, titles: Mapping[str, str] | None = None, witness: str = "") -> str:
-    """The block of text that can be pasted into a bug report. `titles` gives the sentence of each clause."""
-    clause = _clause_text(finding.clause)
+def render(finding: Finding, titles: Mapping[str, str] | None = None, witness: str = "", place: str = "") -> str:
+    """The block of text that can be pasted into a bug report.
+
+    `titles` gives the sentence of each clause, `place` says where in the capture it is.
+    """
+    clause = clause_text(finding.clause)
     title = (titles or {}).get(finding.clause, "")
-    lines = [f"{clause}, {finding.level}" + (f": {title}" if title else ""), f"  observed   {finding.observed}"]
+    lines = [f"{clause}, {finding.level}" + (f": {title}" if title else "")]
+    lines += [f"  at         {place}"] if place else []
+    lines += [f"  observed   {finding.observed}"]
     width = max((len(f"[{m.row}] {m.state}") for m in finding.nearest), default=0)
     for n, miss in enumerate(finding.nearest):
         head = "  allowed    " if n == 0 else " " * 13
@@ -286,7 +296,32 @@ def render(finding: Finding, titles: Mapping[str, str] | None = None, witness: s
     return "\n".join(lines)
 
 
-def _clause_text(clause: str) -> str:
+def as_data(finding: Finding, levels: Mapping[str, str] | None = None) -> dict[str, Any]:
+    """The finding as plain data for JSON. `packet` is null and `time_us` a deadline where something was missing.
+
+    `clauses` are all that the row, gate or debt cites; where the row states no level it is that of `levels`, or null.
+    """
+    known = levels or {}
+    return {
+        "grade": str(finding.grade).lower(), "clause": finding.clause, "level": finding.level, "clauses": _pairs(finding.clauses, known),
+        "row": finding.row, "packet": finding.number or None, "time_us": finding.time, "observed": finding.observed,
+        "expected": [
+            {
+                "row": m.row, "state": m.state, "allowed": list(m.conjuncts),
+                "failed": [{"condition": condition, "by": by} for condition, by in m.failed],
+                "clause": m.clause, "level": m.level, "clauses": _pairs(m.clauses, known), "gate": m.gate or None,
+            }
+            for m in finding.nearest
+        ],
+        "configuration": finding.configuration, "possible": finding.possible,
+    }  # fmt: skip
+
+
+def _pairs(clauses: tuple[tuple[str, str], ...], levels: Mapping[str, str]) -> list[dict[str, str | None]]:
+    return [{"clause": clause, "level": level or levels.get(clause)} for clause, level in clauses]
+
+
+def clause_text(clause: str) -> str:
     """`rfc9293:3.10.7.4/first` as `RFC 9293 3.10.7.4 first`."""
     source, _, place = clause.partition(":")
     name = re.sub(r"^rfc(\d+)$", r"RFC \1", source)

@@ -188,6 +188,9 @@ class Judge:
                 return None
         except LawGapError:
             pass
+        except BudgetError:
+            if not self.environment.far:  # from afar nothing is proved either way
+                raise
         contradicted.restore(self)
         self.ended = True
         return finding
@@ -301,11 +304,17 @@ class Judge:
             self.findings += explanation.remarks(self.law, best)[: max(room, 0)]
             best.remarks = None
 
-    def _contradiction(self, event: Event) -> Finding:
+    def _contradiction(self, event: Event) -> Finding | None:
+        if self.search.thorough:  # the first look has said why
+            self.ended = True
+            return None
         finding = explanation.of_output(self.search, self.frontier, event, self._grade(), self.subject)
         return self._close(finding)
 
-    def _silent(self, silences: list[Silence]) -> Finding:
+    def _silent(self, silences: list[Silence]) -> Finding | None:
+        if self.search.thorough:
+            self.ended = True
+            return None
         finding = explanation.of_silence(self.search, silences, self._grade(), self.subject)
         return self._close(finding)
 

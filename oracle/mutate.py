@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import copy
 import dataclasses
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from types import SimpleNamespace
@@ -86,8 +87,7 @@ def _negate(
             changed = with_fields(event.message, {name: new})
             if new == old or holds(row, e, changed):
                 continue
-            clause = row.row.clauses[0] if row.row.clauses else ""
-            made = Corruption(row.id, clause, row.level, short(e, (binder,)), ((name, old, new),), changed)
+            made = Corruption(row.id, row.clause(), row.level, short(e, (binder,)), ((name, old, new),), changed)
             if all(holds(r, x, changed) for r, x in others):
                 return made
             found = found or made
@@ -147,11 +147,14 @@ class Outcome:
 
     @property
     def is_named(self) -> bool:
-        """Whether the finding names the row or clause that was violated, or the very conjunct in the nearest row."""
+        """Whether the finding names the row or clause that was violated, or in the nearest row that conjunct or the altered field alone."""
         f = self.finding
         if f is None:
             return False
         conjuncts = {said for x in f.nearest[:1] for said, _ in x.failed}
+        fields = "|".join(re.escape(name) for name, _, _ in self.corruption.changed)
+        if conjuncts and all(re.search(rf"\b({fields})\b", said) for said in conjuncts):
+            return True
         return self.corruption.row == f.row or self.corruption.clause == f.clause or self.corruption.conjunct in conjuncts
 
 

@@ -71,6 +71,15 @@ class CompiledRow:
         return self.row.id
 
     @property
+    def cited(self) -> tuple[tuple[str, str], ...]:
+        """Cited clauses, each with its level as the row states it, empty where it does not."""
+        return tuple((c.clause, c.level or "") for c in self.row.citations)
+
+    def clause(self, level: str = "") -> str:
+        """The clause that a finding prints: the first one cited, of those at `level` if there are any."""
+        return next((c for c, said in self.cited if level and said == level), self.cited[0][0] if self.cited else "")
+
+    @property
     def moves(self) -> bool:
         """Whether taking it changes a control state."""
         return any(o.target is not None for o in self.outcomes)
@@ -186,7 +195,7 @@ class _Compiler:
 
     def visible_action(self, s: Statement) -> bool:
         if s.kind == "assign":
-            return self.machine.variables[s.name].kind in ("var", "ghost")
+            return self.machine.variables[s.name].kind == "var"
         return s.kind in ("owe", "send", "grade")
 
     # --- emission ----------------------------------------------------------------------------------------------
@@ -218,7 +227,7 @@ class _Compiler:
 
     def statement(self, s: Statement, row: m.Row, index: int) -> list[str]:
         match s.kind:
-            case "assign" if self.machine.variables[s.name].kind in ("var", "ghost"):
+            case "assign" if self.machine.variables[s.name].kind == "var":
                 assert s.value is not None
                 return [f"{self.place(s.name)} = {self.known(s.value, row, f'sets `{s.name}` to')}"]
             case "owe":
@@ -322,7 +331,7 @@ class _Compiler:
             self.lines += [f"def abort_where(_c, {rule.argument}, o, now):", f"    return {where}"]
 
     def emit_classes(self) -> None:
-        shown = [(v.name, v.family) for v in self.machine.variables.values() if v.kind in ("var", "ghost")]
+        shown = [(v.name, v.family) for v in self.machine.variables.values() if v.kind == "var"]
         shown += [(r.name, r.family) for r in self.machine.regions.values()]
         families = self.machine.families
         own = [attribute(name) for name, family in shown if not family]
@@ -397,7 +406,7 @@ class _Compiler:
         """Give the variables of `made` their first values."""
         c = Context(lambda n: getattr(made, attribute(n)), lambda n: "", lambda _, n, a: getattr(externs, n)(*a), unbounded=True)
         for v in self.machine.variables.values():
-            if v.family == family and v.kind in ("var", "ghost"):
+            if v.family == family and v.kind == "var":
                 if self.machine.is_hidden(v.init):
                     raise complain(v.span, f"`{v.name}` starts with what a judge cannot see", "Start it with a constant.")
                 setattr(made, attribute(v.name), evaluate(v.init, c))

@@ -92,10 +92,10 @@ class Search:
         while self.recent and self.recent[0].order < oldest:
             self.recent.popleft()
 
-    def spend(self) -> None:
-        """Raise BudgetError when one observation has cost too many steps."""
-        if self.steps.count > self.bounds.steps:
-            raise BudgetError(f"more than {self.bounds.steps} steps for one observation")
+    def spend(self, times: int = 1) -> None:
+        """Raise BudgetError when one observation has cost too many steps, or `times` as many."""
+        if self.steps.count > self.bounds.steps * times:
+            raise BudgetError(f"more than {self.bounds.steps * times} steps for one observation")
 
     def consumable(self, c: Configuration, now: int) -> bool:
         """Whether `c` may consume another input now."""
@@ -252,18 +252,24 @@ class Search:
                         found += self.emit(d.copy(), match, event)
 
     def _with_losses(self, frontier: list[Configuration], event: Event, found: list[Configuration]) -> None:
-        """Explain the output by inputs that never reached the host: as few as will do."""
-        for most in range(1, self.environment.losses + 1):
+        """Explain the output by inputs that never reached the host: as few as will do.
+
+        The last resort may cost more. From afar nothing is proved when it fails, so there it may just as well be given up.
+        """
+        for lost in range(1, self.environment.losses + 1):
+            try:
+                self._with_lost(lost, frontier, event, found)
+            except BudgetError:
+                if not self.environment.far:
+                    raise
             if found:
                 return
-            self.steps.count = 0
-            self._with_lost(most, frontier, event, found)
 
     def _with_lost(self, most: int, frontier: list[Configuration], event: Event, found: list[Configuration]) -> None:
         """The same with exactly `most` of the first inputs that wait."""
         level, depth = [(c.copy(), 0) for c in frontier], 0
         while level and not found:
-            self.spend()
+            self.spend(1 if self.environment.far else LOSS_DEPTH)
             depth += 1
             after: dict[object, tuple[Configuration, int]] = {}
             for c, lost in level:

@@ -7,10 +7,11 @@ the other are inputs, except damaged ones, which never reach the protocol (RFC 9
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
+from wirelaw.impl.runtime.errors import UserError
 from wirelaw.oracle.adapters.tcp import Connection, Demultiplexer, Direction, Observation, near, observe
-from wirelaw.oracle.capture import Packet
+from wirelaw.oracle.capture import Packet, counted
 from wirelaw.oracle.judge import Judge
 from wirelaw.oracle.midway import MidwayJudge
 from wirelaw.oracle.rows import CompiledLaw
@@ -58,6 +59,36 @@ class Judged:
         return str(self.connection.client if self.direction is Direction.CLIENT else self.connection.server)
 
 
+def weighed(verdict: Verdict, demultiplexer: Demultiplexer, connection: Connection, direction: Direction, lost: int = 0) -> Verdict:
+    """`verdict` in the light of what the capture itself lacks: where that may explain a violation, it proves nothing.
+
+    `lost` counts packets that the file says were not captured.
+    """
+    failed = next((f for f in verdict.findings if f.grade is Grade.FAIL), None)
+    if connection.doubts:
+        return Verdict(Grade.INCONCLUSIVE, (), "; ".join(connection.doubts), verdict.coverage, verdict.observations, 0, verdict.taken)
+    reason = _lacking(failed, demultiplexer, connection, direction, lost) if failed is not None else ""
+    if not reason:
+        return verdict
+    findings = tuple(replace(f, grade=min(f.grade, Grade.INCONCLUSIVE)) for f in verdict.findings)
+    return replace(verdict, grade=Grade.INCONCLUSIVE, findings=findings, reason="; ".join(filter(None, (verdict.reason, reason))))
+
+
+def _lacking(failed: Finding, demultiplexer: Demultiplexer, connection: Connection, direction: Direction, lost: int) -> str:
+    """What was not captured and may be why `failed` looks like a violation; empty when all was."""
+    if lost:
+        return f"the capture lost {counted(lost)}"
+    hole = connection.hole
+    if hole is not None and (hole.number <= failed.number if failed.number else hole.time <= failed.time):
+        return f"the capture lacks {hole.end - hole.start} octets that both ends count as sent, missed first at packet {hole.number}"
+    end = connection.client if direction is Direction.CLIENT else connection.server
+    asked = demultiplexer.resolutions.waiting(end.octets, failed.time) if not failed.number else None
+    if asked is not None:
+        return f"{end.address} was asking for a link address in vain from packet {asked.number} on: what it sent may not have left"
+    return ""
+
+
+FAR = "far capture: its segments may have been lost before the capture"
 EndJudge = ConnectionJudge | MidwayJudge
 HANDSHAKE = 8
 """Observations of a connection after which it is settled which ends the capture is near to."""
@@ -97,12 +128,17 @@ def judge_capture(
     sides: Callable[[Connection], Iterable[tuple[Direction, bool]]] | None = None,
     known_until: int | None = None,
     bounds: Bounds | None = None,
+    lost: Callable[[], int] = lambda: 0,
 ) -> Iterator[Judged]:
     """Judge every connection in `packets`, both ends unless `sides` chooses; verdicts come as connections end.
+
+    `lost` tells, once all packets are read, how many more there were (capture files count them at their end); violations wait
+    for that.
 
     `sides` maps a connection to pairs of (end, whether the capture is near to it). Without it, that is told from the
     connection's first segments.
     """
+    held: list[tuple[Judged, Verdict]] = []
     retired: list[Connection] = []
     demultiplexer = Demultiplexer(on_retire=retired.append)
     subjects: dict[int, _Subject] = {}
@@ -120,14 +156,31 @@ def judge_capture(
             connection = retired.pop(0)
             subject = subjects.pop(connection.number, None)
             for judge, is_near in subject.judges() if subject is not None else ():
-                verdict = judge.finish(known_until)
-                if connection.doubts:
-                    verdict = Verdict(Grade.INCONCLUSIVE, (), "; ".join(connection.doubts), verdict.coverage, verdict.observations)
-                yield Judged(connection, judge.direction, is_near, verdict)
+                said = judge.finish(known_until)
+                verdict = weighed(said, demultiplexer, connection, judge.direction)
+                if not is_near and verdict.grade is Grade.INCONCLUSIVE and verdict.findings and not connection.doubts:
+                    verdict = replace(verdict, reason="; ".join(filter(None, (verdict.reason, FAR))))
+                judged = Judged(connection, judge.direction, is_near, verdict)
+                if said.grade is Grade.FAIL:
+                    held.append((judged, said))
+                else:
+                    yield judged
 
-    for connection, seen in observe(packets, demultiplexer):
-        if connection.number not in subjects:
-            subjects[connection.number] = _Subject(connection, begin)
+    def release() -> Iterator[Judged]:
+        while held:
+            judged, said = held.pop(0)
+            if lost():
+                judged = replace(judged, verdict=weighed(said, demultiplexer, judged.connection, judged.direction, lost()))
+            yield judged
+
+    try:
+        for connection, seen in observe(packets, demultiplexer):
+            if connection.number not in subjects:
+                subjects[connection.number] = _Subject(connection, begin)
+            yield from conclude()
+            subjects[connection.number].observe(seen)
         yield from conclude()
-        subjects[connection.number].observe(seen)
-    yield from conclude()
+    except (KeyboardInterrupt, UserError):  # what was found stands
+        yield from release()
+        raise
+    yield from release()

@@ -72,7 +72,8 @@ class Environment:
 class Miss:
     """One row that could have explained an output, and why it did not.
 
-    `failed` holds pairs of (conjunct as law text, by how much it does not hold); `clause` is the gate's when a gate refused.
+    `failed` holds pairs of (conjunct as law text, by how much it does not hold); `clause` is the gate's when a gate refused, and
+    `clauses` all that are cited there, with their levels ('' where none is stated).
     """
 
     row: str
@@ -82,6 +83,7 @@ class Miss:
     clause: str
     level: str
     gate: str = ""
+    clauses: tuple[tuple[str, str], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,7 +91,8 @@ class Finding:
     """One deviation, with all that is needed to report it.
 
     `number` and `time` (µs) are the observation's; `observed` is the message in relative terms, or what was missing;
-    `clause` is a catalogue id such as `rfc9293:3.10.7.4`; `possible` counts the configurations that agree.
+    `clause` is a catalogue id such as `rfc9293:3.10.7.4`, `level` its level; `clauses` are all that the row, gate or debt cites, with
+    their levels ('' where none is stated); `possible` counts the configurations that agree.
     """
 
     grade: Grade
@@ -103,6 +106,7 @@ class Finding:
     configuration: str = ""
     possible: int = 0
     question: str = ""
+    clauses: tuple[tuple[str, str], ...] = ()
 
     @property
     def key(self) -> tuple[str, str]:

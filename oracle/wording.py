@@ -96,7 +96,7 @@ def relative(law: CompiledLaw, c: Configuration, value: Any, space: str = "", pr
     best: tuple[int, int, str] | None = None
     wanted = set(prefer)
     for n, (name, v) in enumerate(law.machine.variables.items()):
-        if v.type.kind == "seq" and not v.family and v.kind in ("var", "ghost") and space in ("", v.type.name):
+        if v.type.kind == "seq" and not v.family and v.kind == "var" and space in ("", v.type.name):
             distance = abs(value - getattr(c, attribute(name)))
             rank = (0 if name in wanted and distance < 1 << 16 else 1 + distance, n, name)
             best = min(best, rank) if best is not None else rank
@@ -143,7 +143,7 @@ def state_text(law: CompiledLaw, c: Configuration, used: list[Expr]) -> str:
     first: dict[str, str] = {}
     parts = [state_names(law, c)]
     for name, v in law.machine.variables.items():
-        if v.family or v.kind not in ("var", "ghost"):
+        if v.family or v.kind != "var":
             continue
         value = getattr(c, attribute(name))
         if v.type.kind == "seq":

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import http.server
 import json
+import re
 import shutil
 import socket
+import struct
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-from wirelaw.oracle.capture import PcapWriter, read_packets
+from wirelaw.oracle.capture import Packet, PcapWriter, read_packets
 from wirelaw.tools.cli import main
 
 FIXTURES = Path(__file__).parent / "fixtures"
@@ -92,7 +94,11 @@ def test_an_unlawful_capture_is_1_and_its_report_names_clause_row_packet_and_wha
     number = violate(CAPTURE, folder / "bad.pcap")
     assert main(["judge", "bad.pcap", "--near", "10.7.0.1", "--json", "r.json"]) == 1
     told = capsys.readouterr().out
-    assert "RFC 9293" in told
+    at = re.search(rf"FAIL at packet {number} \(\d+\.\d{{3}} s\)\n  RFC 9293 [^,]+, (MUST|MUST_NOT): \w+", told)
+    assert at, "the place, and the clause with its sentence"
+    assert f"  at         packet {number} (" in told
+    assert "allowed    [" in told
+    assert "unexplained at packet" in told, "of the far end"
     (near,) = [end for end in json.loads((folder / "r.json").read_text("utf-8"))["connections"] if end["near"]]
     assert (near["role"], near["verdict"]) == ("client", "fail")
     finding = near["findings"][0]
@@ -101,7 +107,66 @@ def test_an_unlawful_capture_is_1_and_its_report_names_clause_row_packet_and_wha
     assert finding["level"] in {"MUST", "MUST_NOT"}
     assert finding["row"]
     assert "ack = " in finding["observed"]
-    assert finding["expected"]
+    for row in finding["expected"]:
+        assert row.keys() == {"row", "state", "allowed", "failed", "clause", "level", "clauses", "gate"}
+        assert row["failed"]
+        assert row["failed"][0].keys() == {"condition", "by"}
+    assert {"clause": finding["clause"], "level": finding["level"]} in finding["clauses"]
+    (far,) = [end for end in json.loads((folder / "r.json").read_text("utf-8"))["connections"] if not end["near"]]
+    assert (far["verdict"], far["reason"]) == ("inconclusive", "far capture: its segments may have been lost before the capture")
+
+
+def test_a_witness_is_the_connection_alone_and_shows_the_same(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    number = violate(CAPTURE, folder / "bad.pcap")
+    packets, others = list(read_packets("bad.pcap")), read_packets(CAPTURE.with_name("refused-client.pcap"))
+    with PcapWriter(folder / "two.pcap", packets[0].linktype, 262_144) as writer:
+        for packet in [*packets, *others]:
+            writer.write(packet.time_us, packet.data)
+    assert main(["judge", "two.pcap", "--near", "10.7.0.1", "--witness", "found", "--json", "r.json"]) == 1
+    (path,) = (folder / "found").glob("*.pcap")
+    assert f"witness: {path.relative_to(folder)}" in capsys.readouterr().out
+    assert main(["judge", str(path), "--near", "10.7.0.1"]) == 1
+    assert f"FAIL at packet {number} " in capsys.readouterr().out
+    assert main(["judge", "-", "--witness", "found"]) == 2
+    assert "give it as a file" in capsys.readouterr().err
+
+
+def test_near_an_address_that_the_capture_does_not_hold_is_an_error(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["judge", str(CAPTURE), "--near", "10.7.0.1", "--near", "192.0.2.7", "--json", "r.json"]) == 2
+    told = capsys.readouterr()
+    assert told.out == ""
+    assert told.err.splitlines() == [
+        f"wirelaw judge: --near 192.0.2.7: no connection of {CAPTURE} has this address; it holds 10.7.0.1, 10.7.0.2"
+    ]
+    assert not (folder / "r.json").exists()
+
+
+def test_a_capture_whose_file_counts_lost_packets_proves_no_violation(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    violate(CAPTURE, folder / "bad.pcap")
+    (folder / "bad.pcapng").write_bytes(pcapng(list(read_packets("bad.pcap")), dropped=2))
+    assert main(["judge", "bad.pcapng", "--near", "10.7.0.1", "--json", "r.json"]) == 3
+    told = capsys.readouterr()
+    assert "inconclusive (the capture lost 2 packets)" in told.out
+    assert "the capture lost 2 packets of interface 0" in told.err
+    ends = json.loads((folder / "r.json").read_text("utf-8"))["connections"]
+    assert [end["reason"] for end in ends if end["near"]] == ["the capture lost 2 packets"]
+    (folder / "whole.pcapng").write_bytes(pcapng(list(read_packets("bad.pcap")), dropped=0))
+    assert main(["judge", "whole.pcapng", "--near", "10.7.0.1"]) == 1
+
+
+def pcapng(packets: list[Packet], dropped: int) -> bytes:
+    """A capture file whose statistics say that so many packets were dropped."""
+
+    def block(kind: int, body: bytes) -> bytes:
+        body += bytes(-len(body) % 4)
+        return struct.pack("<II", kind, len(body) + 12) + body + struct.pack("<I", len(body) + 12)
+
+    made = block(0x0A0D0D0A, struct.pack("<IHHq", 0x1A2B3C4D, 1, 0, -1)) + block(1, struct.pack("<HHI", packets[0].linktype, 0, 0))
+    for p in packets:
+        stamp = p.time_us >> 32, p.time_us & 0xFFFFFFFF
+        made += block(6, struct.pack("<IIIII", 0, *stamp, len(p.data), p.original_length) + p.data)
+    counts = struct.pack("<HHQ", 5, 8, dropped // 2) + struct.pack("<HHQ", 7, 8, dropped - dropped // 2)
+    return made + block(5, struct.pack("<III", 0, *stamp) + counts + bytes(4))
 
 
 def test_a_capture_that_proves_nothing_is_3(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -188,7 +253,7 @@ def test_get_in_memory_follows_a_redirect_and_writes_the_body(folder: Path, caps
     get_page("memory", folder)
     with web_server() as port:
         assert main(["get", f"http://10.0.2.2:{port}/none", "--device", "memory", "-o", "none"]) == 2
-    assert capsys.readouterr().err.strip().endswith("the server answers 404 Not Found")
+    assert "the server answers 404 Not Found" in capsys.readouterr().err
     assert not (folder / "none").exists()
 
 

@@ -7,7 +7,7 @@ from wirelaw.conformance.bench import tcp_law
 from wirelaw.conformance.campaign import judged_clauses
 from wirelaw.conformance.deviations import Deviation, expected
 from wirelaw.conformance.peers.linux import DEVIATIONS
-from wirelaw.conformance.trace import Trace
+from wirelaw.conformance.trace import Call, Trace
 from wirelaw.conformance.unseen import UNSEEN
 from wirelaw.impl.wire.tcp import Segment
 from wirelaw.oracle.judge import Judge
@@ -178,15 +178,42 @@ def test_lost_text_is_known_of_a_short_buffer_only() -> None:
     assert not expected(DEVIATIONS, f, {}, WALK)
 
 
-def test_an_acknowledgment_of_something_unsent_may_go_unanswered_in_time_wait_only() -> None:
+def test_an_acknowledgment_of_something_unsent_may_go_unanswered_by_a_stand_in_only() -> None:
     d = opened()
     d.say("<", segment(TESTER, "ackf", 101, 6_000))
     f = only(d.findings())
     assert f.row == "ack.unsent"
     assert not known(d, f)
-    assert row("ack.unsent.late").row.states == row("ack.unsent.drop").row.states == {"TIME_WAIT"}
-    for name in ("ack.unsent.late", "ack.unsent.drop"):
+    assert row("ack.unsent.late").row.states == {"FIN_WAIT_2", "TIME_WAIT"}
+    assert row("ack.unsent.drop").row.states == {"TIME_WAIT"}
+    assert row("ack.unsent.pass").row.states == {"FIN_WAIT_2"}
+    for name in ("ack.unsent.late", "ack.unsent.drop", "ack.unsent.pass"):
         assert known(d, replace(f, row=name))
+
+
+def test_text_that_an_acknowledgment_lets_go_may_acknowledge_what_came_before_it() -> None:
+    d = opened()
+    d.say("<", segment(TESTER, "ackf", 101, 5_001, len=10))
+    assert d.say(">", segment(PEER, "ackf psh", 5_001, 101, len=5)) is None
+    d.say(">", segment(PEER, "ackf", 5_006, 111))
+    f = only(d.findings(0))
+    assert f.row == "g.ack.amid"
+    assert known(d, f)
+    assert d.say(">", segment(PEER, "ackf psh", 5_006, 101, len=5)) is not None  # no longer the latest
+
+
+def test_a_reset_of_crossing_syns_may_come_from_the_edge_of_a_closed_window() -> None:
+    f = Finding(Grade.WARN, "rfc9293:3.10.5/ESTABLISHED", "MUST", "tx.abort.shut", 1, 1, "")
+    assert expected(DEVIATIONS, f, {"syn_sent.both": 1}, WALK)
+    assert not expected(DEVIATIONS, f, {}, WALK)
+
+
+def test_a_bad_acknowledgment_may_be_answered_by_an_ack_only_after_close() -> None:
+    f = Finding(Grade.FAIL, "rfc9293:3.10.7.4/fifth/SYN-RECEIVED", "MUST", "ack.bad", 1, 1, "", configuration="SYN_RECEIVED, x")
+    closed = replace(WALK, steps=(Call("open_active"), Call("leave")))
+    assert expected(DEVIATIONS, f, {"syn_sent.both": 1}, closed)
+    assert not expected(DEVIATIONS, f, {"syn_sent.both": 1}, WALK)
+    assert not expected(DEVIATIONS, f, {}, closed)
 
 
 def test_a_syn_counts_as_acknowledged_by_nothing_only_when_syns_crossed() -> None:

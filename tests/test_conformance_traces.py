@@ -5,12 +5,13 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from wirelaw.conformance.trace import FLAGS, Call, Relative, Send, Trace, Wait, load_trace, parse_trace
+from wirelaw.conformance.trace import FLAGS, Call, Relative, Send, Trace, Trouble, Wait, load_trace, parse_trace
 from wirelaw.impl.runtime.errors import UserError
 
 names = st.sampled_from(("rcv_nxt", "snd_una", "isn", "ts_recent"))
 relatives = st.builds(Relative, st.one_of(st.just(""), names), st.integers(-(1 << 33), 1 << 33))
 calls = st.builds(Call, st.sampled_from(("close", "leave", "open_passive", "send")), st.integers(0, 1 << 20))
+errors = st.builds(Trouble, st.integers(0, 255), st.integers(0, 255), relatives)
 waits = st.builds(Wait, st.integers(0, 10**9))
 
 
@@ -41,7 +42,7 @@ traces = st.builds(
     st.sampled_from(("client", "server")),
     st.integers(0, 1 << 20),
     st.integers(0, (1 << 32) - 1),
-    st.lists(st.one_of(calls, waits, sends()), max_size=8).map(tuple),
+    st.lists(st.one_of(calls, waits, errors, sends()), max_size=8).map(tuple),
     st.one_of(st.none(), st.just(("rfc9293:3.4/ack", "g.ack"))),
 )
 

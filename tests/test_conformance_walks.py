@@ -206,3 +206,40 @@ def test_linux_conforms_but_for_what_its_file_expects() -> None:
     results = run([LinuxPeer], seed=5, walks=12)
     assert results.peers[0].walks == 12
     assert campaign.judged_clauses(tcp_law())
+
+
+SHUT_BY_AN_OLD_SEGMENT = """wirelaw trace 1
+peer wirelaw
+role server
+buffer 4608
+isn 1000
+call open_passive
+send SYN seq=isn wnd=1000 mss=1460
+send ACK seq=rcv_nxt+4000 ack=snd_nxt wnd=1000
+call send 2000
+send ACK seq=rcv_nxt ack=snd_nxt wnd=0
+call send 100
+wait 600000000
+"""
+
+
+def test_a_window_shut_by_an_old_segment_is_probed() -> None:
+    """SND.UNA moves and SND.WND does not: their sum lies beyond all that was offered (MUST-36)."""
+    with WirelawPeer() as peer:
+        played = replay(parse_trace(SHUT_BY_AN_OLD_SEGMENT), peer)
+    assert played.result.verdict.grade is Grade.PASS, played.text
+    assert played.result.rows["tx.probe"] == 1
+    assert played.result.rows["tx.again"] > 3
+
+
+def test_a_syn_that_is_not_answered_is_owed_again() -> None:
+    law = load([SPEC / "tcp", SPEC / "profiles" / "tcp.profile"])
+    machine, profile = law.machine("tcp.connection"), law.profile("wirelaw", "tcp.connection")
+    [slow] = [m for m in mutants(machine) if str(m) == "[tx.synack] start rto late"]
+    opening = "\n".join(SHUT_BY_AN_OLD_SEGMENT.splitlines()[:7]) + "\nwait 100000000\n"
+    with running(generate(slow.machine, profile)), WirelawPeer() as peer:
+        failure = replay(parse_trace(opening), peer).result.failure
+    assert failure is not None
+    assert failure.row == "tx.synack"
+    with WirelawPeer() as peer:
+        assert replay(parse_trace(opening), peer).result.verdict.grade is Grade.PASS

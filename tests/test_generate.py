@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import os
 import re
 import subprocess
@@ -10,11 +11,14 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from tables import FOLDER, GeneratedDriver, generated_module, tiny_names, tiny_table
 from wirelaw.impl.runtime.machine import Recorder, Step
 from wirelaw.spec.language.diagnostics import LawError
 from wirelaw.spec.language.load import SPEC, load
 from wirelaw.tools.generate import HEADER, generate, module_name, write_all
+from wirelaw.tools.generate.layout import WIDTH, indent, wrapped
 
 ROOT = SPEC.parent
 
@@ -55,6 +59,47 @@ def test_every_row_can_be_found_by_its_id(name: str) -> None:
         folded = "near ==" in " ".join(map(str, row.guard)) or any("near" in str(c) for c in row.guard)
         if row.id not in dropped and (not row.editions or newest in row.editions) and row.role != "gate" and not folded:
             assert f"[{row.id}]" in text
+
+
+SHIPPED = load()
+
+
+@pytest.mark.parametrize(("profile", "machine"), sorted(SHIPPED.profiles))
+def test_no_line_is_wider_than_a_page(profile: str, machine: str) -> None:
+    text = generate(SHIPPED.machines[machine], SHIPPED.profiles[profile, machine])
+    assert max(map(len, text.splitlines())) <= WIDTH
+
+
+OPERANDS = st.sampled_from(["seq", "self.rcv_nxt", "min(self.window, 65535)", "(o.len - 1) & 0xFFFFFFFF", "'a, (b or c)'", "x is not None"])
+OPERATORS = st.sampled_from([" and ", " or ", " + ", " < ", " not in ", " if far else "])
+
+
+@given(
+    st.recursive(
+        OPERANDS,
+        lambda inner: st.one_of(
+            st.builds(lambda a, op, b: f"({a}){op}({b})", inner, OPERATORS, inner),
+            st.builds(lambda op, parts: op.join(parts), st.sampled_from([" and ", " or "]), st.lists(inner, min_size=1, max_size=6)),
+            st.builds(lambda parts: f"call({', '.join(parts)})", st.lists(inner, max_size=6)),
+            inner.map(lambda a: f"not ({a})"),
+        ),
+        max_leaves=40,
+    ),
+    st.integers(0, 6),
+    st.sampled_from(["if {}:  # [row] rfc0:1 MUST", "x = {}", "self.n += {}", "return {}", "f({})", "x: Final = {{{}}}"]),
+)
+def test_broken_lines_mean_the_same(expression: str, depth: int, form: str) -> None:
+    line = form.format(expression)
+    after = ["    pass"] if form.startswith("if") else []
+    scope = ["    " * i + "if 1:" for i in range(depth)] if depth else []
+    lines = [*scope, *indent([line, *after], depth)]
+    made = wrapped(lines)
+    assert ast.dump(ast.parse(as_function(made))) == ast.dump(ast.parse(as_function(lines)))
+    assert all(len(x) <= WIDTH for x in made)
+
+
+def as_function(lines: list[str]) -> str:
+    return "\n".join(["def f():", *indent(lines)])
 
 
 def test_generated_code_is_typed(tmp_path: Path) -> None:
@@ -99,11 +144,11 @@ def test_other_profiles_have_their_own_module() -> None:
     assert (module_name("tcp.connection"), module_name("tcp.connection", "viperdos")) == ("tcp_connection", "tcp_connection_viperdos")
 
 
-def law_of(tmp_path: Path, rows: str, profile: str = "") -> tuple[Path, Path]:
+def law_of(tmp_path: Path, rows: str, profile: str = "", table: str = "t", states: str = "A initial, B") -> tuple[Path, Path]:
     law, bound = tmp_path / "a.law", tmp_path / "a.profile"
     law.write_text(
-        "machine a.b { region st : A initial, B  message x { n, k : u8 }  message z { }\n"
-        f"input z(m) through t  output x(o)  var v : u8  {rows}\n}}",
+        f"machine a.b {{ region st : {states}  message x {{ n, k : u8 }}  message z {{ }}\n"
+        f"input z(m) through {table}  output x(o)  var v : u8  {rows}\n}}",
         "utf-8",
     )
     bound.write_text(f"profile wirelaw for a.b {{ {profile} }}", "utf-8")
@@ -115,7 +160,6 @@ def law_of(tmp_path: Path, rows: str, profile: str = "") -> tuple[Path, Path]:
     [
         ("lazy [out] emit x(n: 1) if v > 0 stay { v = 0 }", "leaves field `k` of `x` open"),
         ("lazy [out] emit x(n: 1, k: 2) if v > 0 where o.n == 2 stay { v = 0 }", "can never be sent"),
-        ("ghost g : u8 lazy [out] emit x(n: 1, k: 2) if g > 0 stay { v = 0 }", "ghost variable `g`"),
         ("table t on z(m) { [a] abort(1) }", "does not say what that means"),
         ("timer v2 var v2_at : u8", "clashes"),
     ],
@@ -149,13 +193,48 @@ def test_macros_of_the_law_are_methods_and_worked_out_once(tmp_path: Path) -> No
     room = "max(min(self.a, self.b) - (12 if self.c else 0), 64)"
     assert text.count(room) == 1
     assert f'def _room(self) -> int:\n        """`room` of the law."""\n        return {room}\n' in text
-    assert "room = self._room()\n        return room * 2 if room > 70 else room + 1\n" in text
+    assert "room = self._room()\n        if room > 70:\n            return room * 2\n        return room + 1\n" in text
     made = generated_module(text)
     machine = made.AB(None)  # type: ignore[attr-defined]
     machine.a, machine.b, machine.c = 200, 100, True
     for seen in ((176, 88), (93, 88), (176, 88)):
         machine.on_z(made.Z(), 0)  # type: ignore[attr-defined]
         assert (machine.last, machine.w) == seen
+
+
+def test_what_rows_of_a_chain_share_has_a_name_there(tmp_path: Path) -> None:
+    rows = """var low, room : u32
+      def left = room - low
+      def fits = m.n < left
+      table t on y(m) { [a] if fits and low == 0 stop { v = 1 }
+                        [b] if fits and low != 0 stop { v = 2 } [c] otherwise stop { v = 3 } }"""
+    law = load(list(law_of(tmp_path, f"message y {{ n : u32 }} input y(m) through t {rows} table z on z(m) {{ [z] stop }}", "", "z")))
+    text = generate(law.machine("a.b"), law.profile("wirelaw", "a.b"))
+    assert "        fits = m.n < self.room - self.low\n        if fits and self.low == 0:  # [a]\n" in text
+    assert "        if fits and self.low != 0:  # [b]\n" in text
+
+
+def test_states_that_are_known_are_not_asked_for(tmp_path: Path) -> None:
+    rows = """def busy = st == B or st == C or st == D
+      table t on z(m) { [a] A if v == 0 or busy stop [b] A if v != 0 and not busy stop
+                        [c] B | C | D if st == B and v > 0 stop [d] B | C | D otherwise stop } """
+    law = load(list(law_of(tmp_path, rows, states="A initial, B, C, D")))
+    text = generate(law.machine("a.b"), law.profile("wirelaw", "a.b"))
+    assert "if self.v == 0:  # [a]" in text
+    assert "if st == B and self.v > 0:  # [c]" in text
+    assert text.count("= self.st\n") == 1
+    assert "self.st ==" not in text
+
+
+def test_sets_of_states_have_names_of_the_law() -> None:
+    law = load([SPEC / "tcp", SPEC / "profiles" / "tcp.profile"])
+    machine = law.machine("tcp.connection")
+    module = generated_module(generate(machine, law.profile("wirelaw", "tcp.connection")))
+    made = {name: states for name, states in vars(module).items() if isinstance(states, frozenset)}
+    assert len(set(made.values())) == len(made)
+    for name, states in made.items():
+        assert machine.groups.get(name[1:], states) == states
+        assert not name.endswith("_")
 
 
 def test_parameters_are_module_constants() -> None:

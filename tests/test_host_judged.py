@@ -5,18 +5,19 @@ from __future__ import annotations
 import socket
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from random import Random
 from typing import Any
 
 import pytest
-from tcp_rig import tcp_law
+from tcp_rig import sized, tcp_law
 from wirelaw.conformance.netns import Namespace, missing_means
 from wirelaw.conformance.recorder import Recorder, wait_for_silence
 from wirelaw.impl.device.link import Frame, Offload
 from wirelaw.impl.device.tap import TapLink
-from wirelaw.impl.net.config import HostConfig
+from wirelaw.impl.net.config import WIRELAW, HostConfig, Limits
 from wirelaw.impl.net.host import LiveHost
 from wirelaw.impl.net.loop import Loop, Means
 from wirelaw.oracle.adapters.tcp import Connection, Direction
@@ -30,6 +31,8 @@ KERNEL, OURS = "10.9.0.1", "10.9.0.2"
 PATIENCE = 30.0  # seconds
 SIZE = 400_000
 DATA = bytes(octet % 251 for octet in range(SIZE))
+LITTLE = 16_384  # octets of a receive buffer
+BOTH_PROBE = 1.5  # seconds after which both ends have sent an octet beyond a closed window
 
 
 class LossyTap(TapLink):
@@ -64,13 +67,13 @@ class LossyTap(TapLink):
 
 
 @contextmanager
-def lossy_host(space: Namespace, rate: float, seed: int) -> Iterator[tuple[LiveHost, LossyTap]]:
+def lossy_host(space: Namespace, rate: float, seed: int, limits: Limits = WIRELAW) -> Iterator[tuple[LiveHost, LossyTap]]:
     made: list[LossyTap] = []
 
     def opener() -> Means:
         with space.entered():
             made.append(LossyTap("tap0", rate, seed))
-        return Means([(made[0], HostConfig.of(f"{OURS}/24"))])
+        return Means([(made[0], replace(HostConfig.of(f"{OURS}/24"), limits=limits))])
 
     with LiveHost(Loop(opener)) as host:
         yield host, made[0]
@@ -108,9 +111,44 @@ def converse(opener: Any, listener: Any) -> None:
     assert got == {opener: DATA, listener: DATA}
 
 
-def we_open(space: Namespace, host: LiveHost) -> None:
+def send_before_reading(opener: Any, listener: Any) -> None:
+    """The kernel's end reads nothing before it has sent everything; ours waits until both windows are closed and both ends probe.
+
+    To go on, the kernel has to heed acknowledgments that come to its closed window.
+    """
+    kernel, ours = (opener, listener) if isinstance(opener, socket.socket) else (listener, opener)
+    got: dict[Any, bytes] = {}
+
+    def kernel_end() -> None:
+        kernel.sendall(DATA)
+        kernel.shutdown(socket.SHUT_WR)
+        got[kernel] = all_of(kernel)
+
+    thread = threading.Thread(target=kernel_end)
+    thread.start()
+    ours.sendall(DATA)
+    ours.shutdown(socket.SHUT_WR)
+    time.sleep(BOTH_PROBE)
+    got[ours] = all_of(ours)
+    thread.join(PATIENCE)
+    assert got == {kernel: DATA, ours: DATA}
+
+
+Talk = Callable[[Any, Any], None]
+
+
+def small(stream: socket.socket) -> socket.socket:
+    """A kernel socket that holds little, so that a conversation fills its window."""
+    for option in (socket.SO_RCVBUF, socket.SO_SNDBUF):
+        stream.setsockopt(socket.SOL_SOCKET, option, LITTLE)
+    return stream
+
+
+def we_open(space: Namespace, host: LiveHost, talk: Talk = converse) -> None:
     with space.entered():
         server = socket.create_server((KERNEL, 0))
+    if talk is not converse:
+        small(server)
     with server, host.socket() as ours:
         server.settimeout(PATIENCE)
         ours.settimeout(PATIENCE)
@@ -118,23 +156,25 @@ def we_open(space: Namespace, host: LiveHost) -> None:
         theirs, _ = server.accept()
         with theirs:
             theirs.settimeout(PATIENCE)
-            converse(ours, theirs)
+            talk(ours, theirs)
 
 
-def the_kernel_opens(space: Namespace, host: LiveHost) -> None:
+def the_kernel_opens(space: Namespace, host: LiveHost, talk: Talk = converse) -> None:
     with host.socket() as listener:
         listener.bind(("", 7000))
         listener.listen()
         listener.settimeout(PATIENCE)
         with space.entered():
             kernel = socket.socket()
+        if talk is not converse:
+            small(kernel)
         with kernel:
             kernel.settimeout(PATIENCE)
             kernel.connect((OURS, 7000))
             ours, _ = listener.accept()
             with ours:
                 ours.settimeout(PATIENCE)
-                converse(kernel, ours)
+                talk(kernel, ours)
 
 
 def judge(frames: list[tuple[int, bytes]], until: int, near: str) -> dict[str, tuple[Grade, str]]:
@@ -151,12 +191,11 @@ def judge(frames: list[tuple[int, bytes]], until: int, near: str) -> dict[str, t
     }
 
 
-@pytest.mark.parametrize("rate", [0.0, 0.03])
-@pytest.mark.parametrize("roles", [we_open, the_kernel_opens])
-def test_both_ends_of_a_run_with_the_kernel_keep_the_law(roles: Any, rate: float, space: Namespace) -> None:
-    with lossy_host(space, rate, seed=5) as (host, tap):
+def run_judged(space: Namespace, rate: float, limits: Limits, run: Callable[[LiveHost], None]) -> None:
+    """Do `run` on a host beside the kernel, and judge both ends by captures taken at each."""
+    with lossy_host(space, rate, 5, limits) as (host, tap):
         with Recorder(space, "tap0") as recorder:
-            roles(space, host)
+            run(host)
             wait_for_silence([recorder], 0.5, 5)
         ours = [frame for frame in tap.seen if frame[1][12:14] == b"\x08\x00" and frame[1][23] == 6]
         until = time.time_ns() // 1000
@@ -171,3 +210,16 @@ def test_both_ends_of_a_run_with_the_kernel_keep_the_law(roles: Any, rate: float
             assert grade not in {Grade.FAIL, Grade.ERROR}, f"{address}, captured at {near}: {found}"
             if address == near and not rate:
                 assert grade <= Grade.NOTE, f"{address}, captured at {near}: {grade} {found}"
+
+
+@pytest.mark.parametrize("rate", [0.0, 0.03])
+@pytest.mark.parametrize("roles", [we_open, the_kernel_opens])
+def test_both_ends_of_a_run_with_the_kernel_keep_the_law(roles: Any, rate: float, space: Namespace) -> None:
+    run_judged(space, rate, WIRELAW, lambda host: roles(space, host))
+
+
+@pytest.mark.parametrize("rate", [0.0, 0.03])
+@pytest.mark.parametrize("roles", [we_open, the_kernel_opens])
+def test_an_end_that_sends_before_it_reads_does_not_stall_with_the_kernel(roles: Any, rate: float, space: Namespace) -> None:
+    limits = sized(LITTLE, 2 * SIZE)
+    run_judged(space, rate, limits, lambda host: roles(space, host, send_before_reading))

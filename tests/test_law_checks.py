@@ -124,7 +124,7 @@ def test_shipped_law_is_decided_by_search_too() -> None:
     assert SHIPPED is not None
     report = run_checks(SHIPPED, None, "exhaustive")
     assert report.ok
-    assert len(report.undecided) <= 5
+    assert len(report.undecided) <= report.questions // 100
 
 
 @settings(max_examples=40, deadline=None)

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 from oracle_laws import COUNTER, FLIGHTS, law, message
-from wirelaw.oracle.explanation import render
+from wirelaw.oracle.explanation import as_data, render
 from wirelaw.oracle.judge import Judge, Observed, judge_trace
 from wirelaw.oracle.mutate import feed
 from wirelaw.oracle.verdict import Bounds, Environment, Grade, Verdict
@@ -274,3 +274,28 @@ def test_an_ending_among_many_waiting_inputs_is_no_confusion() -> None:
     judge.output("end", message(n=100), 400, 103)
     assert len(judge.frontier) == 1
     assert judge.finish(5_000_000).grade is Grade.PASS
+
+
+# --- clauses and their levels -------------------------------------------------------------------------------------------
+
+
+def test_a_finding_is_graded_by_the_clause_it_names_and_lists_all_that_are_cited() -> None:
+    text = COUNTER.replace("} @t:order MUST }", "} @t:order SHOULD @t:never MUST_NOT @t:plain }")
+    (warned,) = judge_trace(law(text), [ask(1, 1), answer(1, 2), answer(1, 3), answer(0, 4)], STRICT).findings
+    assert warned.row != "g.up", "the row itself refuses old news"
+    text = text.replace("emit answer(n: got) default", "emit answer() default")
+    (warned,) = judge_trace(law(text), [ask(1, 1), answer(1, 2), answer(0, 3)], STRICT).findings
+    assert (warned.grade, warned.clause, warned.level) == (Grade.WARN, "t:order", "SHOULD")
+    assert warned.clauses == (("t:order", "SHOULD"), ("t:never", "MUST_NOT"), ("t:plain", ""))
+    data = as_data(warned, {"t:plain": "MAY"})
+    assert [c["level"] for c in data["clauses"]] == ["SHOULD", "MUST_NOT", "MAY"]
+
+
+def test_a_debt_that_is_not_paid_names_the_clause_at_its_level() -> None:
+    text = COUNTER.replace("@t:next MUST", "@t:soft SHOULD @t:next MUST")
+    (finding,) = judge_trace(law(text), [ask(1, 1)], STRICT, None, 2_000 * MS).findings
+    assert (finding.grade, finding.clause, finding.level) == (Grade.FAIL, "t:next", "MUST")
+    assert finding.clauses == (("t:soft", "SHOULD"), ("t:next", "MUST"))
+    (row,) = as_data(finding)["expected"]
+    assert (row["row"], row["clause"], row["failed"][0]["by"]) == ("a.next", "t:next", "not within 200 ms, k = 1")
+    assert as_data(finding)["packet"] is None

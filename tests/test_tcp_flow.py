@@ -3,10 +3,16 @@
 from __future__ import annotations
 
 import socket
+import struct
+from functools import partial
 from itertools import pairwise
 
 import pytest
 from tcp_rig import Pair, Script, assert_lawful, octets, read_all, sized, would
+from wirelaw.impl.net.lan import Faults
+from wirelaw.impl.net.streams import TcpSocket
+
+VIRTUAL_PATIENCE = 200_000_000  # microseconds
 
 
 @pytest.mark.parametrize(("nodelay", "segments"), [(False, 2), (True, 20)])
@@ -160,3 +166,94 @@ def test_three_duplicate_acknowledgments_bring_the_lost_segment_again() -> None:
     assert again[3] == [lost], "the first acknowledgment is new, three repeat it"
     assert not any(again[:3])
     assert start
+
+
+def closed_after_a_probe() -> tuple[Script, TcpSocket, int]:
+    """A connection whose peer takes nothing any more, with one octet sent beyond its window."""
+    host = Script()
+    ours, start = host.accept(wnd=1_000, has_mss=True, mss=1000)
+    ours.send(octets(0, 5_000))
+    host.run(0.001)
+    host.give(seq=1001, ack=start + 1_000, ackf=True, wnd=0)
+    while not any(s.seq == start + 1_000 and s.len == 1 for s in host.run(0.1)):
+        assert host.host.now < 10_000_000, "no probe"
+    return host, ours, start + 1_000
+
+
+def test_what_is_acknowledged_after_a_probe_comes_from_inside_the_window() -> None:
+    host, ours, edge = closed_after_a_probe()
+    host.give(octets(0, 100), seq=1001, ack=edge, ackf=True, wnd=0)
+    host.run(0.05)
+    answer = host.sent[-1][1]
+    assert (answer.seq, answer.ack, answer.len) == (edge, 1101, 0), "the octet beyond the window may never have been taken"
+    assert read_all(ours) == octets(0, 100)
+
+
+def test_a_reset_after_a_probe_comes_from_inside_the_window() -> None:
+    host, ours, edge = closed_after_a_probe()
+    ours.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    ours.close()
+    (reset,) = host.run()
+    assert (reset.rst, reset.seq) == (True, edge)
+
+
+def filled_up() -> tuple[Script, TcpSocket, int, int]:
+    """A connection whose buffer is full: the socket, our next number and the one we expect."""
+    host = Script(sized(1_000, 1 << 16))
+    ours, start = host.accept(has_mss=True, mss=1460)
+    host.give(octets(0, 1_000), seq=1001, ack=start, ackf=True, wnd=65535)
+    host.run(0.05)
+    assert (host.sent[-1][1].ack, host.sent[-1][1].wnd) == (2001, 0)
+    ours.send(octets(0, 1_000))
+    host.run()
+    return host, ours, start, 2001
+
+
+@pytest.mark.parametrize("past", [0, 1])
+def test_a_full_receiver_still_hears_acknowledgments(past: int) -> None:
+    host, ours, start, expected = filled_up()
+    assert not host.give(seq=expected + past, ack=start + 1_000, ackf=True, wnd=65535)
+    assert ours.connection is not None
+    assert len(ours.connection.outgoing) == 0, "what is acknowledged is released"
+    assert not [s for s in host.run(10) if s.len], "and not sent again"
+
+
+def test_a_full_receiver_answers_each_probe() -> None:
+    host, ours, start, expected = filled_up()
+    for _ in range(3):
+        answers = host.give(b"x", seq=expected, ack=start + 1_000, ackf=True, wnd=65535) + host.run(1)
+        assert [(s.ack, s.wnd) for s in answers] == [(expected, 0)]
+    assert read_all(ours) == octets(0, 1_000)
+
+
+@pytest.mark.parametrize("size", [1_000, 4_096])
+@pytest.mark.parametrize("seed", range(8))
+def test_an_end_that_sends_before_it_reads_is_heard_through_its_closed_window(seed: int, size: int) -> None:
+    """One end reads nothing before it has sent everything; the other sends at once all it has, and reads when both ends probe."""
+    data = octets(seed, 16 * size)
+    pair = Pair(Faults(0.05), seed, sized(size, size), sized(size, len(data)), watch=True)
+    stubborn, patient = pair.opened()
+    assert patient.send(data) == len(data)
+    rest, got, heard = memoryview(data), bytearray(), bytearray()
+    pair.run(20)
+    while len(got) < len(data):
+        while rest and (count := would(partial(stubborn.send, rest))):
+            rest = rest[count:]
+        got += read_all(patient)
+        pair.run(0.05)
+        assert pair.lan.now < VIRTUAL_PATIENCE, f"{len(rest)} octets are not sent yet"
+    while len(heard) < len(data):
+        heard += read_all(stubborn)
+        pair.run(0.05)
+        assert pair.lan.now < 2 * VIRTUAL_PATIENCE, f"{len(heard)} octets came"
+    assert (got, heard) == (data, data)
+    assert_lawful(*pair.hosts)
+
+
+@pytest.mark.parametrize("mss", [300, 536, 1000])
+def test_a_peer_of_small_segments_is_acknowledged_for_each_second_of_them(mss: int) -> None:
+    host = Script()
+    _, start = host.accept(has_mss=True, mss=mss)
+    answers = [len(host.give(octets(n, mss), seq=1001 + mss * n, ack=start, ackf=True, wnd=65535)) for n in range(20)]
+    assert sum(answers) in {9, 10}
+    assert not any(first == second == 0 for first, second in pairwise(answers[2:])), "never later than the second full-sized segment"

@@ -390,3 +390,92 @@ def test_an_old_four_tuple_can_be_used_again_while_the_other_end_waits() -> None
         ours.close()
         pair.run(0.1)
         assert pair.connections() == (0, 1), "the server's end is in TIME-WAIT"
+
+
+# What the law says to a user's calls
+
+
+def test_a_writer_that_waits_when_the_user_closes_is_refused_and_what_was_taken_arrives() -> None:
+    pair = Pair(limits=sized(4_096, 4_096), watch=True)
+    ours, theirs = pair.opened()
+    assert ours.connection is not None
+    assert ours.send(octets(0, 4_096)) == 4_096
+    waiting = [ours.connection.send(octets(4_096, 100)) for _ in range(2)]
+    assert not any(future.done() for future in waiting)
+    ours.shutdown(1)
+    pair.run(0.5)
+    for future in waiting:
+        assert isinstance(future.exception(0), BrokenPipeError)
+    assert read_all(theirs) == octets(0, 4_096)
+    pair.run(5)
+    assert theirs.recv(1) == b""
+    assert_lawful(*pair.hosts)
+
+
+def test_writers_that_wait_are_served_in_their_order() -> None:
+    pair = Pair(limits=sized(4_096, 4_096), watch=True)
+    ours, theirs = pair.opened()
+    assert ours.connection is not None
+    pieces = [octets(place, 2_048) for place in range(0, 8_192, 2_048)]
+    writers = [ours.connection.send(piece) for piece in pieces]
+    assert [future.done() for future in writers] == [True, True, False, False]
+    received = b""
+    for _ in range(100):
+        pair.run(0.1)
+        received += read_all(theirs)
+    taken = [piece[: future.result(0)] for piece, future in zip(pieces, writers, strict=True)]
+    assert all(taken)
+    assert received == b"".join(taken)
+
+
+def test_a_reader_that_waits_is_told_the_end_and_a_reset() -> None:
+    for reset in (False, True):
+        pair = Pair()
+        ours, theirs = pair.opened()
+        assert ours.connection is not None
+        waiting = ours.connection.receive(10)
+        pair.run(0.1)
+        assert not waiting.done()
+        if reset:
+            abort(theirs)
+        else:
+            theirs.shutdown(1)
+        pair.run(0.1)
+        if reset:
+            assert isinstance(waiting.exception(0), ConnectionResetError)
+        else:
+            assert waiting.result(0) == b""
+
+
+@pytest.mark.parametrize("where", ["CLOSE_WAIT", "CLOSING", "LAST_ACK", "TIME_WAIT"])
+def test_what_came_before_the_end_is_read_first_wherever_the_connection_is(where: str) -> None:
+    host = Script()
+    ours, start = host.accept()
+    if where in {"CLOSING", "TIME_WAIT"}:
+        ours.shutdown(1)
+        host.run()
+    host.give(b"last words", seq=1001, ack=start + (where == "TIME_WAIT"), ackf=True, fin=True, wnd=1000)
+    if where == "LAST_ACK":
+        ours.shutdown(1)
+        host.run()
+    assert state(ours) == where
+    assert ours.recv(4) == b"last"
+    assert ours.recv(100) == b" words"
+    assert ours.recv(1) == b""
+    host.run(2 * TWO_MSL)
+    if where == "TIME_WAIT":
+        assert state(ours) == "CLOSED"
+        assert ours.recv(1) == b"", "the end stays the end"
+
+
+def test_a_receive_buffer_does_not_shrink_below_what_was_offered() -> None:
+    host = Script(sized(10_000, 10_000))
+    ours, start = host.accept()
+    host.give(octets(0, 1_000), seq=1001, ack=start, ackf=True, wnd=1000)
+    offered = host.run(0.1)[-1]
+    ours.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 2_000)
+    assert ours.getsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF) == 1_000 + offered.wnd
+    host.give(octets(1_000, offered.wnd), seq=offered.ack, ack=start, ackf=True, wnd=1000)
+    assert read_all(ours) == octets(0, 1_000 + offered.wnd)
+    ours.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 20_000)
+    assert ours.getsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF) == 20_000

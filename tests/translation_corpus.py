@@ -7,18 +7,19 @@ from dataclasses import dataclass, replace
 from random import Random
 from typing import Any
 
-from translation_aim import NOW, NUMBERS, STEPS, Aim, Cell, Values, World, zero
+from translation_aim import NOW, NUMBERS, STEPS, Aim, Cell, Values, World, cell_of, zero
+from translation_explore import Explorer, owed
 from translation_goals import Goal, flips
 from translation_run import Event, Near, Observation, Subject, observe
-from wirelaw.spec.language.expressions import Expr
+from wirelaw.spec.language.expressions import Expr, walk
 from wirelaw.spec.language.interpret import editions
 from wirelaw.spec.language.load import load
 from wirelaw.spec.language.model import Row
 
 ATTEMPTS = 100  # goals tried for one row before it counts as not met
 TIMES = 2  # cases for one row, in configurations of their own
-NEIGHBOURS = 8  # of one row, out of all
-SHAKEN = 3
+NEIGHBOURS = 6  # of one row, out of all
+SHAKEN = 1
 NEARBY = 12  # steps of repair from a row's case to a neighbour's
 
 
@@ -37,6 +38,7 @@ class Case:
     row: str
     events: tuple[Event, ...]
     expected: list[Observation]
+    cells: frozenset[Cell] = frozenset()  # what its row turns on
 
     @property
     def met(self) -> set[str]:
@@ -53,6 +55,21 @@ def cases_of(subject: Subject, row: Row) -> list[Case]:
     if key not in _made:
         _made[key] = [] if subject.goals.excluded(row) else list(row_cases(subject, row))
     return _made[key]
+
+
+_whole: dict[str, list[Case]] = {}
+
+
+def corpus(subject: Subject) -> list[Case]:
+    """The corpus of all rows, made once, and what lies beside it."""
+    if subject.name not in _whole:
+        made = [c for row in subject.machine.rows() for c in cases_of(subject, row)]
+        for event in Explorer(subject).explore([(c.events, c.cells) for c in made]):
+            expected = observe(subject.reference(), (event,), subject)
+            if expected[-1].error in ("", "endless"):  # an invariant may not hold here, and then a table may be silent
+                made.append(Case("", (event,), expected))
+        _whole[subject.name] = made
+    return _whole[subject.name]
 
 
 def row_cases(subject: Subject, row: Row, seed: str = "") -> Iterator[Case]:
@@ -109,7 +126,7 @@ def _shaken(subject: Subject, case: Case, random: Random) -> Iterator[Case]:
         events = (event, *case.events[1:])
         expected = observe(subject.reference(), events, subject)
         if expected[-1].error in ("", "endless"):  # an invariant may not hold here, and then a table may be silent
-            yield Case(case.row, events, expected)
+            yield Case(case.row, events, expected, case.cells)
 
 
 def _running(subject: Subject, at: int, random: Random) -> dict[str, int | None]:
@@ -117,24 +134,27 @@ def _running(subject: Subject, at: int, random: Random) -> dict[str, int | None]
 
 
 def _open(subject: Subject, event: Event, random: Random) -> dict[str, tuple[tuple[Any, ...], int] | None]:
-    """Debts that may be owed in the states of `event`, to be paid now or later, about numbers near its variables."""
-    machine, places = subject.machine, event.places or {}
+    """Some debts that may be owed in the states of `event`."""
     found: dict[str, tuple[tuple[Any, ...], int] | None] = {}
-    near = [v for n, v in places.items() if n in machine.variables and machine.variables[n].type.kind == "seq"] or [0]
     for n in sorted(subject.owed):
-        debt = machine.debts[n]
-        region = machine.states[min(debt.states)].region if debt.states else ""
-        here = not region or places.get(region, machine.regions[region].initial[0].name) in debt.states
-        if here and random.random() < 0.6:
-            args = tuple((random.choice(near) + random.choice((0, 0, 1, -1))) % 2**32 for _ in debt.params)
-            found[n] = (args, (event.at or NOW) + random.choice((0, 20_000, 40_000, 500_000)))
+        if random.random() < 0.6:
+            found |= owed(subject, event, random, n)
     return found
 
 
 def case_of(subject: Subject, goal: Goal, world: World, random: Random) -> Case:
     """The case of one world: the event aimed at, then time passing, then any input."""
     events = (event_of(subject, goal, world, random), Event("advance", later=random.choice((0, 40_000, 10**6))), any_input(subject, random))
-    return Case(goal.row, events, observe(subject.reference(), events, subject))
+    return Case(goal.row, events, observe(subject.reference(), events, subject), _turns(subject, goal))
+
+
+def _turns(subject: Subject, goal: Goal) -> frozenset[Cell]:
+    """The cells on which a row turns, and those that it changes."""
+    found = {c for e in (*goal.own, *goal.atoms, *goal.given) for n in walk(e) if (c := cell_of(n)) is not None}
+    row = subject.machine.row(goal.row)
+    kinds = {"assign": "var", "owe": "debt", "start": "timer", "ensure": "timer", "stop": "timer"}
+    found |= {(kinds[s.kind], s.name) for s in row.actions if s.kind in kinds}
+    return frozenset(c for c in found if c[0] != "debt" or c[1] in subject.owed)
 
 
 def any_input(subject: Subject, random: Random) -> Event:

@@ -124,11 +124,19 @@ class Goals:
         """An output row that `gate` speaks of, in the gate's scope."""
         lineages = {n: x.lineage for n, x in self.machine.messages.items()}
         rows = [r for r in self.machine.emissions if gate.event in lineages.get(r.event, ()) and not self.excluded(r)]
-        row = random.choice(rows)
+        ways = [(row, scope) for row in rows if FALSE not in (scope := self._scope(gate, row))]
+        if not ways:
+            return None
+        row, scope = random.choice(ways)
         goal = self._sent(row, random.random() < 0.5)
+        # a gate may be one that refuses whatever it speaks of: then nothing is sent, and yet it is asked
+        own = goal.own if random.random() < 0.5 else self._folded([*row.guard, *row.when, *self._built_all(row, row.where)])
+        return replace(goal, row=gate.id, given=goal.given + scope, own=own)
+
+    def _scope(self, gate: Row, row: Row) -> tuple[Expr, ...]:
         names = dict(zip(gate.binders, row.binders, strict=False))
         scope = [*in_states(gate.region, gate.states, self.machine), *(rename(c, names) for c in gate.guard)]
-        return replace(goal, row=gate.id, given=goal.given + self._built_all(row, scope))
+        return self._once(f"scope of {gate.id}", row, lambda: self._built_all(row, scope))
 
     # --- input rows ----------------------------------------------------------------------------------------------
 

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import ast
 import copy
-from collections.abc import Iterator
-from random import Random
+import zlib
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
 from types import ModuleType
+from typing import Any
 
 TURNED: dict[type[ast.cmpop], type[ast.cmpop]] = {
     ast.Eq: ast.NotEq, ast.NotEq: ast.Eq, ast.Lt: ast.LtE, ast.LtE: ast.Lt, ast.Gt: ast.GtE, ast.GtE: ast.Gt,
@@ -15,39 +17,95 @@ TURNED: dict[type[ast.cmpop], type[ast.cmpop]] = {
 MASKS = (0xFFFF_FFFF, 0x8000_0000)  # half a circle more or less: only at a distance where no order exists
 
 
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """One mutant: what was changed, the statement around it, in which function ("": a constant of the module), and how to run it.
+
+    `class_` takes the place of the machine's class while the names of `globals` are set in its module.
+    """
+
+    what: str
+    around: str
+    function: str
+    class_: type
+    globals: Mapping[str, Any] = field(default_factory=dict)
+
+    def __str__(self) -> str:
+        return f"{self.function}: {self.what}  in  {self.around}"
+
+
 class Mutator:
-    """Mutants of the class `name` in the generated `text`; made one method at a time, in the module that runs."""
+    """Mutants of the generated `text`, whose machine is the class `name`; made one function at a time, in the module that runs."""
 
     def __init__(self, text: str, name: str, module: ModuleType) -> None:
         tree = ast.parse(text)
         self.module = module
         self.plain: type = getattr(module, name)
-        body = next(n for n in tree.body if isinstance(n, ast.ClassDef) and n.name == name).body
-        self.methods = [n for n in body if isinstance(n, ast.FunctionDef)]
-        self.sites = [(m, i, kind) for m in self.methods for i, kind in _sites(m)]
+        machine = next(n for n in tree.body if isinstance(n, ast.ClassDef) and n.name == name)
+        self.methods = {id(n) for n in machine.body if isinstance(n, ast.FunctionDef)}
+        functions = [n for n in (*tree.body, *machine.body) if isinstance(n, ast.FunctionDef)]
+        self.sites = [(f, i, kind) for f in functions for i, kind in _sites(f)]
+        self.sites += [(n, 0, "shared") for n in tree.body if isinstance(n, ast.AnnAssign | ast.Assign) and _shared(n)]
 
-    def sample(self, count: int, seed: int) -> Iterator[tuple[str, type]]:
-        """`count` mutants at random places: what was changed, and the class."""
-        random = Random(seed)
-        for method, index, kind in random.sample(self.sites, count):
-            yield self._mutant(method, index, kind)
+    def sample(self, count: int, seed: int) -> Iterator[Fault]:
+        """`count` mutants at random places: much the same ones when code is added elsewhere."""
+        for node, index, kind in sorted(self.sites, key=lambda site: zlib.crc32(f"{seed} {self._place(*site)}".encode()))[:count]:
+            yield self._constant(node) if isinstance(node, ast.AnnAssign | ast.Assign) else self._mutant(node, index, kind)
 
-    def _mutant(self, method: ast.FunctionDef, index: int, kind: str) -> tuple[str, type]:
-        changed = copy.deepcopy(method)
+    def _place(self, node: ast.AST, index: int, kind: str) -> str:
+        name = node.name if isinstance(node, ast.FunctionDef) else ast.unparse(node)
+        return f"{name} {index} {kind}"
+
+    def _constant(self, node: ast.AnnAssign | ast.Assign) -> Fault:
+        """A number off by one, or a set of states that lacks its first."""
+        name = _target(node)
+        value = getattr(self.module, name)
+        other = value + 1 if isinstance(value, int) else value - {min(value)}
+        return Fault(f"{name}: {value!r} -> {other!r}"[:200], name, "", self.plain, {name: other})
+
+    def _mutant(self, function: ast.FunctionDef, index: int, kind: str) -> Fault:
+        changed = copy.deepcopy(function)
         node = list(ast.walk(changed))[index]
+        around = _around(changed, node)
         before = ast.unparse(node).splitlines()[0]
         _change(changed, node, kind)
         after = ast.unparse(node).splitlines()[0] if kind not in ("lost", "skipped") else kind
-        space: dict[str, type] = {}
+        space: dict[str, Any] = {}
         exec(compile(ast.fix_missing_locations(ast.Module([changed], [])), "<mutant>", "exec"), self.module.__dict__, space)
-        mutant = type(self.plain.__name__, (self.plain,), {method.name: space[method.name]})
-        return f"{method.name}: {before} -> {after}", mutant
+        made = {function.name: space[function.name]}
+        if id(function) not in self.methods:
+            return Fault(f"{before} -> {after}", around, function.name, self.plain, made)
+        return Fault(f"{before} -> {after}", around, function.name, type(self.plain.__name__, (self.plain,), made))
 
 
-def _sites(method: ast.FunctionDef) -> Iterator[tuple[int, str]]:
-    """Places in a method that can be changed, by their index in `ast.walk`."""
-    hidden = {id(n) for part in _unseen(method) for n in ast.walk(part)}
-    for i, node in enumerate(ast.walk(method)):
+def _target(node: ast.AnnAssign | ast.Assign) -> str:
+    target = node.target if isinstance(node, ast.AnnAssign) else node.targets[0]
+    return target.id if isinstance(target, ast.Name) else ""
+
+
+def _shared(node: ast.AnnAssign | ast.Assign) -> bool:
+    """Whether a constant of the module is a number or a set of states."""
+    match node.value:
+        case ast.Constant(value=int()):
+            return bool(_target(node))
+        case ast.Call(func=ast.Name(id="frozenset")):
+            return bool(_target(node))
+    return False
+
+
+def _around(function: ast.FunctionDef, node: ast.AST) -> str:
+    """The first line of the innermost statement that `node` stands in."""
+    found: ast.AST = function
+    for statement in ast.walk(function):  # outer ones come first
+        if isinstance(statement, ast.stmt) and any(n is node for n in ast.walk(statement)):
+            found = statement
+    return ast.unparse(found).splitlines()[0]
+
+
+def _sites(function: ast.FunctionDef) -> Iterator[tuple[int, str]]:
+    """Places in a function that can be changed, by their index in `ast.walk`."""
+    hidden = {id(n) for part in _unseen(function) for n in ast.walk(part)}
+    for i, node in enumerate(ast.walk(function)):
         if id(node) in hidden:
             continue
         match node:
@@ -63,17 +121,17 @@ def _sites(method: ast.FunctionDef) -> Iterator[tuple[int, str]]:
                 yield i, "joined"
 
 
-def _unseen(method: ast.FunctionDef) -> Iterator[ast.AST]:
+def _unseen(function: ast.FunctionDef) -> Iterator[ast.AST]:
     """Parts whose change is none to the machine: annotations, the document, the test whether somebody listens."""
-    yield method.args
-    for node in ast.walk(method):
+    yield function.args
+    for node in ast.walk(function):
         if isinstance(node, ast.AnnAssign):
             yield node.annotation
         if isinstance(node, ast.If) and "on_step" in ast.unparse(node.test):
             yield node
 
 
-def _change(method: ast.FunctionDef, node: ast.AST, kind: str) -> None:
+def _change(function: ast.FunctionDef, node: ast.AST, kind: str) -> None:
     match node:
         case ast.Compare(ops=[op]):
             node.ops = [TURNED[type(op)]()]
@@ -86,7 +144,7 @@ def _change(method: ast.FunctionDef, node: ast.AST, kind: str) -> None:
         case ast.BoolOp(op=op):
             node.op = ast.Or() if isinstance(op, ast.And) else ast.And()
         case ast.Assign() | ast.AugAssign():
-            for parent in ast.walk(method):
+            for parent in ast.walk(function):
                 for name in ("body", "orelse"):
                     block = getattr(parent, name, None)
                     if isinstance(block, list) and node in block:

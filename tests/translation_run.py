@@ -103,8 +103,13 @@ class Subject:
     def module(self) -> ModuleType:
         """The generated code with the stand-ins for pure functions, and few outputs in one pump."""
         module = generated_module(self.text + "\n# with stand-ins\n")
-        module.__dict__.update({n: f for n, f in self.externs.items() if n in module.__dict__}, OUTPUTS_PER_PUMP=LIMIT)
+        module.__dict__.update({n: f for n, f in self.stands_in.items() if n in module.__dict__})
         return module
+
+    @property
+    def stands_in(self) -> dict[str, Any]:
+        """What generated code is to use in place of what it imports."""
+        return {**self.externs, "OUTPUTS_PER_PUMP": LIMIT}
 
     @cached_property
     def pool(self) -> dict[str, list[Any]]:
@@ -119,14 +124,14 @@ class Subject:
         """A new machine, interpreted."""
         driver = InterpreterDriver(self.machine, self.profile, self.edition)
         driver.it.externs = SimpleNamespace(**self.externs)  # type: ignore[assignment]
-        return _hosted(driver)
+        return hosted(driver)
 
     def generated(self, class_: type | None = None) -> GeneratedDriver:
         """A new machine of generated code, or of `class_` in its place."""
         driver = GeneratedDriver(self.machine, self.profile, self.module)
         if class_ is not None:
             driver.it = class_(driver.host)
-        return _hosted(driver)
+        return hosted(driver)
 
     def full(self, kind: str, given: Mapping[str, Any]) -> dict[str, Any]:
         """Every field of a message, `given` or an empty value."""
@@ -142,7 +147,8 @@ def expressions(machine: Machine) -> Iterable[Expr]:
             yield from (*s.args, *(v for _, v in s.fields if v is not None), *([s.value] if s.value is not None else []))
 
 
-def _hosted(driver: D) -> D:
+def hosted(driver: D) -> D:
+    """`driver` with a host of its own, whose answers are terms."""
     host = Answers(driver.machine)
     host.driver = driver
     driver.host = host
@@ -159,6 +165,24 @@ def observe(driver: Driver, events: Sequence[Event], subject: Subject) -> list[O
         return _observe(driver, events, subject)
 
 
+def outcome(driver: Driver, event: Event, subject: Subject) -> str:
+    """The error that one event ends in, or ''; nothing is noted."""
+    now = NOW if event.at is None else event.at
+    _prepare(driver, event, subject)
+    return _happen(driver, event, now)
+
+
+def _happen(driver: Driver, event: Event, now: int) -> str:
+    match event.what:
+        case "input":
+            error = _attempt(driver, "input", event.name, _resolved(driver, event.values), now)
+        case "call":
+            error = _attempt(driver, "call", event.name, tuple(_resolved(driver, event.values).values()), now)
+        case _:
+            error = _attempt(driver, "advance", now)
+    return error or _attempt(driver, "pump", now)
+
+
 def _observe(driver: Driver, events: Sequence[Event], subject: Subject) -> list[Observation]:
     steps: list[tuple[int, str, str, str]] = []
     gates: set[str] = set()
@@ -170,14 +194,7 @@ def _observe(driver: Driver, events: Sequence[Event], subject: Subject) -> list[
     for event in events:
         now = now + event.later if event.at is None else event.at
         _prepare(driver, event, subject)
-        match event.what:
-            case "input":
-                error = _attempt(driver, "input", event.name, _resolved(driver, event.values), now)
-            case "call":
-                error = _attempt(driver, "call", event.name, tuple(_resolved(driver, event.values).values()), now)
-            case _:
-                error = _attempt(driver, "advance", now)
-        error = error or _attempt(driver, "pump", now)
+        error = _happen(driver, event, now)
         found.append(Observation(error, list(driver.host.log), list(steps), _configuration(driver), frozenset(gates)))
         driver.host.log.clear()
         steps.clear()

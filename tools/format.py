@@ -31,7 +31,7 @@ _TOKEN = re.compile(
 _KEYWORDS = frozenset(
     {
         "if", "and", "or", "not", "in", "notin", "where", "when", "default", "pay", "for", "unless", "emit", "sent", "within", "stay",
-        "next", "stop", "drop", "auto", "otherwise", "on", "either", "leads_to", "holds",
+        "next", "stop", "drop", "auto", "otherwise", "on", "either", "holds",
     }
 )  # fmt: skip
 

@@ -7,6 +7,7 @@ import shutil
 import socket
 import tempfile
 import time
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
@@ -15,7 +16,7 @@ from wirelaw.conformance.deviations import Deviation
 from wirelaw.conformance.peer import Ends, Missing, Peer, Session, Station
 from wirelaw.conformance.peers.wirelaw import ARP_TYPE, PEER_PORT, TESTER, TESTER_MAC, TESTER_PORT, WirelawSession, neighbour_reply
 from wirelaw.impl.net.config import WIRELAW, HostConfig
-from wirelaw.impl.net.host import Host
+from wirelaw.impl.net.host import Host, LiveHost
 from wirelaw.impl.wire.arp import parse_arp
 from wirelaw.impl.wire.ethernet import HEADER_LENGTH
 from wirelaw.oracle.verdict import Environment
@@ -31,6 +32,18 @@ def missing() -> Missing | None:
     if shutil.which("qemu-system-aarch64") is None:
         return Missing("qemu-system-aarch64 is not installed", "apt-get install qemu-system-arm")
     return None
+
+
+class _DeviceSession(WirelawSession):
+    """One whose calls return when what they send at once has crossed the device: what comes later was sent later."""
+
+    def __init__(self, host: LiveHost, ends: Ends, catch_up: Callable[[], None]) -> None:
+        super().__init__(host, ends)
+        self._catch_up = catch_up
+
+    def call(self, name: str, n: int = 0) -> None:
+        super().call(name, n)
+        self._catch_up()
 
 
 class WirelawQemuPeer(Peer):
@@ -55,6 +68,8 @@ class WirelawQemuPeer(Peer):
             self._clear()
             raise
         self._sessions = 0
+        self._received = 0
+        self._frames: list[tuple[int, bytes]] = []
 
     @property
     def version(self) -> str:
@@ -74,7 +89,7 @@ class WirelawQemuPeer(Peer):
             Station(self._config.mac, self._config.ip.packed, PEER_PORT + self._sessions % 20_000),
             Station(TESTER_MAC, TESTER.packed, TESTER_PORT + self._sessions % 20_000),
         )
-        return WirelawSession(self._host, ends)
+        return _DeviceSession(self._host, ends, self.catch_up)
 
     def transmit(self, frame: bytes) -> None:
         seen, until = self._host.statistics.rx_packets, self.now() + _CROSSING_US
@@ -82,28 +97,39 @@ class WirelawQemuPeer(Peer):
             self._wire.sendto(frame, str(self._theirs))
         while self._host.statistics.rx_packets == seen and self.now() < until:
             time.sleep(0.0001)
-        self._host.call(lambda: None)  # the stack's own thread has done with the batch
+        self.catch_up()
+
+    def catch_up(self) -> None:
+        """Wait until the stack's own thread has done with all it was given, and what it sent has crossed the device."""
+        self._host.call(lambda: None)
+        until = self.now() + _CROSSING_US
+        while self._received < self._host.statistics.tx_packets and (left := until - self.now()) > 0:
+            if not select.select([self._wire], [], [], left / 1e6)[0]:
+                self._received = self._host.statistics.tx_packets  # lost on a full wire
+            self._take()
 
     def wait(self, until: int) -> list[tuple[int, bytes]]:
         while True:
-            if frames := self._frames():
+            self._take()
+            if self._frames:
+                frames, self._frames = self._frames, []
                 return frames
             left = until - self.now()
             if left <= 0:
                 return []
             select.select([self._wire], [], [], left / 1e6)
 
-    def _frames(self) -> list[tuple[int, bytes]]:
-        found: list[tuple[int, bytes]] = []
+    def _take(self) -> None:
+        """Take the frames that have come; the stack's questions for our hardware address are answered here."""
         with suppress(BlockingIOError):
             while True:
                 frame = self._wire.recv(_FRAME)
+                self._received += 1
                 asked = parse_arp(memoryview(frame)[HEADER_LENGTH:]) if frame[12:14] == ARP_TYPE else None
                 if asked is None:
-                    found.append((self.now(), frame))
+                    self._frames.append((self.now(), frame))
                 elif (answer := neighbour_reply(asked)) is not None:
                     self.transmit(answer)
-        return found
 
     def close(self) -> None:
         self._host.close()

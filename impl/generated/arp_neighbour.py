@@ -1,9 +1,11 @@
 # GENERATED, never edit: change the law below and run `python -m wirelaw.tools.generate`.
 #   spec/net/arp.law
 #   spec/profiles/net.profile
-"""What is known of one neighbour on the link: its MAC, and whether to believe it still (RFC 826, RFC 1122 section 2.3.2)
+"""What is known of one neighbour on the link: its MAC, and whether to believe it still (RFC 826, RFC 1122
+section 2.3.2)
 
-Machine arp.neighbour under profile wirelaw. Each branch names the row it stands for: `[row] clause`.
+Machine arp.neighbour under profile wirelaw.
+Each branch names the row it stands for: `[row] clause`.
 """
 
 from __future__ import annotations
@@ -12,14 +14,16 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, ClassVar, Final, Protocol
 
-from wirelaw.impl.runtime.machine import EndlessOutputError, IncompleteTableError, OUTPUTS_PER_PUMP, Step, UnmetEventError
+from wirelaw.impl.runtime.machine import (
+    EndlessOutputError, IncompleteTableError, OUTPUTS_PER_PUMP, Step, UnmetEventError,
+)
 
 # States of region `entry`.
 ABSENT: Final = "ABSENT"
 INCOMPLETE: Final = "INCOMPLETE"
 REACHABLE: Final = "REACHABLE"
 PROBED: Final = "PROBED"
-_INCOMPLETE_OR_REACHABLE_OR_PROBED: Final = frozenset({INCOMPLETE, REACHABLE, PROBED})
+_NOT_ABSENT: Final = frozenset({INCOMPLETE, REACHABLE, PROBED})
 
 # Parameters of profile `wirelaw`; durations in microseconds.
 RETRY_INTERVAL: Final = 1000000
@@ -202,7 +206,7 @@ class ArpNeighbour:
                 self.on_step(Step(now, "merge", "merge", p.kind, p))
             return True
         st = self.entry
-        if st in _INCOMPLETE_OR_REACHABLE_OR_PROBED:
+        if st in _NOT_ABSENT:
             # [merge] rfc826:reception/merge MUST, rfc1122:2.3.2.2 SHOULD
             self.known = p.source
             self.wanted = False

@@ -1,9 +1,11 @@
 # GENERATED, never edit: change the law below and run `python -m wirelaw.tools.generate`.
 #   spec/net/resolver.law
 #   spec/profiles/net.profile
-"""One lookup of a stub resolver: whom to ask, for how long, what to believe (RFC 1035, RFC 1123 section 6.1.3, RFC 5452)
+"""One lookup of a stub resolver: whom to ask, for how long, what to believe (RFC 1035, RFC 1123 section
+6.1.3, RFC 5452)
 
-Machine dns.query under profile wirelaw. Each branch names the row it stands for: `[row] clause`.
+Machine dns.query under profile wirelaw.
+Each branch names the row it stands for: `[row] clause`.
 """
 
 from __future__ import annotations
@@ -12,7 +14,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, ClassVar, Final, Protocol
 
-from wirelaw.impl.runtime.machine import EndlessOutputError, IncompleteTableError, OUTPUTS_PER_PUMP, Step, UnmetEventError
+from wirelaw.impl.runtime.machine import (
+    EndlessOutputError, IncompleteTableError, OUTPUTS_PER_PUMP, Step, UnmetEventError,
+)
 
 # States of region `lookup`.
 READY: Final = "READY"
@@ -113,28 +117,28 @@ class DnsQuery:
         """Table `verdict` (rfc1035:7.3/answer)."""
         st = self.lookup
         if st == ASKING:
-            if r.outcome == 'found':  # [found] rfc1035:7.3/answer MUST
+            if r.outcome == "found":  # [found] rfc1035:7.3/answer MUST
                 self.patience_at = None
                 self.host.tell_answered()
                 self.lookup = ANSWERED
                 if self.on_step is not None:
                     self.on_step(Step(now, "verdict", "found", "response", r))
                 return False
-            if r.outcome == 'no_name':  # [no.name] rfc1035:7.3/answer MUST
+            if r.outcome == "no_name":  # [no.name] rfc1035:7.3/answer MUST
                 self.patience_at = None
                 self.host.tell_answered()
                 self.lookup = ANSWERED
                 if self.on_step is not None:
                     self.on_step(Step(now, "verdict", "no.name", "response", r))
                 return False
-            if r.outcome == 'no_data':  # [no.data] rfc1035:7.3/answer MUST
+            if r.outcome == "no_data":  # [no.data] rfc1035:7.3/answer MUST
                 self.patience_at = None
                 self.host.tell_answered()
                 self.lookup = ANSWERED
                 if self.on_step is not None:
                     self.on_step(Step(now, "verdict", "no.data", "response", r))
                 return False
-            if (r.outcome == 'server_failed' or r.outcome == 'truncated'):  # [no.use] rfc1035:7.3/useless
+            if (r.outcome == "server_failed" or r.outcome == "truncated"):  # [no.use] rfc1035:7.3/useless
                 self.patience_at = None
                 self.due = True
                 if self.on_step is not None:

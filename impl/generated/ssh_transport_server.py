@@ -6,7 +6,8 @@
 #   spec/profiles/ssh.profile
 """The server of the SSH transport (RFC 4253), with curve25519, strict key exchange and EXT_INFO
 
-Machine ssh.transport.server under profile wirelaw. Each branch names the row it stands for: `[row] clause`.
+Machine ssh.transport.server under profile wirelaw.
+Each branch names the row it stands for: `[row] clause`.
 """
 
 from __future__ import annotations
@@ -15,7 +16,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, ClassVar, Final, Protocol
 
-from wirelaw.impl.runtime.machine import EndlessOutputError, IncompleteTableError, OUTPUTS_PER_PUMP, Step, UnmetEventError
+from wirelaw.impl.runtime.machine import (
+    EndlessOutputError, IncompleteTableError, OUTPUTS_PER_PUMP, Step, UnmetEventError,
+)
 from wirelaw.impl.runtime.negotiation import agreed, head
 
 # States of region `kx`.
@@ -504,7 +507,7 @@ class SshTransportServer:
                     self.on_step(Step(now, "greeting", "line.over", m.kind, m))
                 return False
             # [id.in] rfc4253:4.2/1 MUST, rfc4253:5/1 MUST
-            if not self.id_in and m.length <= 255 and (m.version == '2.0' or m.version == '1.99'):
+            if not self.id_in and m.length <= 255 and (m.version == "2.0" or m.version == "1.99"):
                 self.id_in = True
                 self.peer_name = m.raw
                 self.host.tell_named(m)
@@ -518,7 +521,7 @@ class SshTransportServer:
                     self.on_step(Step(now, "greeting", "id.long", m.kind, m))
                 return False
             # [id.version] rfc4253:4.2/1 MUST
-            if not self.id_in and m.length <= 255 and (not (m.version == '2.0' or m.version == '1.99')):
+            if not self.id_in and m.length <= 255 and not (m.version == "2.0" or m.version == "1.99"):
                 self.host.emit_disconnect(Disconnect(number=self.tx_number, reason=8))
                 self.kx = ENDED
                 if self.on_step is not None:
@@ -552,7 +555,9 @@ class SshTransportServer:
         return True
 
     def on_msg(self, m: Any, now: int) -> None:
-        """Take `msg` through wire, guess, phase, transport, answer, method, services, uppers, channels; then `pump`."""
+        """Take `msg` through wire, guess, phase, transport, answer, method, services, uppers, channels; then
+        `pump`.
+        """
         kind = m.kind
         if kind == "ecdh_init":
             (
@@ -591,7 +596,13 @@ class SshTransportServer:
                 and self._uppers(m, now)
             )
             return
-        if kind in ("msg", "generic", "ignore", "debug", "unimplemented", "ext_info", "disconnect", "unknown", "service"):
+        if (
+            kind
+            in (
+                "msg", "generic", "ignore", "debug", "unimplemented", "ext_info", "disconnect", "unknown",
+                "service",
+            )
+        ):
             self._wire(m, now) and self._guess(m, now) and self._phase(m, now) and self._transport(m, now)
             return
         (
@@ -618,7 +629,11 @@ class SshTransportServer:
                 self.on_step(Step(now, "wire", "wire.early", m.kind, m))
             return False
         # [wire.length] rfc4253:6/7 SHOULD, rfc4253:6/5 MUST, rfc4253:6/6 MUST, rfc4253:6/4 MUST
-        if not (m.length >= 5 and m.length <= 34996 and (m.framed % max(m.block, 8) if max(m.block, 8) else 0) == 0):
+        if not (
+            m.length >= 5
+            and m.length <= 34996
+            and (m.framed % max(m.block, 8) if max(m.block, 8) else 0) == 0
+        ):
             self.host.emit_disconnect(Disconnect(number=self.tx_number, reason=2))
             self.kx = ENDED
             if self.on_step is not None:
@@ -856,7 +871,17 @@ class SshTransportServer:
             st = self.kx
             if st == QUIET:
                 # [ki.broken] rfc4253:7/1 MUST
-                if not (m.ok and head(m.kex) != '' and head(m.host_keys) != '' and head(m.enc_cs) != '' and head(m.enc_sc) != '' and head(m.mac_cs) != '' and head(m.mac_sc) != '' and head(m.comp_cs) != '' and head(m.comp_sc) != ''):
+                if not (
+                    m.ok
+                    and head(m.kex) != ""
+                    and head(m.host_keys) != ""
+                    and head(m.enc_cs) != ""
+                    and head(m.enc_sc) != ""
+                    and head(m.mac_cs) != ""
+                    and head(m.mac_sc) != ""
+                    and head(m.comp_cs) != ""
+                    and head(m.comp_sc) != ""
+                ):
                     self.host.emit_disconnect(Disconnect(number=self.tx_number, reason=2))
                     self.kx = ENDED
                     if self.on_step is not None:
@@ -865,14 +890,14 @@ class SshTransportServer:
                 # [ki.in] rfc4253:9/1 MUST, rfc4253:7.1/7 SHOULD, rfc4253:7.1/9 MUST
                 if (
                     m.ok
-                    and head(m.kex) != ''
-                    and head(m.host_keys) != ''
-                    and head(m.enc_cs) != ''
-                    and head(m.enc_sc) != ''
-                    and head(m.mac_cs) != ''
-                    and head(m.mac_sc) != ''
-                    and head(m.comp_cs) != ''
-                    and head(m.comp_sc) != ''
+                    and head(m.kex) != ""
+                    and head(m.host_keys) != ""
+                    and head(m.enc_cs) != ""
+                    and head(m.enc_sc) != ""
+                    and head(m.mac_cs) != ""
+                    and head(m.mac_sc) != ""
+                    and head(m.comp_cs) != ""
+                    and head(m.comp_sc) != ""
                     and not self.rk
                 ):
                     self.theirs = m
@@ -884,14 +909,14 @@ class SshTransportServer:
                 # [ki.second] rfc4253:7.1/12 MUST_NOT
                 if (
                     m.ok
-                    and head(m.kex) != ''
-                    and head(m.host_keys) != ''
-                    and head(m.enc_cs) != ''
-                    and head(m.enc_sc) != ''
-                    and head(m.mac_cs) != ''
-                    and head(m.mac_sc) != ''
-                    and head(m.comp_cs) != ''
-                    and head(m.comp_sc) != ''
+                    and head(m.kex) != ""
+                    and head(m.host_keys) != ""
+                    and head(m.enc_cs) != ""
+                    and head(m.enc_sc) != ""
+                    and head(m.mac_cs) != ""
+                    and head(m.mac_sc) != ""
+                    and head(m.comp_cs) != ""
+                    and head(m.comp_sc) != ""
                     and self.rk
                 ):
                     self.host.emit_disconnect(Disconnect(number=self.tx_number, reason=2))
@@ -902,7 +927,17 @@ class SshTransportServer:
                 raise IncompleteTableError("ssh.transport.server", "method", m.kind)
             if st == MINE:
                 # [ki.broken] rfc4253:7/1 MUST
-                if not (m.ok and head(m.kex) != '' and head(m.host_keys) != '' and head(m.enc_cs) != '' and head(m.enc_sc) != '' and head(m.mac_cs) != '' and head(m.mac_sc) != '' and head(m.comp_cs) != '' and head(m.comp_sc) != ''):
+                if not (
+                    m.ok
+                    and head(m.kex) != ""
+                    and head(m.host_keys) != ""
+                    and head(m.enc_cs) != ""
+                    and head(m.enc_sc) != ""
+                    and head(m.mac_cs) != ""
+                    and head(m.mac_sc) != ""
+                    and head(m.comp_cs) != ""
+                    and head(m.comp_sc) != ""
+                ):
                     self.host.emit_disconnect(Disconnect(number=self.tx_number, reason=2))
                     self.kx = ENDED
                     if self.on_step is not None:
@@ -911,14 +946,14 @@ class SshTransportServer:
                 # [ki.meet] rfc4253:9/1 MUST, rfc4253:7.1/7 SHOULD, rfc4253:5/2 MAY
                 if (
                     m.ok
-                    and head(m.kex) != ''
-                    and head(m.host_keys) != ''
-                    and head(m.enc_cs) != ''
-                    and head(m.enc_sc) != ''
-                    and head(m.mac_cs) != ''
-                    and head(m.mac_sc) != ''
-                    and head(m.comp_cs) != ''
-                    and head(m.comp_sc) != ''
+                    and head(m.kex) != ""
+                    and head(m.host_keys) != ""
+                    and head(m.enc_cs) != ""
+                    and head(m.enc_sc) != ""
+                    and head(m.mac_cs) != ""
+                    and head(m.mac_sc) != ""
+                    and head(m.comp_cs) != ""
+                    and head(m.comp_sc) != ""
                 ):
                     self.theirs = m
                     self.rk = True
@@ -942,7 +977,17 @@ class SshTransportServer:
                     return False
                 raise IncompleteTableError("ssh.transport.server", "method", m.kind)
             # [ki.broken] rfc4253:7/1 MUST
-            if not (m.ok and head(m.kex) != '' and head(m.host_keys) != '' and head(m.enc_cs) != '' and head(m.enc_sc) != '' and head(m.mac_cs) != '' and head(m.mac_sc) != '' and head(m.comp_cs) != '' and head(m.comp_sc) != ''):
+            if not (
+                m.ok
+                and head(m.kex) != ""
+                and head(m.host_keys) != ""
+                and head(m.enc_cs) != ""
+                and head(m.enc_sc) != ""
+                and head(m.mac_cs) != ""
+                and head(m.mac_sc) != ""
+                and head(m.comp_cs) != ""
+                and head(m.comp_sc) != ""
+            ):
                 self.host.emit_disconnect(Disconnect(number=self.tx_number, reason=2))
                 self.kx = ENDED
                 if self.on_step is not None:
@@ -951,14 +996,14 @@ class SshTransportServer:
             # [ki.busy] rfc4253:7.1/12 MUST_NOT, strict:9 MUST
             if (
                 m.ok
-                and head(m.kex) != ''
-                and head(m.host_keys) != ''
-                and head(m.enc_cs) != ''
-                and head(m.enc_sc) != ''
-                and head(m.mac_cs) != ''
-                and head(m.mac_sc) != ''
-                and head(m.comp_cs) != ''
-                and head(m.comp_sc) != ''
+                and head(m.kex) != ""
+                and head(m.host_keys) != ""
+                and head(m.enc_cs) != ""
+                and head(m.enc_sc) != ""
+                and head(m.mac_cs) != ""
+                and head(m.mac_sc) != ""
+                and head(m.comp_cs) != ""
+                and head(m.comp_sc) != ""
             ):
                 self.host.emit_disconnect(Disconnect(number=self.tx_number, reason=2))
                 self.kx = ENDED
@@ -1030,7 +1075,7 @@ class SshTransportServer:
         if kind == "service_request":
             st = self.sv
             if st == NO_SERVICE:
-                if (m.name == 'ssh-userauth' or m.name == 'ssh-connection'):  # [sv.ask] rfc4253:10/1 MUST
+                if (m.name == "ssh-userauth" or m.name == "ssh-connection"):  # [sv.ask] rfc4253:10/1 MUST
                     self.service_name = m.name
                     self.sv = REQUESTED
                     if self.on_step is not None:
@@ -1042,7 +1087,7 @@ class SshTransportServer:
                 if self.on_step is not None:
                     self.on_step(Step(now, "services", "sv.unknown", m.kind, m))
                 return False
-            if (m.name == 'ssh-userauth' or m.name == 'ssh-connection'):  # [sv.again] rfc4253:10/1 MUST
+            if (m.name == "ssh-userauth" or m.name == "ssh-connection"):  # [sv.again] rfc4253:10/1 MUST
                 self.host.emit_disconnect(Disconnect(number=self.tx_number, reason=2))
                 self.kx = ENDED
                 if self.on_step is not None:
@@ -1077,16 +1122,17 @@ class SshTransportServer:
                 self.on_step(Step(now, "uppers", "up.in.early", m.kind, m))
             return False
         if kind == "global_request":
-            if self.sv == SERVED and m.want_reply:  # [gr.in] rfc4254:4/1 MUST, openssh:keepalive MUST
+            served = self.sv == SERVED
+            if served and m.want_reply:  # [gr.in] rfc4254:4/1 MUST, openssh:keepalive MUST
                 self.requests += 1
                 if self.on_step is not None:
                     self.on_step(Step(now, "uppers", "gr.in", m.kind, m))
                 return False
-            if self.sv == SERVED and not m.want_reply:  # [gr.quiet] rfc4254:4/1 MUST
+            if served and not m.want_reply:  # [gr.quiet] rfc4254:4/1 MUST
                 if self.on_step is not None:
                     self.on_step(Step(now, "uppers", "gr.quiet", m.kind, m))
                 return False
-            if self.sv != SERVED:  # [gr.early] rfc4253:10/4 MUST
+            if not served:  # [gr.early] rfc4253:10/4 MUST
                 self.host.emit_disconnect(Disconnect(number=self.tx_number, reason=2))
                 self.kx = ENDED
                 if self.on_step is not None:
@@ -1182,14 +1228,23 @@ class SshTransportServer:
             st = chan_of.ch
             if st == LIVE:
                 # [cd.in] rfc4254:5.2/5 MUST, rfc4254:5.3/6 SHOULD
-                if not chan_of.eof_in and not chan_of.close_in and m.len <= chan_of.rx_window and m.len <= 32768:
+                if (
+                    not chan_of.eof_in
+                    and not chan_of.close_in
+                    and m.len <= chan_of.rx_window
+                    and m.len <= 32768
+                ):
                     chan_of.rx_window -= m.len
                     self.host.tell_data_in(m.key, m.content)
                     if self.on_step is not None:
                         self.on_step(Step(now, "channels", "cd.in", m.kind, m))
                     return False
                 # [cd.over] rfc4254:5.2/1 MUST_NOT
-                if not chan_of.eof_in and not chan_of.close_in and (m.len > chan_of.rx_window or m.len > 32768):
+                if (
+                    not chan_of.eof_in
+                    and not chan_of.close_in
+                    and (m.len > chan_of.rx_window or m.len > 32768)
+                ):
                     self.host.emit_disconnect(Disconnect(number=self.tx_number, reason=2))
                     self.kx = ENDED
                     if self.on_step is not None:
@@ -1245,12 +1300,14 @@ class SshTransportServer:
         if kind == "channel_request":
             st = chan_of.ch
             if st == LIVE:
-                if m.want_reply and not chan_of.close_in:  # [cr.in] rfc4254:5.4/2 MUST, rfc4254:5.4/3 MUST
+                # [cr.in] rfc4254:5.4/2 MUST, rfc4254:5.4/3 MUST, rfc4254:6.2/1 SHOULD, rfc4254:6.5/3 SHOULD
+                if m.want_reply and not chan_of.close_in:
                     chan_of.replies += 1
                     if self.on_step is not None:
                         self.on_step(Step(now, "channels", "cr.in", m.kind, m))
                     return False
-                if (not m.want_reply or chan_of.close_in):  # [cr.quiet] rfc4254:5.4/1 MUST
+                # [cr.quiet] rfc4254:5.4/1 MUST, rfc4254:6.7/1 SHOULD_NOT
+                if (not m.want_reply or chan_of.close_in):
                     if self.on_step is not None:
                         self.on_step(Step(now, "channels", "cr.quiet", m.kind, m))
                     return False
@@ -1328,8 +1385,6 @@ class SshTransportServer:
                     continue
                 if self.closing and self._out_bye_out(now):  # [bye.out]
                     continue
-                if self.sv == REQUESTED and self.keyed_out and self.kx == QUIET and self._out_sv_out(now):  # [sv.out]
-                    continue
                 if self._each_co_ok(now):  # [co.ok] rfc4254:5.1/1 MUST, rfc4254:5.2/4 MUST_NOT
                     continue
                 if self._each_co_deny(now):  # [co.deny] rfc4254:5.1/1 MUST, rfc4254:6.1/1 SHOULD
@@ -1359,7 +1414,7 @@ class SshTransportServer:
                     and self._out_ki_again(now)
                 ):
                     continue
-                if self.sv == REQUESTED and self.keyed_out and self.kx == QUIET and self._out_sv_out(now):  # [sv.out]
+                if self.sv == REQUESTED and self.keyed_out and self._out_sv_out(now):  # [sv.out]
                     continue
                 if self.requests > 0 and self.keyed_out and self._out_gr_fail(now):  # [gr.fail]
                     continue
@@ -1375,15 +1430,14 @@ class SshTransportServer:
                     continue
                 if self._each_cc_out(now):  # [cc.out] rfc4254:5.3/3 MUST
                     continue
-                if self.sv == SERVED and self.keyed_out and self.to_send > 0 and self._out_up_out(now):  # [up.out]
+                # [up.out]
+                if self.sv == SERVED and self.keyed_out and self.to_send > 0 and self._out_up_out(now):
                     continue
                 return
             if st == ASKED:
                 if self._out_ki_answer(now):  # [ki.answer]
                     continue
                 if self.closing and self._out_bye_out(now):  # [bye.out]
-                    continue
-                if self.sv == REQUESTED and self.keyed_out and self.kx == QUIET and self._out_sv_out(now):  # [sv.out]
                     continue
                 if self._each_co_ok(now):  # [co.ok] rfc4254:5.1/1 MUST, rfc4254:5.2/4 MUST_NOT
                     continue
@@ -1402,37 +1456,57 @@ class SshTransportServer:
                 # [kx.late]
                 if (
                     not self.keyed_out
-                    and 'kex-strict-c-v00@openssh.com' in (self.theirs.kex or ())
-                    and 'kex-strict-s-v00@openssh.com' in (self.mine.kex or ())
+                    and "kex-strict-c-v00@openssh.com" in (self.theirs.kex or ())
+                    and "kex-strict-s-v00@openssh.com" in (self.mine.kex or ())
                     and self.rx_number != 1
                     and self._out_kx_late(now)
                 ):
                     continue
                 # [kx.none]
                 if (
-                    not (not self.keyed_out and 'kex-strict-c-v00@openssh.com' in (self.theirs.kex or ()) and 'kex-strict-s-v00@openssh.com' in (self.mine.kex or ()) and self.rx_number != 1)
-                    and not (agreed(self.theirs.kex, self.mine.kex) != '' and agreed(self.theirs.kex, self.mine.kex) not in ('kex-strict-s-v00@openssh.com', 'kex-strict-c-v00@openssh.com', 'ext-info-s', 'ext-info-c') and agreed(self.theirs.host_keys, self.mine.host_keys) != '' and agreed(self.theirs.enc_cs, self.mine.enc_cs) != '' and agreed(self.theirs.enc_sc, self.mine.enc_sc) != '' and (self._sealing() or agreed(self.theirs.mac_cs, self.mine.mac_cs) != '') and (self._sealing_() or agreed(self.theirs.mac_sc, self.mine.mac_sc) != '') and agreed(self.theirs.comp_cs, self.mine.comp_cs) != '' and agreed(self.theirs.comp_sc, self.mine.comp_sc) != '')
+                    not self._late_kexinit()
+                    and not (
+                        agreed(self.theirs.kex, self.mine.kex) != ""
+                        and agreed(self.theirs.kex, self.mine.kex)
+                        not in (
+                            "kex-strict-s-v00@openssh.com",
+                            "kex-strict-c-v00@openssh.com",
+                            "ext-info-s",
+                            "ext-info-c",
+                        )
+                        and agreed(self.theirs.host_keys, self.mine.host_keys) != ""
+                        and agreed(self.theirs.enc_cs, self.mine.enc_cs) != ""
+                        and agreed(self.theirs.enc_sc, self.mine.enc_sc) != ""
+                        and (self._sealing() or agreed(self.theirs.mac_cs, self.mine.mac_cs) != "")
+                        and (self._sealing_() or agreed(self.theirs.mac_sc, self.mine.mac_sc) != "")
+                        and agreed(self.theirs.comp_cs, self.mine.comp_cs) != ""
+                        and agreed(self.theirs.comp_sc, self.mine.comp_sc) != ""
+                    )
                     and self._out_kx_none(now)
                 ):
                     continue
                 # [kx.agreed]
                 if (
-                    not (not self.keyed_out and 'kex-strict-c-v00@openssh.com' in (self.theirs.kex or ()) and 'kex-strict-s-v00@openssh.com' in (self.mine.kex or ()) and self.rx_number != 1)
-                    and agreed(self.theirs.kex, self.mine.kex) != ''
-                    and agreed(self.theirs.kex, self.mine.kex) not in ('kex-strict-s-v00@openssh.com', 'kex-strict-c-v00@openssh.com', 'ext-info-s', 'ext-info-c')
-                    and agreed(self.theirs.host_keys, self.mine.host_keys) != ''
-                    and agreed(self.theirs.enc_cs, self.mine.enc_cs) != ''
-                    and agreed(self.theirs.enc_sc, self.mine.enc_sc) != ''
-                    and (self._sealing() or agreed(self.theirs.mac_cs, self.mine.mac_cs) != '')
-                    and (self._sealing_() or agreed(self.theirs.mac_sc, self.mine.mac_sc) != '')
-                    and agreed(self.theirs.comp_cs, self.mine.comp_cs) != ''
-                    and agreed(self.theirs.comp_sc, self.mine.comp_sc) != ''
+                    not self._late_kexinit()
+                    and agreed(self.theirs.kex, self.mine.kex) != ""
+                    and agreed(self.theirs.kex, self.mine.kex)
+                    not in (
+                        "kex-strict-s-v00@openssh.com",
+                        "kex-strict-c-v00@openssh.com",
+                        "ext-info-s",
+                        "ext-info-c",
+                    )
+                    and agreed(self.theirs.host_keys, self.mine.host_keys) != ""
+                    and agreed(self.theirs.enc_cs, self.mine.enc_cs) != ""
+                    and agreed(self.theirs.enc_sc, self.mine.enc_sc) != ""
+                    and (self._sealing() or agreed(self.theirs.mac_cs, self.mine.mac_cs) != "")
+                    and (self._sealing_() or agreed(self.theirs.mac_sc, self.mine.mac_sc) != "")
+                    and agreed(self.theirs.comp_cs, self.mine.comp_cs) != ""
+                    and agreed(self.theirs.comp_sc, self.mine.comp_sc) != ""
                     and self._out_kx_agreed(now)
                 ):
                     continue
                 if self.closing and self._out_bye_out(now):  # [bye.out]
-                    continue
-                if self.sv == REQUESTED and self.keyed_out and self.kx == QUIET and self._out_sv_out(now):  # [sv.out]
                     continue
                 if self._each_co_ok(now):  # [co.ok] rfc4254:5.1/1 MUST, rfc4254:5.2/4 MUST_NOT
                     continue
@@ -1452,8 +1526,6 @@ class SshTransportServer:
                     continue
                 if self.closing and self._out_bye_out(now):  # [bye.out]
                     continue
-                if self.sv == REQUESTED and self.keyed_out and self.kx == QUIET and self._out_sv_out(now):  # [sv.out]
-                    continue
                 if self._each_co_ok(now):  # [co.ok] rfc4254:5.1/1 MUST, rfc4254:5.2/4 MUST_NOT
                     continue
                 if self._each_co_deny(now):  # [co.deny] rfc4254:5.1/1 MUST, rfc4254:6.1/1 SHOULD
@@ -1472,8 +1544,6 @@ class SshTransportServer:
                     continue
                 if self.closing and self._out_bye_out(now):  # [bye.out]
                     continue
-                if self.sv == REQUESTED and self.keyed_out and self.kx == QUIET and self._out_sv_out(now):  # [sv.out]
-                    continue
                 if self._each_co_ok(now):  # [co.ok] rfc4254:5.1/1 MUST, rfc4254:5.2/4 MUST_NOT
                     continue
                 if self._each_co_deny(now):  # [co.deny] rfc4254:5.1/1 MUST, rfc4254:6.1/1 SHOULD
@@ -1488,8 +1558,6 @@ class SshTransportServer:
                     continue
                 return
             if st == ENDED:
-                if self.sv == REQUESTED and self.keyed_out and self.kx == QUIET and self._out_sv_out(now):  # [sv.out]
-                    continue
                 if self._each_co_ok(now):  # [co.ok] rfc4254:5.1/1 MUST, rfc4254:5.2/4 MUST_NOT
                     continue
                 if self._each_co_deny(now):  # [co.deny] rfc4254:5.1/1 MUST, rfc4254:6.1/1 SHOULD
@@ -1504,8 +1572,6 @@ class SshTransportServer:
                     continue
                 return
             if self.closing and self._out_bye_out(now):  # [bye.out]
-                continue
-            if self.sv == REQUESTED and self.keyed_out and self.kx == QUIET and self._out_sv_out(now):  # [sv.out]
                 continue
             if self._each_co_ok(now):  # [co.ok] rfc4254:5.1/1 MUST, rfc4254:5.2/4 MUST_NOT
                 continue
@@ -1526,7 +1592,7 @@ class SshTransportServer:
         """[id.out] rfc4253:4.2/1 MUST, rfc4253:4.2/6 MUST, rfc4253:4.2/9 MUST_NOT."""
         made = self.host.ask_own_identification()
         o = Identification(length=made.length, raw=made.raw, version=made.version)
-        if not (o.version == '2.0' and o.length <= 255):
+        if not (o.version == "2.0" and o.length <= 255):
             return False
         self.own_name = o.raw
         self.host.emit_identification(o)
@@ -1536,7 +1602,9 @@ class SshTransportServer:
         return True
 
     def _out_ki_first(self, now: int) -> bool:
-        """[ki.first] rfc4253:7/1 MUST, rfc4253:5/2 MAY, strict:1 MUST, rfc8308:2.1/1 MAY, rfc8308:2.1/2 MUST_NOT."""
+        """[ki.first] rfc4253:7/1 MUST, rfc4253:5/2 MAY, strict:1 MUST, rfc8308:2.1/1 MAY, rfc8308:2.1/2
+        MUST_NOT.
+        """
         made = self.host.ask_own_offer(True)
         o = Kexinit(
             number=self.tx_number,
@@ -1559,9 +1627,22 @@ class SshTransportServer:
             follows=made.follows,
             reserved=made.reserved,
         )
-        if not (o.ok and head(o.kex) != '' and head(o.host_keys) != '' and head(o.enc_cs) != '' and head(o.enc_sc) != '' and head(o.mac_cs) != '' and head(o.mac_sc) != '' and head(o.comp_cs) != '' and head(o.comp_sc) != '' and o.reserved == 0 and not o.follows and 'kex-strict-c-v00@openssh.com' not in (o.kex or ()) and 'ext-info-c' not in (o.kex or ()) and (self.keyed_out or head(o.kex) not in ('kex-strict-s-v00@openssh.com', 'ext-info-s'))):
-            return False
-        if not (self.kx == QUIET or self.kx == ASKED):  # [o.kexinit] rfc4253:7.1/12 MUST_NOT
+        if not (
+            o.ok
+            and head(o.kex) != ""
+            and head(o.host_keys) != ""
+            and head(o.enc_cs) != ""
+            and head(o.enc_sc) != ""
+            and head(o.mac_cs) != ""
+            and head(o.mac_sc) != ""
+            and head(o.comp_cs) != ""
+            and head(o.comp_sc) != ""
+            and o.reserved == 0
+            and not o.follows
+            and "kex-strict-c-v00@openssh.com" not in (o.kex or ())
+            and "ext-info-c" not in (o.kex or ())
+            and (self.keyed_out or head(o.kex) not in ("kex-strict-s-v00@openssh.com", "ext-info-s"))
+        ):
             return False
         self.tx_number = (self.tx_number + 1) % 4294967296
         self.sent_packets += 1
@@ -1597,9 +1678,22 @@ class SshTransportServer:
             follows=made.follows,
             reserved=made.reserved,
         )
-        if not (o.ok and head(o.kex) != '' and head(o.host_keys) != '' and head(o.enc_cs) != '' and head(o.enc_sc) != '' and head(o.mac_cs) != '' and head(o.mac_sc) != '' and head(o.comp_cs) != '' and head(o.comp_sc) != '' and o.reserved == 0 and not o.follows and 'kex-strict-c-v00@openssh.com' not in (o.kex or ()) and 'ext-info-c' not in (o.kex or ()) and (self.keyed_out or head(o.kex) not in ('kex-strict-s-v00@openssh.com', 'ext-info-s'))):
-            return False
-        if not (self.kx == QUIET or self.kx == ASKED):  # [o.kexinit] rfc4253:7.1/12 MUST_NOT
+        if not (
+            o.ok
+            and head(o.kex) != ""
+            and head(o.host_keys) != ""
+            and head(o.enc_cs) != ""
+            and head(o.enc_sc) != ""
+            and head(o.mac_cs) != ""
+            and head(o.mac_sc) != ""
+            and head(o.comp_cs) != ""
+            and head(o.comp_sc) != ""
+            and o.reserved == 0
+            and not o.follows
+            and "kex-strict-c-v00@openssh.com" not in (o.kex or ())
+            and "ext-info-c" not in (o.kex or ())
+            and (self.keyed_out or head(o.kex) not in ("kex-strict-s-v00@openssh.com", "ext-info-s"))
+        ):
             return False
         self.tx_number = (self.tx_number + 1) % 4294967296
         self.sent_packets += 1
@@ -1625,7 +1719,9 @@ class SshTransportServer:
         return True
 
     def _out_kx_none(self, now: int) -> bool:
-        """[kx.none] rfc4253:7.1/2 MUST, rfc4253:7.1/3 MUST, rfc4253:7.1/4 MUST, rfc4253:7.1/5 MUST, rfc4253:7.1/6 MUST, rfc8308:2.1/3 MUST, strict:3 MUST_NOT."""
+        """[kx.none] rfc4253:7.1/2 MUST, rfc4253:7.1/3 MUST, rfc4253:7.1/4 MUST, rfc4253:7.1/5 MUST,
+        rfc4253:7.1/6 MUST, rfc8308:2.1/3 MUST, strict:3 MUST_NOT.
+        """
         o = Disconnect(number=self.tx_number, reason=3)
         self.tx_number = (self.tx_number + 1) % 4294967296
         self.sent_packets += 1
@@ -1637,14 +1733,29 @@ class SshTransportServer:
         return True
 
     def _out_kx_agreed(self, now: int) -> bool:
-        """[kx.agreed] rfc4253:7.1/2 MUST, rfc4253:7.1/3 MUST, rfc4253:7.1/4 MUST, rfc4253:7.1/5 MUST, rfc4253:7.1/6 MUST, rfc4253:6.3/3 MUST, rfc4253:7/4 MUST, strict:1 MUST, strict:2 MUST."""
-        self.strict = self.strict or not self.keyed_out and 'kex-strict-c-v00@openssh.com' in (self.theirs.kex or ()) and 'kex-strict-s-v00@openssh.com' in (self.mine.kex or ())
-        self.ext_known = self.ext_known or not self.keyed_out and 'ext-info-c' in (self.theirs.kex or ())
+        """[kx.agreed] rfc4253:7.1/2 MUST, rfc4253:7.1/3 MUST, rfc4253:7.1/4 MUST, rfc4253:7.1/5 MUST,
+        rfc4253:7.1/6 MUST, rfc4253:6.3/3 MUST, rfc4253:7/4 MUST, strict:1 MUST, strict:2 MUST.
+        """
+        self.strict = (
+            self.strict
+            or (
+                not self.keyed_out
+                and "kex-strict-c-v00@openssh.com" in (self.theirs.kex or ())
+                and "kex-strict-s-v00@openssh.com" in (self.mine.kex or ())
+            )
+        )
+        self.ext_known = self.ext_known or (not self.keyed_out and "ext-info-c" in (self.theirs.kex or ()))
         self.kex_name = agreed(self.theirs.kex, self.mine.kex)
         self.host_key = agreed(self.theirs.host_keys, self.mine.host_keys)
         self.cipher_cs = agreed(self.theirs.enc_cs, self.mine.enc_cs)
         self.cipher_sc = agreed(self.theirs.enc_sc, self.mine.enc_sc)
-        self.skip = self.theirs.follows and not (head(self.mine.kex) == head(self.theirs.kex) and head(self.mine.host_keys) == head(self.theirs.host_keys))
+        self.skip = (
+            self.theirs.follows
+            and not (
+                head(self.mine.kex) == head(self.theirs.kex)
+                and head(self.mine.host_keys) == head(self.theirs.host_keys)
+            )
+        )
         self.kx = AWAIT
         if self.on_step is not None:
             self.on_step(Step(now, "auto", "kx.agreed", "", None))
@@ -1752,9 +1863,22 @@ class SshTransportServer:
             follows=made.follows,
             reserved=made.reserved,
         )
-        if not (o.ok and head(o.kex) != '' and head(o.host_keys) != '' and head(o.enc_cs) != '' and head(o.enc_sc) != '' and head(o.mac_cs) != '' and head(o.mac_sc) != '' and head(o.comp_cs) != '' and head(o.comp_sc) != '' and o.reserved == 0 and not o.follows and 'kex-strict-c-v00@openssh.com' not in (o.kex or ()) and 'ext-info-c' not in (o.kex or ()) and (self.keyed_out or head(o.kex) not in ('kex-strict-s-v00@openssh.com', 'ext-info-s'))):
-            return False
-        if not (self.kx == QUIET or self.kx == ASKED):  # [o.kexinit] rfc4253:7.1/12 MUST_NOT
+        if not (
+            o.ok
+            and head(o.kex) != ""
+            and head(o.host_keys) != ""
+            and head(o.enc_cs) != ""
+            and head(o.enc_sc) != ""
+            and head(o.mac_cs) != ""
+            and head(o.mac_sc) != ""
+            and head(o.comp_cs) != ""
+            and head(o.comp_sc) != ""
+            and o.reserved == 0
+            and not o.follows
+            and "kex-strict-c-v00@openssh.com" not in (o.kex or ())
+            and "ext-info-c" not in (o.kex or ())
+            and (self.keyed_out or head(o.kex) not in ("kex-strict-s-v00@openssh.com", "ext-info-s"))
+        ):
             return False
         self.tx_number = (self.tx_number + 1) % 4294967296
         self.sent_packets += 1
@@ -1782,8 +1906,6 @@ class SshTransportServer:
     def _out_gr_fail(self, now: int) -> bool:
         """[gr.fail] rfc4254:4/1 MUST, rfc4254:4/2 MUST."""
         o = RequestFailure(number=self.tx_number)
-        if self.kx != QUIET:  # [o.upper] rfc4253:7.1/10 MUST_NOT
-            return False
         self.tx_number = (self.tx_number + 1) % 4294967296
         self.sent_packets += 1
         self.ext_turn = False
@@ -1797,7 +1919,7 @@ class SshTransportServer:
         for chan_of in list(self.chan_of.values()):
             if (
                 chan_of.ch == OPENING
-                and chan_of.wanted == 'session'
+                and chan_of.wanted == "session"
                 and self.host.ask_takes(chan_of.wanted)
                 and self._out_co_ok(chan_of, now)
             ):
@@ -1829,7 +1951,7 @@ class SshTransportServer:
         for chan_of in list(self.chan_of.values()):
             if (
                 chan_of.ch == OPENING
-                and chan_of.wanted == 'session'
+                and chan_of.wanted == "session"
                 and not self.host.ask_takes(chan_of.wanted)
                 and self._out_co_deny(chan_of, now)
             ):
@@ -1852,7 +1974,7 @@ class SshTransportServer:
 
     def _each_co_type(self, now: int) -> bool:
         for chan_of in list(self.chan_of.values()):
-            if chan_of.ch == OPENING and chan_of.wanted != 'session' and self._out_co_type(chan_of, now):
+            if chan_of.ch == OPENING and chan_of.wanted != "session" and self._out_co_type(chan_of, now):
                 return True
         return False
 
@@ -1872,7 +1994,12 @@ class SshTransportServer:
 
     def _each_cr_fail(self, now: int) -> bool:
         for chan_of in list(self.chan_of.values()):
-            if chan_of.ch == LIVE and chan_of.replies > 0 and not chan_of.close_out and self._out_cr_fail(chan_of, now):
+            if (
+                chan_of.ch == LIVE
+                and chan_of.replies > 0
+                and not chan_of.close_out
+                and self._out_cr_fail(chan_of, now)
+            ):
                 return True
         return False
 
@@ -1921,7 +2048,12 @@ class SshTransportServer:
 
     def _each_cc_out(self, now: int) -> bool:
         for chan_of in list(self.chan_of.values()):
-            if chan_of.ch == LIVE and chan_of.close_in and chan_of.replies == 0 and self._out_cc_out(chan_of, now):
+            if (
+                chan_of.ch == LIVE
+                and chan_of.close_in
+                and chan_of.replies == 0
+                and self._out_cc_out(chan_of, now)
+            ):
                 return True
         return False
 
@@ -1952,8 +2084,6 @@ class SshTransportServer:
             block=made.block,
             content=made.content,
         )
-        if self.kx != QUIET:  # [o.upper] rfc4253:7.1/10 MUST_NOT
-            return False
         self.tx_number = (self.tx_number + 1) % 4294967296
         self.sent_packets += 1
         self.ext_turn = False
@@ -1963,13 +2093,28 @@ class SshTransportServer:
             self.on_step(Step(now, "out", "up.out", "userauth", o))
         return True
 
+    def _late_kexinit(self) -> bool:
+        """`late_kexinit` of the law."""
+        return (
+            not self.keyed_out
+            and "kex-strict-c-v00@openssh.com" in (self.theirs.kex or ())
+            and "kex-strict-s-v00@openssh.com" in (self.mine.kex or ())
+            and self.rx_number != 1
+        )
+
     def _sealing(self) -> bool:
         """`sealing` of the law."""
-        return agreed(self.theirs.enc_cs, self.mine.enc_cs) in ('chacha20-poly1305@openssh.com', 'aes128-gcm@openssh.com', 'aes256-gcm@openssh.com')
+        return (
+            agreed(self.theirs.enc_cs, self.mine.enc_cs)
+            in ("chacha20-poly1305@openssh.com", "aes128-gcm@openssh.com", "aes256-gcm@openssh.com")
+        )
 
     def _sealing_(self) -> bool:
         """`sealing` of the law."""
-        return agreed(self.theirs.enc_sc, self.mine.enc_sc) in ('chacha20-poly1305@openssh.com', 'aes128-gcm@openssh.com', 'aes256-gcm@openssh.com')
+        return (
+            agreed(self.theirs.enc_sc, self.mine.enc_sc)
+            in ("chacha20-poly1305@openssh.com", "aes128-gcm@openssh.com", "aes256-gcm@openssh.com")
+        )
 
 
 class SshTransportServerChanOf:

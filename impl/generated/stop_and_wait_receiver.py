@@ -3,7 +3,8 @@
 #   spec/examples/stop_and_wait.profile
 """Takes blocks in order and acknowledges every one that arrives
 
-Machine stop_and_wait.receiver under profile wirelaw. Each branch names the row it stands for: `[row] clause`.
+Machine stop_and_wait.receiver under profile wirelaw.
+Each branch names the row it stands for: `[row] clause`.
 """
 
 from __future__ import annotations
@@ -79,7 +80,8 @@ class StopAndWaitReceiver:
             if self.on_step is not None:
                 self.on_step(Step(now, "blocks", "closed", "data", d))
             return False
-        if st == OPEN and d.number == self.got + 1 and not d.last:  # [next] stopwait:2.2 MUST, stopwait:1.3 MUST
+        # [next] stopwait:2.2 MUST, stopwait:1.3 MUST
+        if st == OPEN and d.number == self.got + 1 and not d.last:
             self.got += 1
             self.host.tell_take()
             self.receipt_upto = self.got
@@ -156,7 +158,11 @@ class StopAndWaitReceiver:
             if st == CLOSED:
                 return
             # [ack]
-            if self.got > 0 and (self.receipt_due is not None and self.receipt_due <= now) and self._out_ack(now):
+            if (
+                self.got > 0
+                and (self.receipt_due is not None and self.receipt_due <= now)
+                and self._out_ack(now)
+            ):
                 continue
             return
         raise EndlessOutputError("stop_and_wait.receiver", self.job)

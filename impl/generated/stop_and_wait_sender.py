@@ -3,7 +3,8 @@
 #   spec/examples/stop_and_wait.profile
 """Sends a file, one block at a time, each again until acknowledged or given up
 
-Machine stop_and_wait.sender under profile wirelaw. Each branch names the row it stands for: `[row] clause`.
+Machine stop_and_wait.sender under profile wirelaw.
+Each branch names the row it stands for: `[row] clause`.
 """
 
 from __future__ import annotations
@@ -12,7 +13,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, ClassVar, Final, Protocol
 
-from wirelaw.impl.runtime.machine import EndlessOutputError, IncompleteTableError, OUTPUTS_PER_PUMP, Step, UnmetEventError
+from wirelaw.impl.runtime.machine import (
+    EndlessOutputError, IncompleteTableError, OUTPUTS_PER_PUMP, Step, UnmetEventError,
+)
 
 # States of region `job`.
 READY: Final = "READY"

@@ -8,7 +8,8 @@
 #   spec/profiles/tcp.profile
 """One TCP connection (RFC 9293)
 
-Machine tcp.connection under profile wirelaw. Each branch names the row it stands for: `[row] clause`.
+Machine tcp.connection under profile wirelaw.
+Each branch names the row it stands for: `[row] clause`.
 """
 
 from __future__ import annotations
@@ -32,25 +33,28 @@ CLOSE_WAIT: Final = "CLOSE_WAIT"
 CLOSING: Final = "CLOSING"
 LAST_ACK: Final = "LAST_ACK"
 TIME_WAIT: Final = "TIME_WAIT"
-_SYN_RECEIVED_OR_FIN_WAIT_2_OR_TIME_WAIT: Final = frozenset({SYN_RECEIVED, FIN_WAIT_2, TIME_WAIT})
 _SYNCED: Final = frozenset(
-    {SYN_RECEIVED, ESTABLISHED, FIN_WAIT_1, FIN_WAIT_2, CLOSE_WAIT, CLOSING, LAST_ACK, TIME_WAIT},
+    {SYN_RECEIVED, ESTABLISHED, FIN_WAIT_1, FIN_WAIT_2, CLOSE_WAIT, CLOSING, LAST_ACK, TIME_WAIT}
 )
-_SYN_RECEIVED_AND_4_MORE: Final = frozenset({SYN_RECEIVED, ESTABLISHED, FIN_WAIT_1, FIN_WAIT_2, TIME_WAIT})
+_STATES_OF_SEQ_RST_LEFT: Final = frozenset({SYN_RECEIVED, ESTABLISHED, FIN_WAIT_1, FIN_WAIT_2, TIME_WAIT})
 _CLOSE_WAIT_OR_CLOSING_OR_LAST_ACK: Final = frozenset({CLOSE_WAIT, CLOSING, LAST_ACK})
 _RECEIVING: Final = frozenset({ESTABLISHED, FIN_WAIT_1, FIN_WAIT_2})
+_RECEIVED: Final = frozenset({CLOSE_WAIT, CLOSING, LAST_ACK, TIME_WAIT})
 _TRANSFER: Final = frozenset({ESTABLISHED, FIN_WAIT_1, FIN_WAIT_2, CLOSE_WAIT, CLOSING, LAST_ACK})
-_ESTABLISHED_AND_3_MORE: Final = frozenset({ESTABLISHED, FIN_WAIT_1, FIN_WAIT_2, CLOSE_WAIT})
+_STATES_OF_RST_EXACT: Final = frozenset({ESTABLISHED, FIN_WAIT_1, FIN_WAIT_2, CLOSE_WAIT})
 _CLOSING_OR_LAST_ACK_OR_TIME_WAIT: Final = frozenset({CLOSING, LAST_ACK, TIME_WAIT})
+_STATES_OF_RST_NEAR: Final = frozenset(
+    {SYN_RECEIVED, ESTABLISHED, FIN_WAIT_1, FIN_WAIT_2, CLOSE_WAIT, CLOSING, LAST_ACK}
+)
 _FLIGHT: Final = frozenset({ESTABLISHED, FIN_WAIT_1, CLOSE_WAIT, CLOSING, LAST_ACK})
 _OPEN: Final = frozenset({ESTABLISHED, FIN_WAIT_1, FIN_WAIT_2, CLOSE_WAIT, CLOSING, LAST_ACK, TIME_WAIT})
-_ESTABLISHED_AND_3_MORE_: Final = frozenset({ESTABLISHED, FIN_WAIT_2, CLOSE_WAIT, TIME_WAIT})
-_RECEIVED: Final = frozenset({CLOSE_WAIT, CLOSING, LAST_ACK, TIME_WAIT})
-_SYN_SENT_AND_3_MORE: Final = frozenset({SYN_SENT, SYN_RECEIVED, ESTABLISHED, CLOSE_WAIT})
-_SYN_RECEIVED_AND_3_MORE: Final = frozenset({SYN_RECEIVED, ESTABLISHED, FIN_WAIT_1, FIN_WAIT_2})
+_STATES_OF_ACK_ALL: Final = frozenset({ESTABLISHED, FIN_WAIT_2, CLOSE_WAIT, TIME_WAIT})
+_STATES_OF_SEND_SHUT: Final = frozenset({SYN_SENT, SYN_RECEIVED, ESTABLISHED, CLOSE_WAIT})
+_STATES_OF_RECV_TEXT: Final = frozenset({SYN_RECEIVED, ESTABLISHED, FIN_WAIT_1, FIN_WAIT_2})
 _SYN_RECEIVED_OR_ESTABLISHED_OR_CLOSE_WAIT: Final = frozenset({SYN_RECEIVED, ESTABLISHED, CLOSE_WAIT})
-_CLOSED_AND_3_MORE: Final = frozenset({CLOSED, LISTEN, FIN_WAIT_2, TIME_WAIT})
+_STATES_OF_RTO_IDLE: Final = frozenset({CLOSED, LISTEN, FIN_WAIT_2, TIME_WAIT})
 _CLOSED_OR_LISTEN_OR_SYN_SENT: Final = frozenset({CLOSED, LISTEN, SYN_SENT})
+_STATES_OF_LEAVE_UNREAD: Final = frozenset({SYN_RECEIVED, ESTABLISHED, FIN_WAIT_1, FIN_WAIT_2, CLOSE_WAIT})
 
 # Parameters of profile `wirelaw`; durations in microseconds.
 ACK_DELAY: Final = 40000
@@ -183,9 +187,6 @@ class TcpConnectionHost(Protocol):
     def tell_capacity(self, n: int, /) -> None:
         """Take news from the machine."""
 
-    def tell_finished(self, /) -> None:
-        """Take news from the machine."""
-
     def tell_acknowledged(self, upto: int, /) -> None:
         """Take news from the machine."""
 
@@ -277,6 +278,19 @@ class TcpConnection:
     def _icmp(self, e: Trouble, now: int) -> bool:
         """Table `icmp` (rfc9293:SHLD-26)."""
         st = self.conn
+        if st == SYN_RECEIVED:
+            if e.type == 3 and (e.code == 2 or e.code == 3):  # [icmp.open.hard] rfc9293:3.9.1.8 MUST
+                self.host.tell_unreachable()
+                if self.on_step is not None:
+                    self.on_step(Step(now, "icmp", "icmp.open.hard", "trouble", e))
+                return False
+            # [icmp.open] rfc9293:MUST-56 MUST, rfc9293:SHLD-25, rfc9293:MUST-47 MUST
+            if not (e.type == 3 and (e.code == 2 or e.code == 3)):
+                self.host.tell_unreachable()
+                if self.on_step is not None:
+                    self.on_step(Step(now, "icmp", "icmp.open", "trouble", e))
+                return False
+            raise IncompleteTableError("tcp.connection", "icmp", "trouble")
         if st == SYN_SENT:
             # [icmp.refused] rfc9293:SHLD-26 SHOULD, rfc9293:MUST-54 MUST
             if e.type == 3 and (e.code == 2 or e.code == 3):
@@ -293,7 +307,8 @@ class TcpConnection:
                 if self.on_step is not None:
                     self.on_step(Step(now, "icmp", "icmp.refused", "trouble", e))
                 return False
-            if (not (e.type == 3 and (e.code == 2 or e.code == 3))):  # [icmp.syn] rfc9293:MUST-56 MUST, rfc9293:SHLD-25
+            # [icmp.syn] rfc9293:MUST-56 MUST, rfc9293:SHLD-25
+            if not (e.type == 3 and (e.code == 2 or e.code == 3)):
                 self.host.tell_unreachable()
                 if self.on_step is not None:
                     self.on_step(Step(now, "icmp", "icmp.syn", "trouble", e))
@@ -311,7 +326,9 @@ class TcpConnection:
         return False
 
     def on_seg(self, s: Seg, now: int) -> None:
-        """Take `seg` through closed, listen, syn_sent, unsent, paws, left, sequence, recent, reset, syn, measure, peer_window, congestion, again, ack, text, fin, finish; then `pump`."""
+        """Take `seg` through closed, listen, syn_sent, unsent, paws, left, sequence, recent, reset, syn,
+        measure, peer_window, congestion, again, ack, text, fin, finish; then `pump`.
+        """
         (
             self._closed(s, now)
             and self._listen(s, now)
@@ -342,29 +359,31 @@ class TcpConnection:
                     self.on_step(Step(now, "closed", "closed.rst", "seg", s))
                 return False
             if s.ackf:  # [closed.ack] rfc9293:3.10.7.1/ack MUST, rfc9293:3.5.2/1 MUST
-                reply = Seg(
-                    seq=s.ack,
+                self.host.emit_seg(
+                    Seg(
+                        seq=s.ack,
+                        rst=True,
+                        tson=self.ts_on,
+                        tsval=self.host.ask_ts_clock(),
+                        tsecr=self.ts_recent,
+                        gso_size=self._mss(),
+                    )
+                )
+                if self.on_step is not None:
+                    self.on_step(Step(now, "closed", "closed.ack", "seg", s))
+                return False
+            # [closed.bare] rfc9293:3.10.7.1/no-ack MUST
+            self.host.emit_seg(
+                Seg(
+                    ack=(s.seq + (s.len + s.syn + s.fin)) & 0xFFFFFFFF,
                     rst=True,
+                    ackf=True,
                     tson=self.ts_on,
                     tsval=self.host.ask_ts_clock(),
                     tsecr=self.ts_recent,
                     gso_size=self._mss(),
                 )
-                self.host.emit_seg(reply)
-                if self.on_step is not None:
-                    self.on_step(Step(now, "closed", "closed.ack", "seg", s))
-                return False
-            # [closed.bare] rfc9293:3.10.7.1/no-ack MUST
-            reply = Seg(
-                ack=(s.seq + (s.len + s.syn + s.fin)) & 0xFFFFFFFF,
-                rst=True,
-                ackf=True,
-                tson=self.ts_on,
-                tsval=self.host.ask_ts_clock(),
-                tsecr=self.ts_recent,
-                gso_size=self._mss(),
             )
-            self.host.emit_seg(reply)
             if self.on_step is not None:
                 self.on_step(Step(now, "closed", "closed.bare", "seg", s))
             return False
@@ -379,21 +398,24 @@ class TcpConnection:
                     self.on_step(Step(now, "listen", "listen.rst", "seg", s))
                 return False
             if s.ackf:  # [listen.ack] rfc9293:3.10.7.2/second MUST, rfc9293:3.5.2/2 MUST
-                reply = Seg(
-                    seq=s.ack,
-                    rst=True,
-                    tson=self.ts_on,
-                    tsval=self.host.ask_ts_clock(),
-                    tsecr=self.ts_recent,
-                    gso_size=self._mss(),
+                self.host.emit_seg(
+                    Seg(
+                        seq=s.ack,
+                        rst=True,
+                        tson=self.ts_on,
+                        tsval=self.host.ask_ts_clock(),
+                        tsecr=self.ts_recent,
+                        gso_size=self._mss(),
+                    )
                 )
-                self.host.emit_seg(reply)
                 if self.on_step is not None:
                     self.on_step(Step(now, "listen", "listen.ack", "seg", s))
                 return False
-            # [listen.syn] rfc9293:3.10.7.2/third MUST, rfc7323:2.2/syn-only MUST, rfc7323:3.2/tsecr-unset MUST, rfc9293:MUST-15 MUST
+            # [listen.syn] rfc9293:3.10.7.2/third MUST, rfc7323:2.2/syn-only MUST, rfc7323:3.2/tsecr-unset
+            #     MUST, rfc9293:MUST-15 MUST
             if s.syn:
                 self.passive = True
+                self.fin_sent = False
                 self.irs = s.seq
                 self.rcv_nxt = (s.seq + 1) & 0xFFFFFFFF
                 self.rcv_edge = (s.seq + 1) & 0xFFFFFFFF
@@ -426,39 +448,31 @@ class TcpConnection:
         """Table `syn_sent` (rfc9293:3.10.7.3/first)."""
         st = self.conn
         if st == SYN_SENT:
+            wanted_ack = (
+                ((s.ack - ((self.iss + 1) & 0xFFFFFFFF)) & 0xFFFFFFFF)
+                < (self.snd_nxt - self.iss) & 0xFFFFFFFF
+            )
             # [syn_sent.ack.bad] rfc9293:3.10.7.3/first MUST, rfc9293:3.5.2/2 MUST
-            if (
-                s.ackf
-                and not ((s.ack - ((self.iss + 1) & 0xFFFFFFFF)) & 0xFFFFFFFF) < (self.snd_nxt - self.iss) & 0xFFFFFFFF
-                and not s.rst
-            ):
-                reply = Seg(
-                    seq=s.ack,
-                    rst=True,
-                    tson=self.ts_on,
-                    tsval=self.host.ask_ts_clock(),
-                    tsecr=self.ts_recent,
-                    gso_size=self._mss(),
+            if s.ackf and not wanted_ack and not s.rst:
+                self.host.emit_seg(
+                    Seg(
+                        seq=s.ack,
+                        rst=True,
+                        tson=self.ts_on,
+                        tsval=self.host.ask_ts_clock(),
+                        tsecr=self.ts_recent,
+                        gso_size=self._mss(),
+                    )
                 )
-                self.host.emit_seg(reply)
                 if self.on_step is not None:
                     self.on_step(Step(now, "syn_sent", "syn_sent.ack.bad", "seg", s))
                 return False
-            # [syn_sent.ack.rst] rfc9293:3.10.7.3/first MUST
-            if (
-                s.ackf
-                and not ((s.ack - ((self.iss + 1) & 0xFFFFFFFF)) & 0xFFFFFFFF) < (self.snd_nxt - self.iss) & 0xFFFFFFFF
-                and s.rst
-            ):
+            if s.ackf and not wanted_ack and s.rst:  # [syn_sent.ack.rst] rfc9293:3.10.7.3/first MUST
                 if self.on_step is not None:
                     self.on_step(Step(now, "syn_sent", "syn_sent.ack.rst", "seg", s))
                 return False
             # [syn_sent.refused] rfc9293:3.10.7.3/second MUST, rfc9293:MUST-12
-            if (
-                s.ackf
-                and ((s.ack - ((self.iss + 1) & 0xFFFFFFFF)) & 0xFFFFFFFF) < (self.snd_nxt - self.iss) & 0xFFFFFFFF
-                and s.rst
-            ):
+            if s.ackf and wanted_ack and s.rst:
                 self.rto_at = None
                 self.persist_at = None
                 self.time_wait_at = None
@@ -476,14 +490,10 @@ class TcpConnection:
                 if self.on_step is not None:
                     self.on_step(Step(now, "syn_sent", "syn_sent.rst", "seg", s))
                 return False
-            # [syn_sent.open] rfc9293:3.10.7.3/fourth/ESTABLISHED MUST, rfc7323:2.2/syn-window MUST_NOT, rfc5681:3.1/syn-ack MUST_NOT, rfc6298:5.7 MUST
-            if (
-                s.ackf
-                and ((s.ack - ((self.iss + 1) & 0xFFFFFFFF)) & 0xFFFFFFFF) < (self.snd_nxt - self.iss) & 0xFFFFFFFF
-                and not s.rst
-                and s.syn
-                and s.len == 0
-            ):
+            # [syn_sent.open] rfc9293:3.10.7.3/fourth/ESTABLISHED MUST, rfc7323:2.2/syn-window MUST_NOT,
+            #     rfc5681:3.1/syn-ack MUST_NOT, rfc6298:5.7 MUST, rfc5681:3.1/ssthresh SHOULD, rfc6582:3.2/1,
+            #     rfc7323:2.3/off
+            if s.ackf and wanted_ack and not s.rst and s.syn and s.len == 0:
                 self.irs = s.seq
                 self.rcv_nxt = (s.seq + 1) & 0xFFFFFFFF
                 self.rcv_edge = (((s.seq + 1) & 0xFFFFFFFF) + self.syn_wnd) & 0xFFFFFFFF
@@ -527,13 +537,7 @@ class TcpConnection:
                     self.on_step(Step(now, "syn_sent", "syn_sent.open", "seg", s))
                 return False
             # [syn_sent.open.late] rfc9293:3.10.7.3/fourth/data MAY
-            if (
-                s.ackf
-                and ((s.ack - ((self.iss + 1) & 0xFFFFFFFF)) & 0xFFFFFFFF) < (self.snd_nxt - self.iss) & 0xFFFFFFFF
-                and not s.rst
-                and s.syn
-                and s.len > 0
-            ):
+            if s.ackf and wanted_ack and not s.rst and s.syn and s.len > 0:
                 self.irs = s.seq
                 self.rcv_nxt = (s.seq + 1) & 0xFFFFFFFF
                 self.rcv_edge = (((s.seq + 1) & 0xFFFFFFFF) + self.syn_wnd) & 0xFFFFFFFF
@@ -604,11 +608,7 @@ class TcpConnection:
                     self.on_step(Step(now, "syn_sent", "syn_sent.both", "seg", s))
                 return False
             # [syn_sent.none] rfc9293:3.10.7.3/fifth MUST
-            if (
-                not s.rst
-                and not s.syn
-                and (not s.ackf or ((s.ack - ((self.iss + 1) & 0xFFFFFFFF)) & 0xFFFFFFFF) < (self.snd_nxt - self.iss) & 0xFFFFFFFF)
-            ):
+            if not s.rst and not s.syn and (not s.ackf or wanted_ack):
                 if self.on_step is not None:
                     self.on_step(Step(now, "syn_sent", "syn_sent.none", "seg", s))
                 return False
@@ -630,7 +630,16 @@ class TcpConnection:
         st = self.conn
         if st in _SYNCED:
             # [paws.ok]
-            if (s.rst and not (self.ts_on and s.tson and ((s.tsval - self.ts_recent) & 0xFFFFFFFF) >= 0x80000000) or not self.ts_on or s.tson and ((s.tsval - self.ts_recent) & 0xFFFFFFFF) < 0x80000000):
+            if (
+                (
+                    s.rst
+                    and not (
+                        self.ts_on and s.tson and ((s.tsval - self.ts_recent) & 0xFFFFFFFF) >= 0x80000000
+                    )
+                )
+                or not self.ts_on
+                or (s.tson and ((s.tsval - self.ts_recent) & 0xFFFFFFFF) < 0x80000000)
+            ):
                 if self.on_step is not None:
                     self.on_step(Step(now, "paws", "paws.ok", "seg", s))
                 return True
@@ -639,6 +648,8 @@ class TcpConnection:
                 if self.on_step is not None:
                     self.on_step(Step(now, "paws", "paws.rst", "seg", s))
                 return True
+            seglen = s.len + s.syn + s.fin
+            bare = seglen == 0 and s.ackf
             # [paws.old] rfc7323:5.3/R1
             if (
                 not s.rst
@@ -646,6 +657,7 @@ class TcpConnection:
                 and s.tson
                 and ((s.tsval - self.ts_recent) & 0xFFFFFFFF) >= 0x80000000
                 and ((((s.tsval + 1) & 0xFFFFFFFF) - self.ts_recent) & 0xFFFFFFFF) >= 0x80000000
+                and not bare
             ):
                 self.challenge_upto = self.rcv_nxt
                 due = now + self._challenge_wait(now)
@@ -655,8 +667,32 @@ class TcpConnection:
                 if self.on_step is not None:
                     self.on_step(Step(now, "paws", "paws.old", "seg", s))
                 return False
+            # [paws.old.bare] rfc7323:5.3/R1
+            if (
+                not s.rst
+                and self.ts_on
+                and s.tson
+                and ((s.tsval - self.ts_recent) & 0xFFFFFFFF) >= 0x80000000
+                and ((((s.tsval + 1) & 0xFFFFFFFF) - self.ts_recent) & 0xFFFFFFFF) >= 0x80000000
+                and seglen == 0
+                and s.ackf
+            ):
+                self.challenge_upto = self.rcv_nxt
+                due = now + self._challenge_wait(now)
+                if self.challenge_due is None or due < self.challenge_due:
+                    self.challenge_due = due
+                self.last_challenge = now + self._challenge_wait(now)
+                if self.on_step is not None:
+                    self.on_step(Step(now, "paws", "paws.old.bare", "seg", s))
+                return False
             # [paws.tick.old] rfc7323:5.3/R1
-            if not s.rst and self.ts_on and s.tson and (s.tsval + 1) & 0xFFFFFFFF == self.ts_recent:
+            if (
+                not s.rst
+                and self.ts_on
+                and s.tson
+                and (s.tsval + 1) & 0xFFFFFFFF == self.ts_recent
+                and not bare
+            ):
                 self.challenge_upto = self.rcv_nxt
                 due = now + self._challenge_wait(now)
                 if self.challenge_due is None or due < self.challenge_due:
@@ -664,6 +700,23 @@ class TcpConnection:
                 self.last_challenge = now + self._challenge_wait(now)
                 if self.on_step is not None:
                     self.on_step(Step(now, "paws", "paws.tick.old", "seg", s))
+                return False
+            # [paws.tick.bare] rfc7323:5.3/R1
+            if (
+                not s.rst
+                and self.ts_on
+                and s.tson
+                and (s.tsval + 1) & 0xFFFFFFFF == self.ts_recent
+                and seglen == 0
+                and s.ackf
+            ):
+                self.challenge_upto = self.rcv_nxt
+                due = now + self._challenge_wait(now)
+                if self.challenge_due is None or due < self.challenge_due:
+                    self.challenge_due = due
+                self.last_challenge = now + self._challenge_wait(now)
+                if self.on_step is not None:
+                    self.on_step(Step(now, "paws", "paws.tick.bare", "seg", s))
                 return False
             if not s.rst and self.ts_on and not s.tson:  # [paws.bare] rfc7323:3.2/no-abort MUST_NOT
                 if self.on_step is not None:
@@ -676,14 +729,27 @@ class TcpConnection:
         """Table `left` (rfc7323:4.3/2)."""
         st = self.conn
         if st in _SYNCED:
+            seglen = s.len + s.syn + s.fin
+            rwnd = (self.rcv_edge - self.rcv_nxt) & 0xFFFFFFFF
             # [left.skip] rfc7323:5.3/R2 MUST
             if (
                 self.ts_on
                 and s.tson
                 and ((self.ts_recent - s.tsval) & 0xFFFFFFFF) >= 0x80000000
                 and not s.rst
-                and (not (((s.seq - self.rcv_nxt) & 0xFFFFFFFF) < (self.rcv_edge - self.rcv_nxt) & 0xFFFFFFFF or s.len + s.syn + s.fin > 0 and ((((((s.seq + (s.len + s.syn + s.fin)) & 0xFFFFFFFF) - 1) & 0xFFFFFFFF) - self.rcv_nxt) & 0xFFFFFFFF) < (self.rcv_edge - self.rcv_nxt) & 0xFFFFFFFF or s.len + s.syn + s.fin == 0 and s.seq == self.rcv_nxt))
-                and ((((s.seq + (s.len + s.syn + s.fin)) & 0xFFFFFFFF) - self.last_ack) & 0xFFFFFFFF) < ((self.rcv_nxt - self.last_ack) & 0xFFFFFFFF) + 1
+                and not (
+                    ((s.seq - self.rcv_nxt) & 0xFFFFFFFF) < rwnd
+                    or (
+                        seglen > 0
+                        and (
+                            (((((s.seq + seglen) & 0xFFFFFFFF) - 1) & 0xFFFFFFFF) - self.rcv_nxt) & 0xFFFFFFFF
+                        )
+                        < rwnd
+                    )
+                    or (seglen == 0 and s.seq == self.rcv_nxt)
+                )
+                and ((((s.seq + seglen) & 0xFFFFFFFF) - self.last_ack) & 0xFFFFFFFF)
+                < ((self.rcv_nxt - self.last_ack) & 0xFFFFFFFF) + 1
             ):
                 if self.on_step is not None:
                     self.on_step(Step(now, "left", "left.skip", "seg", s))
@@ -698,36 +764,46 @@ class TcpConnection:
         """Table `sequence` (rfc9293:3.10.7.4/first)."""
         st = self.conn
         if st in _SYNCED:
+            seglen = s.len + s.syn + s.fin
+            rwnd = (self.rcv_edge - self.rcv_nxt) & 0xFFFFFFFF
+            acceptable = (
+                ((s.seq - self.rcv_nxt) & 0xFFFFFFFF) < rwnd
+                or (
+                    seglen > 0
+                    and ((((((s.seq + seglen) & 0xFFFFFFFF) - 1) & 0xFFFFFFFF) - self.rcv_nxt) & 0xFFFFFFFF)
+                    < rwnd
+                )
+                or (seglen == 0 and s.seq == self.rcv_nxt)
+            )
             # [seq.ok] rfc9293:3.10.7.4/first MUST, rfc9293:3.4/window
             if (
-                (((s.seq - self.rcv_nxt) & 0xFFFFFFFF) < (self.rcv_edge - self.rcv_nxt) & 0xFFFFFFFF or s.len + s.syn + s.fin > 0 and ((((((s.seq + (s.len + s.syn + s.fin)) & 0xFFFFFFFF) - 1) & 0xFFFFFFFF) - self.rcv_nxt) & 0xFFFFFFFF) < (self.rcv_edge - self.rcv_nxt) & 0xFFFFFFFF or s.len + s.syn + s.fin == 0 and s.seq == self.rcv_nxt)
-                and not (s.len + s.syn + s.fin > 0 and ((self.rcv_edge - ((s.seq + (s.len + s.syn + s.fin)) & 0xFFFFFFFF)) & 0xFFFFFFFF) >= 0x80000000)
+                acceptable
+                and not (
+                    seglen > 0
+                    and ((self.rcv_edge - ((s.seq + seglen) & 0xFFFFFFFF)) & 0xFFFFFFFF) >= 0x80000000
+                )
             ):
                 if self.on_step is not None:
                     self.on_step(Step(now, "sequence", "seq.ok", "seg", s))
                 return True
             # [seq.over] rfc9293:3.10.7.4/first MUST
             if (
-                (((s.seq - self.rcv_nxt) & 0xFFFFFFFF) < (self.rcv_edge - self.rcv_nxt) & 0xFFFFFFFF or s.len + s.syn + s.fin > 0 and ((((((s.seq + (s.len + s.syn + s.fin)) & 0xFFFFFFFF) - 1) & 0xFFFFFFFF) - self.rcv_nxt) & 0xFFFFFFFF) < (self.rcv_edge - self.rcv_nxt) & 0xFFFFFFFF or s.len + s.syn + s.fin == 0 and s.seq == self.rcv_nxt)
-                and s.len + s.syn + s.fin > 0
-                and ((self.rcv_edge - ((s.seq + (s.len + s.syn + s.fin)) & 0xFFFFFFFF)) & 0xFFFFFFFF) >= 0x80000000
+                acceptable
+                and seglen > 0
+                and ((self.rcv_edge - ((s.seq + seglen) & 0xFFFFFFFF)) & 0xFFFFFFFF) >= 0x80000000
             ):
                 if self.on_step is not None:
                     self.on_step(Step(now, "sequence", "seq.over", "seg", s))
                 return True
             # [seq.rst] rfc9293:3.10.7.4/second/1 MUST
-            if (
-                (not (((s.seq - self.rcv_nxt) & 0xFFFFFFFF) < (self.rcv_edge - self.rcv_nxt) & 0xFFFFFFFF or s.len + s.syn + s.fin > 0 and ((((((s.seq + (s.len + s.syn + s.fin)) & 0xFFFFFFFF) - 1) & 0xFFFFFFFF) - self.rcv_nxt) & 0xFFFFFFFF) < (self.rcv_edge - self.rcv_nxt) & 0xFFFFFFFF or s.len + s.syn + s.fin == 0 and s.seq == self.rcv_nxt))
-                and s.rst
-                and (s.seq + 1) & 0xFFFFFFFF != self.rcv_nxt
-            ):
+            if not acceptable and s.rst and (s.seq + 1) & 0xFFFFFFFF != self.rcv_nxt:
                 if self.on_step is not None:
                     self.on_step(Step(now, "sequence", "seq.rst", "seg", s))
                 return False
             # [seq.rst.left] rfc9293:3.10.7.4/second/1 MUST
             if (
-                st in _SYN_RECEIVED_AND_4_MORE
-                and (not (((s.seq - self.rcv_nxt) & 0xFFFFFFFF) < (self.rcv_edge - self.rcv_nxt) & 0xFFFFFFFF or s.len + s.syn + s.fin > 0 and ((((((s.seq + (s.len + s.syn + s.fin)) & 0xFFFFFFFF) - 1) & 0xFFFFFFFF) - self.rcv_nxt) & 0xFFFFFFFF) < (self.rcv_edge - self.rcv_nxt) & 0xFFFFFFFF or s.len + s.syn + s.fin == 0 and s.seq == self.rcv_nxt))
+                st in _STATES_OF_SEQ_RST_LEFT
+                and not acceptable
                 and s.rst
                 and (s.seq + 1) & 0xFFFFFFFF == self.rcv_nxt
             ):
@@ -737,7 +813,7 @@ class TcpConnection:
             # [seq.rst.late] rfc9293:3.10.7.4/second/1 MUST
             if (
                 st in _CLOSE_WAIT_OR_CLOSING_OR_LAST_ACK
-                and (not (((s.seq - self.rcv_nxt) & 0xFFFFFFFF) < (self.rcv_edge - self.rcv_nxt) & 0xFFFFFFFF or s.len + s.syn + s.fin > 0 and ((((((s.seq + (s.len + s.syn + s.fin)) & 0xFFFFFFFF) - 1) & 0xFFFFFFFF) - self.rcv_nxt) & 0xFFFFFFFF) < (self.rcv_edge - self.rcv_nxt) & 0xFFFFFFFF or s.len + s.syn + s.fin == 0 and s.seq == self.rcv_nxt))
+                and not acceptable
                 and s.rst
                 and (s.seq + 1) & 0xFFFFFFFF == self.rcv_nxt
             ):
@@ -745,12 +821,7 @@ class TcpConnection:
                     self.on_step(Step(now, "sequence", "seq.rst.late", "seg", s))
                 return False
             # [seq.zero] rfc9293:3.10.7.4/first/zero-window SHOULD
-            if (
-                (not (((s.seq - self.rcv_nxt) & 0xFFFFFFFF) < (self.rcv_edge - self.rcv_nxt) & 0xFFFFFFFF or s.len + s.syn + s.fin > 0 and ((((((s.seq + (s.len + s.syn + s.fin)) & 0xFFFFFFFF) - 1) & 0xFFFFFFFF) - self.rcv_nxt) & 0xFFFFFFFF) < (self.rcv_edge - self.rcv_nxt) & 0xFFFFFFFF or s.len + s.syn + s.fin == 0 and s.seq == self.rcv_nxt))
-                and not s.rst
-                and (self.rcv_edge - self.rcv_nxt) & 0xFFFFFFFF == 0
-                and s.seq == self.rcv_nxt
-            ):
+            if not acceptable and not s.rst and rwnd == 0 and s.seq == self.rcv_nxt:
                 self.challenge_upto = self.rcv_nxt
                 due = now + self._challenge_wait(now)
                 if self.challenge_due is None or due < self.challenge_due:
@@ -762,23 +833,18 @@ class TcpConnection:
             # [seq.zero.past] rfc9293:3.10.7.4/first/zero-window
             if (
                 st in _RECEIVING
-                and (not (((s.seq - self.rcv_nxt) & 0xFFFFFFFF) < (self.rcv_edge - self.rcv_nxt) & 0xFFFFFFFF or s.len + s.syn + s.fin > 0 and ((((((s.seq + (s.len + s.syn + s.fin)) & 0xFFFFFFFF) - 1) & 0xFFFFFFFF) - self.rcv_nxt) & 0xFFFFFFFF) < (self.rcv_edge - self.rcv_nxt) & 0xFFFFFFFF or s.len + s.syn + s.fin == 0 and s.seq == self.rcv_nxt))
+                and not acceptable
                 and not s.rst
-                and (self.rcv_edge - self.rcv_nxt) & 0xFFFFFFFF == 0
-                and s.len + s.syn + s.fin == 0
+                and rwnd == 0
+                and seglen == 0
                 and s.seq == (self.rcv_nxt + 1) & 0xFFFFFFFF
             ):
                 if self.on_step is not None:
                     self.on_step(Step(now, "sequence", "seq.zero.past", "seg", s))
                 return True
+            mute = seglen == 0 or st in _RECEIVED
             # [seq.edge] rfc9293:3.10.7.4/first MAY
-            if (
-                (not (((s.seq - self.rcv_nxt) & 0xFFFFFFFF) < (self.rcv_edge - self.rcv_nxt) & 0xFFFFFFFF or s.len + s.syn + s.fin > 0 and ((((((s.seq + (s.len + s.syn + s.fin)) & 0xFFFFFFFF) - 1) & 0xFFFFFFFF) - self.rcv_nxt) & 0xFFFFFFFF) < (self.rcv_edge - self.rcv_nxt) & 0xFFFFFFFF or s.len + s.syn + s.fin == 0 and s.seq == self.rcv_nxt))
-                and not s.rst
-                and (self.rcv_edge - self.rcv_nxt) & 0xFFFFFFFF > 0
-                and s.seq == self.rcv_edge
-                and (not (s.len + s.syn + s.fin == 0 or self.conn == CLOSE_WAIT or self.conn == CLOSING or self.conn == LAST_ACK or self.conn == TIME_WAIT))
-            ):
+            if not acceptable and not s.rst and rwnd > 0 and s.seq == self.rcv_edge and not mute:
                 self.challenge_upto = self.rcv_nxt
                 due = now + self._challenge_wait(now)
                 if self.challenge_due is None or due < self.challenge_due:
@@ -788,13 +854,7 @@ class TcpConnection:
                     self.on_step(Step(now, "sequence", "seq.edge", "seg", s))
                 return True
             # [seq.edge.bare] rfc9293:3.10.7.4/first, rfc9293:3.4/window
-            if (
-                (not (((s.seq - self.rcv_nxt) & 0xFFFFFFFF) < (self.rcv_edge - self.rcv_nxt) & 0xFFFFFFFF or s.len + s.syn + s.fin > 0 and ((((((s.seq + (s.len + s.syn + s.fin)) & 0xFFFFFFFF) - 1) & 0xFFFFFFFF) - self.rcv_nxt) & 0xFFFFFFFF) < (self.rcv_edge - self.rcv_nxt) & 0xFFFFFFFF or s.len + s.syn + s.fin == 0 and s.seq == self.rcv_nxt))
-                and not s.rst
-                and (self.rcv_edge - self.rcv_nxt) & 0xFFFFFFFF > 0
-                and s.seq == self.rcv_edge
-                and (s.len + s.syn + s.fin == 0 or self.conn == CLOSE_WAIT or self.conn == CLOSING or self.conn == LAST_ACK or self.conn == TIME_WAIT)
-            ):
+            if not acceptable and not s.rst and rwnd > 0 and s.seq == self.rcv_edge and mute:
                 self.challenge_upto = self.rcv_nxt
                 due = now + self._challenge_wait(now)
                 if self.challenge_due is None or due < self.challenge_due:
@@ -803,15 +863,19 @@ class TcpConnection:
                 if self.on_step is not None:
                     self.on_step(Step(now, "sequence", "seq.edge.bare", "seg", s))
                 return True
+            ack_new = (
+                ((s.ack - ((self.snd_una + 1) & 0xFFFFFFFF)) & 0xFFFFFFFF)
+                < (self.snd_nxt - self.snd_una) & 0xFFFFFFFF
+            )
             # [seq.syn.again] rfc9293:3.10.7.4/first SHOULD
             if (
                 st == SYN_RECEIVED
-                and (not (((s.seq - self.rcv_nxt) & 0xFFFFFFFF) < (self.rcv_edge - self.rcv_nxt) & 0xFFFFFFFF or s.len + s.syn + s.fin > 0 and ((((((s.seq + (s.len + s.syn + s.fin)) & 0xFFFFFFFF) - 1) & 0xFFFFFFFF) - self.rcv_nxt) & 0xFFFFFFFF) < (self.rcv_edge - self.rcv_nxt) & 0xFFFFFFFF or s.len + s.syn + s.fin == 0 and s.seq == self.rcv_nxt))
+                and not acceptable
                 and s.syn
                 and not s.rst
                 and (s.seq + 1) & 0xFFFFFFFF == self.rcv_nxt
                 and s.seq != self.rcv_edge
-                and not (not self.passive and s.ackf and ((s.ack - ((self.snd_una + 1) & 0xFFFFFFFF)) & 0xFFFFFFFF) < (self.snd_nxt - self.snd_una) & 0xFFFFFFFF and s.len == 0 and not s.fin)
+                and not (not self.passive and s.ackf and ack_new and s.len == 0 and not s.fin)
             ):
                 if self.synack_due is None or now < self.synack_due:
                     self.synack_due = now
@@ -821,21 +885,26 @@ class TcpConnection:
             # [seq.syn.crossed] rfc9293:MUST-10 MUST, rfc9293:3.5, rfc7323:2.2/syn-window MUST_NOT
             if (
                 st == SYN_RECEIVED
-                and (not (((s.seq - self.rcv_nxt) & 0xFFFFFFFF) < (self.rcv_edge - self.rcv_nxt) & 0xFFFFFFFF or s.len + s.syn + s.fin > 0 and ((((((s.seq + (s.len + s.syn + s.fin)) & 0xFFFFFFFF) - 1) & 0xFFFFFFFF) - self.rcv_nxt) & 0xFFFFFFFF) < (self.rcv_edge - self.rcv_nxt) & 0xFFFFFFFF or s.len + s.syn + s.fin == 0 and s.seq == self.rcv_nxt))
+                and not acceptable
                 and s.syn
                 and not s.rst
                 and (s.seq + 1) & 0xFFFFFFFF == self.rcv_nxt
                 and s.seq != self.rcv_edge
                 and not self.passive
                 and s.ackf
-                and ((s.ack - ((self.snd_una + 1) & 0xFFFFFFFF)) & 0xFFFFFFFF) < (self.snd_nxt - self.snd_una) & 0xFFFFFFFF
+                and ack_new
                 and s.len == 0
                 and not s.fin
             ):
                 self.snd_edge = s.ack
                 self.snd_una = s.ack
                 self.max_seen = max(self.max_seen, s.wnd << self.snd_shift)
-                self.snd_edge = (s.ack + (s.wnd << self.snd_shift)) & 0xFFFFFFFF if ((self.snd_edge - ((s.ack + (s.wnd << self.snd_shift)) & 0xFFFFFFFF)) & 0xFFFFFFFF) >= 0x80000000 else self.snd_edge
+                self.snd_edge = (
+                    (s.ack + (s.wnd << self.snd_shift)) & 0xFFFFFFFF
+                    if ((self.snd_edge - ((s.ack + (s.wnd << self.snd_shift)) & 0xFFFFFFFF)) & 0xFFFFFFFF)
+                    >= 0x80000000
+                    else self.snd_edge
+                )
                 self.backoff = 0
                 self.host.tell_acknowledged(s.ack)
                 self.rto_at = None
@@ -865,11 +934,11 @@ class TcpConnection:
             # [seq.fin.again] rfc9293:3.10.7.4/eighth/TIME-WAIT MUST, rfc9293:3.10.7.4/fifth/TIME-WAIT
             if (
                 st == TIME_WAIT
-                and (not (((s.seq - self.rcv_nxt) & 0xFFFFFFFF) < (self.rcv_edge - self.rcv_nxt) & 0xFFFFFFFF or s.len + s.syn + s.fin > 0 and ((((((s.seq + (s.len + s.syn + s.fin)) & 0xFFFFFFFF) - 1) & 0xFFFFFFFF) - self.rcv_nxt) & 0xFFFFFFFF) < (self.rcv_edge - self.rcv_nxt) & 0xFFFFFFFF or s.len + s.syn + s.fin == 0 and s.seq == self.rcv_nxt))
+                and not acceptable
                 and s.fin
                 and not s.syn
                 and not s.rst
-                and (s.seq + (s.len + s.syn + s.fin)) & 0xFFFFFFFF == self.rcv_nxt
+                and (s.seq + seglen) & 0xFFFFFFFF == self.rcv_nxt
                 and s.seq != self.rcv_edge
             ):
                 self.ack_upto = self.rcv_nxt
@@ -881,15 +950,19 @@ class TcpConnection:
                 return False
             # [seq.late] rfc9293:3.10.7.4/first SHOULD
             if (
-                (not (((s.seq - self.rcv_nxt) & 0xFFFFFFFF) < (self.rcv_edge - self.rcv_nxt) & 0xFFFFFFFF or s.len + s.syn + s.fin > 0 and ((((((s.seq + (s.len + s.syn + s.fin)) & 0xFFFFFFFF) - 1) & 0xFFFFFFFF) - self.rcv_nxt) & 0xFFFFFFFF) < (self.rcv_edge - self.rcv_nxt) & 0xFFFFFFFF or s.len + s.syn + s.fin == 0 and s.seq == self.rcv_nxt))
+                not acceptable
                 and not s.rst
                 and not s.syn
                 and s.ackf
-                and ((s.ack - ((self.snd_una + 1) & 0xFFFFFFFF)) & 0xFFFFFFFF) < (self.snd_nxt - self.snd_una) & 0xFFFFFFFF
+                and ack_new
                 and s.seq != self.rcv_edge
                 and s.seq != self.rcv_nxt
-                and ((self.rcv_nxt - ((s.seq + (s.len + s.syn + s.fin)) & 0xFFFFFFFF)) & 0xFFFFFFFF) < 0x80000000
-                and (not s.fin or self.conn != TIME_WAIT or ((((s.seq + (s.len + s.syn + s.fin)) & 0xFFFFFFFF) - self.rcv_nxt) & 0xFFFFFFFF) >= 0x80000000)
+                and ((self.rcv_nxt - ((s.seq + seglen) & 0xFFFFFFFF)) & 0xFFFFFFFF) < 0x80000000
+                and (
+                    not s.fin
+                    or st != TIME_WAIT
+                    or ((((s.seq + seglen) & 0xFFFFFFFF) - self.rcv_nxt) & 0xFFFFFFFF) >= 0x80000000
+                )
             ):
                 self.challenge_upto = self.rcv_nxt
                 due = now + self._challenge_wait(now)
@@ -902,10 +975,18 @@ class TcpConnection:
             # [seq.text] rfc9293:3.10.7.4/first SHOULD
             if (
                 st in _TRANSFER
-                and (not (((s.seq - self.rcv_nxt) & 0xFFFFFFFF) < (self.rcv_edge - self.rcv_nxt) & 0xFFFFFFFF or s.len + s.syn + s.fin > 0 and ((((((s.seq + (s.len + s.syn + s.fin)) & 0xFFFFFFFF) - 1) & 0xFFFFFFFF) - self.rcv_nxt) & 0xFFFFFFFF) < (self.rcv_edge - self.rcv_nxt) & 0xFFFFFFFF or s.len + s.syn + s.fin == 0 and s.seq == self.rcv_nxt))
+                and not acceptable
                 and not s.rst
                 and s.len > 0
-                and not (not s.rst and not s.syn and s.ackf and ((s.ack - ((self.snd_una + 1) & 0xFFFFFFFF)) & 0xFFFFFFFF) < (self.snd_nxt - self.snd_una) & 0xFFFFFFFF and s.seq != self.rcv_edge and s.seq != self.rcv_nxt and ((self.rcv_nxt - ((s.seq + (s.len + s.syn + s.fin)) & 0xFFFFFFFF)) & 0xFFFFFFFF) < 0x80000000 and (not s.fin or self.conn != TIME_WAIT or ((((s.seq + (s.len + s.syn + s.fin)) & 0xFFFFFFFF) - self.rcv_nxt) & 0xFFFFFFFF) >= 0x80000000))
+                and not (
+                    not s.rst
+                    and not s.syn
+                    and s.ackf
+                    and ack_new
+                    and s.seq != self.rcv_edge
+                    and s.seq != self.rcv_nxt
+                    and ((self.rcv_nxt - ((s.seq + seglen) & 0xFFFFFFFF)) & 0xFFFFFFFF) < 0x80000000
+                )
                 and s.seq != self.rcv_edge
                 and s.seq != self.rcv_nxt
             ):
@@ -930,13 +1011,39 @@ class TcpConnection:
         """Table `recent` (rfc7323:4.3/2)."""
         st = self.conn
         if st in _SYNCED:
+            seglen = s.len + s.syn + s.fin
+            rwnd = (self.rcv_edge - self.rcv_nxt) & 0xFFFFFFFF
+            timely = (
+                s.tsval == self.ts_recent
+                or (
+                    (
+                        ((s.seq - self.rcv_nxt) & 0xFFFFFFFF) < rwnd
+                        or (
+                            seglen > 0
+                            and (
+                                (((((s.seq + seglen) & 0xFFFFFFFF) - 1) & 0xFFFFFFFF) - self.rcv_nxt)
+                                & 0xFFFFFFFF
+                            )
+                            < rwnd
+                        )
+                        or (seglen == 0 and s.seq == self.rcv_nxt)
+                    )
+                    and st != FIN_WAIT_2
+                    and st != TIME_WAIT
+                    and s.ackf
+                    and not s.syn
+                    and not s.rst
+                    and ((s.ack - self.snd_una) & 0xFFFFFFFF)
+                    < ((self.snd_nxt - self.snd_una) & 0xFFFFFFFF) + 1
+                )
+            )
             # [recent.new] rfc7323:4.3/2 MUST, rfc7323:5.3/R3
             if (
                 self.ts_on
                 and s.tson
                 and ((s.tsval - self.ts_recent) & 0xFFFFFFFF) < 0x80000000
                 and ((self.last_ack - s.seq) & 0xFFFFFFFF) < 0x80000000
-                and (s.tsval == self.ts_recent or (((s.seq - self.rcv_nxt) & 0xFFFFFFFF) < (self.rcv_edge - self.rcv_nxt) & 0xFFFFFFFF or s.len + s.syn + s.fin > 0 and ((((((s.seq + (s.len + s.syn + s.fin)) & 0xFFFFFFFF) - 1) & 0xFFFFFFFF) - self.rcv_nxt) & 0xFFFFFFFF) < (self.rcv_edge - self.rcv_nxt) & 0xFFFFFFFF or s.len + s.syn + s.fin == 0 and s.seq == self.rcv_nxt) and self.conn != FIN_WAIT_2 and self.conn != TIME_WAIT and s.ackf and not s.syn and not s.rst and ((s.ack - self.snd_una) & 0xFFFFFFFF) < ((self.snd_nxt - self.snd_una) & 0xFFFFFFFF) + 1)
+                and timely
             ):
                 self.ts_recent = s.tsval
                 if self.on_step is not None:
@@ -948,7 +1055,7 @@ class TcpConnection:
                 and s.tson
                 and ((s.tsval - self.ts_recent) & 0xFFFFFFFF) < 0x80000000
                 and ((self.last_ack - s.seq) & 0xFFFFFFFF) < 0x80000000
-                and (not (s.tsval == self.ts_recent or (((s.seq - self.rcv_nxt) & 0xFFFFFFFF) < (self.rcv_edge - self.rcv_nxt) & 0xFFFFFFFF or s.len + s.syn + s.fin > 0 and ((((((s.seq + (s.len + s.syn + s.fin)) & 0xFFFFFFFF) - 1) & 0xFFFFFFFF) - self.rcv_nxt) & 0xFFFFFFFF) < (self.rcv_edge - self.rcv_nxt) & 0xFFFFFFFF or s.len + s.syn + s.fin == 0 and s.seq == self.rcv_nxt) and self.conn != FIN_WAIT_2 and self.conn != TIME_WAIT and s.ackf and not s.syn and not s.rst and ((s.ack - self.snd_una) & 0xFFFFFFFF) < ((self.snd_nxt - self.snd_una) & 0xFFFFFFFF) + 1))
+                and not timely
             ):
                 self.ts_recent = s.tsval
                 if self.on_step is not None:
@@ -972,7 +1079,8 @@ class TcpConnection:
                 if self.on_step is not None:
                     self.on_step(Step(now, "reset", "rst.none", "seg", s))
                 return True
-            # [rst.passive] rfc9293:3.10.7.4/second/SYN-RECEIVED MUST, rfc9293:3.10.7.4/second/2 MUST, rfc9293:MUST-11 MUST, rfc9293:3.3.2/note-1
+            # [rst.passive] rfc9293:3.10.7.4/second/SYN-RECEIVED MUST, rfc9293:3.10.7.4/second/2 MUST,
+            #     rfc9293:MUST-11 MUST, rfc9293:3.3.2/note-1
             if st == SYN_RECEIVED and s.seq == self.rcv_nxt and self.passive:
                 self.rto_at = None
                 self.persist_at = None
@@ -1002,12 +1110,10 @@ class TcpConnection:
                 if self.on_step is not None:
                     self.on_step(Step(now, "reset", "rst.refused", "seg", s))
                 return False
-            # [rst.exact] rfc9293:3.10.7.4/second/2 MUST, rfc9293:MUST-12, rfc9293:3.10.7.4/second/ESTABLISHED, rfc5961:3.2, rfc9293:SHLD-2 SHOULD
-            if (
-                st in _ESTABLISHED_AND_3_MORE
-                and s.seq == self.rcv_nxt
-                and (self.rcv_edge - self.rcv_nxt) & 0xFFFFFFFF > 0
-            ):
+            rwnd = (self.rcv_edge - self.rcv_nxt) & 0xFFFFFFFF
+            # [rst.exact] rfc9293:3.10.7.4/second/2 MUST, rfc9293:MUST-12,
+            #     rfc9293:3.10.7.4/second/ESTABLISHED, rfc5961:3.2, rfc9293:SHLD-2 SHOULD
+            if st in _STATES_OF_RST_EXACT and s.seq == self.rcv_nxt and rwnd > 0:
                 self.rto_at = None
                 self.persist_at = None
                 self.time_wait_at = None
@@ -1022,11 +1128,7 @@ class TcpConnection:
                     self.on_step(Step(now, "reset", "rst.exact", "seg", s))
                 return False
             # [rst.shut] rfc9293:MUST-66 MUST, rfc9293:3.10.7.4/second/ESTABLISHED
-            if (
-                st in _ESTABLISHED_AND_3_MORE
-                and s.seq == self.rcv_nxt
-                and (self.rcv_edge - self.rcv_nxt) & 0xFFFFFFFF == 0
-            ):
+            if st in _STATES_OF_RST_EXACT and s.seq == self.rcv_nxt and rwnd == 0:
                 self.rto_at = None
                 self.persist_at = None
                 self.time_wait_at = None
@@ -1055,7 +1157,8 @@ class TcpConnection:
                 if self.on_step is not None:
                     self.on_step(Step(now, "reset", "rst.quiet", "seg", s))
                 return False
-            if s.seq != self.rcv_nxt:  # [rst.near] rfc9293:3.10.7.4/second/3 MUST
+            # [rst.near] rfc9293:3.10.7.4/second/3 MUST
+            if st in _STATES_OF_RST_NEAR and s.seq != self.rcv_nxt:
                 self.challenge_upto = self.rcv_nxt
                 due = now + self._challenge_wait(now)
                 if self.challenge_due is None or due < self.challenge_due:
@@ -1063,6 +1166,15 @@ class TcpConnection:
                 self.last_challenge = now + self._challenge_wait(now)
                 if self.on_step is not None:
                     self.on_step(Step(now, "reset", "rst.near", "seg", s))
+                return False
+            if st == TIME_WAIT and s.seq != self.rcv_nxt:  # [rst.near.late] rfc9293:3.10.7.4/second/3 MUST
+                self.challenge_upto = self.rcv_nxt
+                due = now + self._challenge_wait(now)
+                if self.challenge_due is None or due < self.challenge_due:
+                    self.challenge_due = due
+                self.last_challenge = now + self._challenge_wait(now)
+                if self.on_step is not None:
+                    self.on_step(Step(now, "reset", "rst.near.late", "seg", s))
                 return False
             raise IncompleteTableError("tcp.connection", "reset", "seg")
         return True
@@ -1075,7 +1187,7 @@ class TcpConnection:
                 if self.on_step is not None:
                     self.on_step(Step(now, "syn", "syn.none", "seg", s))
                 return True
-            # [syn.challenge] rfc9293:3.10.7.4/fourth/challenge MUST, rfc5961:4.2
+            # [syn.challenge] rfc9293:3.10.7.4/fourth/challenge MUST, rfc5961:4.2, rfc5961:7 SHOULD
             self.challenge_upto = self.rcv_nxt
             due = now + self._challenge_wait(now)
             if self.challenge_due is None or due < self.challenge_due:
@@ -1090,10 +1202,15 @@ class TcpConnection:
         """Table `measure` (rfc6298:2.2)."""
         st = self.conn
         if st in _FLIGHT:
-            # [rtt.first] rfc6298:2.2 MUST, rfc6298:3/karn MUST_NOT, rfc6298:3/rate MUST, rfc6298:4 MUST, rfc6298:2.4 SHOULD, rfc6298:2.5 MAY
+            ack_new = (
+                ((s.ack - ((self.snd_una + 1) & 0xFFFFFFFF)) & 0xFFFFFFFF)
+                < (self.snd_nxt - self.snd_una) & 0xFFFFFFFF
+            )
+            # [rtt.first] rfc6298:2.2 MUST, rfc6298:3/karn MUST_NOT, rfc6298:3/rate MUST, rfc6298:4 MUST,
+            #     rfc6298:2.4 SHOULD, rfc6298:2.5 MAY
             if (
                 s.ackf
-                and ((s.ack - ((self.snd_una + 1) & 0xFFFFFFFF)) & 0xFFFFFFFF) < (self.snd_nxt - self.snd_una) & 0xFFFFFFFF
+                and ack_new
                 and self.timing
                 and ((s.ack - self.rtt_seq) & 0xFFFFFFFF) < 0x80000000
                 and self.srtt == 0
@@ -1108,12 +1225,22 @@ class TcpConnection:
             # [rtt.next] rfc6298:2.3 MUST, rfc9293:MUST-18 MUST
             if (
                 s.ackf
-                and ((s.ack - ((self.snd_una + 1) & 0xFFFFFFFF)) & 0xFFFFFFFF) < (self.snd_nxt - self.snd_una) & 0xFFFFFFFF
+                and ack_new
                 and self.timing
                 and ((s.ack - self.rtt_seq) & 0xFFFFFFFF) < 0x80000000
                 and self.srtt > 0
             ):
-                self.rttvar = (3 * self.rttvar + (self.srtt - (now - self.rtt_at) if self.srtt > now - self.rtt_at else now - self.rtt_at - self.srtt)) // 4
+                self.rttvar = (
+                    (
+                        3 * self.rttvar
+                        + (
+                            self.srtt - (now - self.rtt_at)
+                            if self.srtt > now - self.rtt_at
+                            else now - self.rtt_at - self.srtt
+                        )
+                    )
+                    // 4
+                )
                 self.srtt = (7 * self.srtt + (now - self.rtt_at)) // 8
                 self.rto = self._bound()
                 self.timing = False
@@ -1130,11 +1257,19 @@ class TcpConnection:
         """Table `peer_window` (rfc9293:3.10.7.4/fifth/ESTABLISHED/window)."""
         st = self.conn
         if st in _OPEN:
-            # [wnd.moves] rfc9293:3.10.7.4/fifth/ESTABLISHED/window MUST, rfc7323:2.3/shift MUST, rfc7323:2.4 MUST, rfc9293:MUST-34 MUST, rfc9293:SHLD-15, rfc9293:REC-1
+            ack_new = (
+                ((s.ack - ((self.snd_una + 1) & 0xFFFFFFFF)) & 0xFFFFFFFF)
+                < (self.snd_nxt - self.snd_una) & 0xFFFFFFFF
+            )
+            # [wnd.moves] rfc9293:3.10.7.4/fifth/ESTABLISHED/window MUST, rfc7323:2.3/shift MUST, rfc7323:2.4
+            #     MUST, rfc9293:MUST-34 MUST, rfc9293:SHLD-15, rfc9293:REC-1
             if (
                 s.ackf
-                and (((s.ack - ((self.snd_una + 1) & 0xFFFFFFFF)) & 0xFFFFFFFF) < (self.snd_nxt - self.snd_una) & 0xFFFFFFFF or s.ack == self.snd_una)
-                and (((self.snd_wl1 - s.seq) & 0xFFFFFFFF) >= 0x80000000 or self.snd_wl1 == s.seq and ((s.ack - self.snd_wl2) & 0xFFFFFFFF) < 0x80000000)
+                and (ack_new or s.ack == self.snd_una)
+                and (
+                    ((self.snd_wl1 - s.seq) & 0xFFFFFFFF) >= 0x80000000
+                    or (self.snd_wl1 == s.seq and ((s.ack - self.snd_wl2) & 0xFFFFFFFF) < 0x80000000)
+                )
                 and s.wnd > 0
                 and self.snd_wnd > 0
             ):
@@ -1148,8 +1283,11 @@ class TcpConnection:
             # [wnd.opens] rfc9293:3.10.7.4/fifth/ESTABLISHED/window MUST
             if (
                 s.ackf
-                and (((s.ack - ((self.snd_una + 1) & 0xFFFFFFFF)) & 0xFFFFFFFF) < (self.snd_nxt - self.snd_una) & 0xFFFFFFFF or s.ack == self.snd_una)
-                and (((self.snd_wl1 - s.seq) & 0xFFFFFFFF) >= 0x80000000 or self.snd_wl1 == s.seq and ((s.ack - self.snd_wl2) & 0xFFFFFFFF) < 0x80000000)
+                and (ack_new or s.ack == self.snd_una)
+                and (
+                    ((self.snd_wl1 - s.seq) & 0xFFFFFFFF) >= 0x80000000
+                    or (self.snd_wl1 == s.seq and ((s.ack - self.snd_wl2) & 0xFFFFFFFF) < 0x80000000)
+                )
                 and s.wnd > 0
                 and self.snd_wnd == 0
             ):
@@ -1165,11 +1303,15 @@ class TcpConnection:
                 if self.on_step is not None:
                     self.on_step(Step(now, "peer_window", "wnd.opens", "seg", s))
                 return True
-            # [wnd.closed] rfc9293:3.10.7.4/fifth/ESTABLISHED/window MUST, rfc9293:MUST-37 MUST, rfc9293:MAY-8, rfc9293:SHLD-17
+            # [wnd.closed] rfc9293:3.10.7.4/fifth/ESTABLISHED/window MUST, rfc9293:MUST-37 MUST,
+            #     rfc9293:MAY-8, rfc9293:SHLD-17
             if (
                 s.ackf
-                and (((s.ack - ((self.snd_una + 1) & 0xFFFFFFFF)) & 0xFFFFFFFF) < (self.snd_nxt - self.snd_una) & 0xFFFFFFFF or s.ack == self.snd_una)
-                and (((self.snd_wl1 - s.seq) & 0xFFFFFFFF) >= 0x80000000 or self.snd_wl1 == s.seq and ((s.ack - self.snd_wl2) & 0xFFFFFFFF) < 0x80000000)
+                and (ack_new or s.ack == self.snd_una)
+                and (
+                    ((self.snd_wl1 - s.seq) & 0xFFFFFFFF) >= 0x80000000
+                    or (self.snd_wl1 == s.seq and ((s.ack - self.snd_wl2) & 0xFFFFFFFF) < 0x80000000)
+                )
                 and s.wnd == 0
             ):
                 self.snd_wnd = s.wnd << self.snd_shift
@@ -1190,50 +1332,38 @@ class TcpConnection:
         """Table `congestion` (rfc5681:3.1)."""
         st = self.conn
         if st in _FLIGHT:
+            flight = (self.snd_nxt - self.snd_una) & 0xFFFFFFFF
+            ack_new = ((s.ack - ((self.snd_una + 1) & 0xFFFFFFFF)) & 0xFFFFFFFF) < flight
             # [cc.slow] rfc5681:3.1 MUST, rfc9293:MUST-19 MUST, rfc5681:3.1/slow-start, rfc5681:2 MUST_NOT
-            if (
-                s.ackf
-                and ((s.ack - ((self.snd_una + 1) & 0xFFFFFFFF)) & 0xFFFFFFFF) < (self.snd_nxt - self.snd_una) & 0xFFFFFFFF
-                and not self.recovering
-                and self.cwnd < self.ssthresh
-            ):
+            if s.ackf and ack_new and not self.recovering and self.cwnd < self.ssthresh:
                 self.cwnd = min(self.cwnd + min((s.ack - self.snd_una) & 0xFFFFFFFF, self._mss()), 1073741824)
                 self.dupacks = 0
                 if self.on_step is not None:
                     self.on_step(Step(now, "congestion", "cc.slow", "seg", s))
                 return True
             # [cc.avoid] rfc5681:3.1 MUST, rfc5681:3.1/avoidance MUST
-            if (
-                s.ackf
-                and ((s.ack - ((self.snd_una + 1) & 0xFFFFFFFF)) & 0xFFFFFFFF) < (self.snd_nxt - self.snd_una) & 0xFFFFFFFF
-                and not self.recovering
-                and self.cwnd >= self.ssthresh
-            ):
-                self.cwnd = min(self.cwnd + max((self._mss() * self._mss() // self.cwnd if self.cwnd else 0), 1), 1073741824)
+            if s.ackf and ack_new and not self.recovering and self.cwnd >= self.ssthresh:
+                self.cwnd = min(
+                    self.cwnd + max((self._mss() * self._mss() // self.cwnd if self.cwnd else 0), 1),
+                    1073741824,
+                )
                 self.dupacks = 0
                 if self.on_step is not None:
                     self.on_step(Step(now, "congestion", "cc.avoid", "seg", s))
                 return True
             # [cc.full] rfc6582:3.2/3/full SHOULD, rfc5681:3.2/6 MUST, rfc5681:4.3/after MUST
-            if (
-                s.ackf
-                and ((s.ack - ((self.snd_una + 1) & 0xFFFFFFFF)) & 0xFFFFFFFF) < (self.snd_nxt - self.snd_una) & 0xFFFFFFFF
-                and self.recovering
-                and ((s.ack - self.recover) & 0xFFFFFFFF) < 0x80000000
-            ):
-                self.cwnd = min(self.ssthresh, max((self.snd_nxt - s.ack) & 0xFFFFFFFF, self._mss()) + self._mss())
+            if s.ackf and ack_new and self.recovering and ((s.ack - self.recover) & 0xFFFFFFFF) < 0x80000000:
+                self.cwnd = min(
+                    self.ssthresh,
+                    max((self.snd_nxt - s.ack) & 0xFFFFFFFF, self._mss()) + self._mss(),
+                )
                 self.recovering = False
                 self.dupacks = 0
                 if self.on_step is not None:
                     self.on_step(Step(now, "congestion", "cc.full", "seg", s))
                 return True
             # [cc.partial] rfc6582:3.2/3/partial SHOULD
-            if (
-                s.ackf
-                and ((s.ack - ((self.snd_una + 1) & 0xFFFFFFFF)) & 0xFFFFFFFF) < (self.snd_nxt - self.snd_una) & 0xFFFFFFFF
-                and self.recovering
-                and ((s.ack - self.recover) & 0xFFFFFFFF) >= 0x80000000
-            ):
+            if s.ackf and ack_new and self.recovering and ((s.ack - self.recover) & 0xFFFFFFFF) >= 0x80000000:
                 self.cwnd = max(self.cwnd - ((s.ack - self.snd_una) & 0xFFFFFFFF), 0) + self._mss()
                 self.again_from = s.ack
                 self.again_upto = (s.ack + self._mss()) & 0xFFFFFFFF
@@ -1247,7 +1377,7 @@ class TcpConnection:
                 and s.len == 0
                 and not s.syn
                 and not s.fin
-                and (self.snd_nxt - self.snd_una) & 0xFFFFFFFF > 0
+                and flight > 0
                 and s.wnd << self.snd_shift == self.snd_wnd
                 and not self.recovering
                 and self.dupacks == 2
@@ -1270,7 +1400,7 @@ class TcpConnection:
                 and s.len == 0
                 and not s.syn
                 and not s.fin
-                and (self.snd_nxt - self.snd_una) & 0xFFFFFFFF > 0
+                and flight > 0
                 and s.wnd << self.snd_shift == self.snd_wnd
                 and not self.recovering
                 and (self.dupacks != 2 or ((self.recover - self.snd_una) & 0xFFFFFFFF) < 0x80000000)
@@ -1286,7 +1416,7 @@ class TcpConnection:
                 and s.len == 0
                 and not s.syn
                 and not s.fin
-                and (self.snd_nxt - self.snd_una) & 0xFFFFFFFF > 0
+                and flight > 0
                 and s.wnd << self.snd_shift == self.snd_wnd
                 and self.recovering
             ):
@@ -1307,7 +1437,8 @@ class TcpConnection:
             # [again.skip] rfc9293:3.10.7.4/fifth/ESTABLISHED
             if (
                 s.ackf
-                and ((s.ack - ((self.snd_una + 1) & 0xFFFFFFFF)) & 0xFFFFFFFF) < (self.snd_nxt - self.snd_una) & 0xFFFFFFFF
+                and ((s.ack - ((self.snd_una + 1) & 0xFFFFFFFF)) & 0xFFFFFFFF)
+                < (self.snd_nxt - self.snd_una) & 0xFFFFFFFF
                 and ((self.again_from - s.ack) & 0xFFFFFFFF) >= 0x80000000
             ):
                 self.again_from = s.ack
@@ -1324,16 +1455,20 @@ class TcpConnection:
         """Table `ack` (rfc9293:3.10.7.4/fifth)."""
         st = self.conn
         if st in _OPEN:
+            ack_new = (
+                ((s.ack - ((self.snd_una + 1) & 0xFFFFFFFF)) & 0xFFFFFFFF)
+                < (self.snd_nxt - self.snd_una) & 0xFFFFFFFF
+            )
             # [ack.all] rfc9293:3.10.7.4/fifth/ESTABLISHED MUST, rfc6298:5.2
-            if (
-                st in _ESTABLISHED_AND_3_MORE_
-                and s.ackf
-                and ((s.ack - ((self.snd_una + 1) & 0xFFFFFFFF)) & 0xFFFFFFFF) < (self.snd_nxt - self.snd_una) & 0xFFFFFFFF
-                and s.ack == self.snd_nxt
-            ):
+            if st in _STATES_OF_ACK_ALL and s.ackf and ack_new and s.ack == self.snd_nxt:
                 self.snd_una = s.ack
                 self.max_seen = max(self.max_seen, s.wnd << self.snd_shift)
-                self.snd_edge = (s.ack + (s.wnd << self.snd_shift)) & 0xFFFFFFFF if ((self.snd_edge - ((s.ack + (s.wnd << self.snd_shift)) & 0xFFFFFFFF)) & 0xFFFFFFFF) >= 0x80000000 else self.snd_edge
+                self.snd_edge = (
+                    (s.ack + (s.wnd << self.snd_shift)) & 0xFFFFFFFF
+                    if ((self.snd_edge - ((s.ack + (s.wnd << self.snd_shift)) & 0xFFFFFFFF)) & 0xFFFFFFFF)
+                    >= 0x80000000
+                    else self.snd_edge
+                )
                 self.backoff = 0
                 self.host.tell_acknowledged(s.ack)
                 self.rto_at = None
@@ -1347,14 +1482,17 @@ class TcpConnection:
                 if self.on_step is not None:
                     self.on_step(Step(now, "ack", "ack.none", "seg", s))
                 return False
-            # [ack.some] rfc9293:3.10.7.4/fifth/ESTABLISHED MUST, rfc6298:5.3, rfc2018:8 MUST_NOT
-            if (
-                ((s.ack - ((self.snd_una + 1) & 0xFFFFFFFF)) & 0xFFFFFFFF) < (self.snd_nxt - self.snd_una) & 0xFFFFFFFF
-                and s.ack != self.snd_nxt
-            ):
+            # [ack.some] rfc9293:3.10.7.4/fifth/ESTABLISHED MUST, rfc6298:5.3, rfc2018:8 MUST_NOT,
+            #     rfc6582:3.2/3/timer
+            if ack_new and s.ack != self.snd_nxt:
                 self.snd_una = s.ack
                 self.max_seen = max(self.max_seen, s.wnd << self.snd_shift)
-                self.snd_edge = (s.ack + (s.wnd << self.snd_shift)) & 0xFFFFFFFF if ((self.snd_edge - ((s.ack + (s.wnd << self.snd_shift)) & 0xFFFFFFFF)) & 0xFFFFFFFF) >= 0x80000000 else self.snd_edge
+                self.snd_edge = (
+                    (s.ack + (s.wnd << self.snd_shift)) & 0xFFFFFFFF
+                    if ((self.snd_edge - ((s.ack + (s.wnd << self.snd_shift)) & 0xFFFFFFFF)) & 0xFFFFFFFF)
+                    >= 0x80000000
+                    else self.snd_edge
+                )
                 self.backoff = 0
                 self.host.tell_acknowledged(s.ack)
                 self.rto_at = now + min(max(self.rto, RTO_MIN) << self.backoff, RTO_MAX)
@@ -1363,14 +1501,15 @@ class TcpConnection:
                     self.on_step(Step(now, "ack", "ack.some", "seg", s))
                 return True
             # [ack.fin] rfc9293:3.10.7.4/fifth/FIN-WAIT-1 MUST
-            if (
-                st == FIN_WAIT_1
-                and ((s.ack - ((self.snd_una + 1) & 0xFFFFFFFF)) & 0xFFFFFFFF) < (self.snd_nxt - self.snd_una) & 0xFFFFFFFF
-                and s.ack == self.snd_nxt
-            ):
+            if st == FIN_WAIT_1 and ack_new and s.ack == self.snd_nxt:
                 self.snd_una = s.ack
                 self.max_seen = max(self.max_seen, s.wnd << self.snd_shift)
-                self.snd_edge = (s.ack + (s.wnd << self.snd_shift)) & 0xFFFFFFFF if ((self.snd_edge - ((s.ack + (s.wnd << self.snd_shift)) & 0xFFFFFFFF)) & 0xFFFFFFFF) >= 0x80000000 else self.snd_edge
+                self.snd_edge = (
+                    (s.ack + (s.wnd << self.snd_shift)) & 0xFFFFFFFF
+                    if ((self.snd_edge - ((s.ack + (s.wnd << self.snd_shift)) & 0xFFFFFFFF)) & 0xFFFFFFFF)
+                    >= 0x80000000
+                    else self.snd_edge
+                )
                 self.backoff = 0
                 self.host.tell_acknowledged(s.ack)
                 self.rto_at = None
@@ -1383,14 +1522,15 @@ class TcpConnection:
                     self.on_step(Step(now, "ack", "ack.fin", "seg", s))
                 return True
             # [ack.closing] rfc9293:3.10.7.4/fifth/CLOSING MUST, rfc9293:MUST-13 MUST
-            if (
-                st == CLOSING
-                and ((s.ack - ((self.snd_una + 1) & 0xFFFFFFFF)) & 0xFFFFFFFF) < (self.snd_nxt - self.snd_una) & 0xFFFFFFFF
-                and s.ack == self.snd_nxt
-            ):
+            if st == CLOSING and ack_new and s.ack == self.snd_nxt:
                 self.snd_una = s.ack
                 self.max_seen = max(self.max_seen, s.wnd << self.snd_shift)
-                self.snd_edge = (s.ack + (s.wnd << self.snd_shift)) & 0xFFFFFFFF if ((self.snd_edge - ((s.ack + (s.wnd << self.snd_shift)) & 0xFFFFFFFF)) & 0xFFFFFFFF) >= 0x80000000 else self.snd_edge
+                self.snd_edge = (
+                    (s.ack + (s.wnd << self.snd_shift)) & 0xFFFFFFFF
+                    if ((self.snd_edge - ((s.ack + (s.wnd << self.snd_shift)) & 0xFFFFFFFF)) & 0xFFFFFFFF)
+                    >= 0x80000000
+                    else self.snd_edge
+                )
                 self.backoff = 0
                 self.host.tell_acknowledged(s.ack)
                 self.rto_at = None
@@ -1404,15 +1544,15 @@ class TcpConnection:
                     self.on_step(Step(now, "ack", "ack.closing", "seg", s))
                 return False
             # [ack.last] rfc9293:3.10.7.4/fifth/LAST-ACK MUST
-            if (
-                st == LAST_ACK
-                and ((s.ack - ((self.snd_una + 1) & 0xFFFFFFFF)) & 0xFFFFFFFF) < (self.snd_nxt - self.snd_una) & 0xFFFFFFFF
-                and s.ack == self.snd_nxt
-                and not self.closed_first
-            ):
+            if st == LAST_ACK and ack_new and s.ack == self.snd_nxt and not self.closed_first:
                 self.snd_una = s.ack
                 self.max_seen = max(self.max_seen, s.wnd << self.snd_shift)
-                self.snd_edge = (s.ack + (s.wnd << self.snd_shift)) & 0xFFFFFFFF if ((self.snd_edge - ((s.ack + (s.wnd << self.snd_shift)) & 0xFFFFFFFF)) & 0xFFFFFFFF) >= 0x80000000 else self.snd_edge
+                self.snd_edge = (
+                    (s.ack + (s.wnd << self.snd_shift)) & 0xFFFFFFFF
+                    if ((self.snd_edge - ((s.ack + (s.wnd << self.snd_shift)) & 0xFFFFFFFF)) & 0xFFFFFFFF)
+                    >= 0x80000000
+                    else self.snd_edge
+                )
                 self.backoff = 0
                 self.host.tell_acknowledged(s.ack)
                 self.rto_at = None
@@ -1433,15 +1573,15 @@ class TcpConnection:
                     self.on_step(Step(now, "ack", "ack.last", "seg", s))
                 return False
             # [ack.last.first] rfc9293:3.10.4/ESTABLISHED MUST, rfc9293:3.10.7.4/fifth/CLOSING MUST
-            if (
-                st == LAST_ACK
-                and ((s.ack - ((self.snd_una + 1) & 0xFFFFFFFF)) & 0xFFFFFFFF) < (self.snd_nxt - self.snd_una) & 0xFFFFFFFF
-                and s.ack == self.snd_nxt
-                and self.closed_first
-            ):
+            if st == LAST_ACK and ack_new and s.ack == self.snd_nxt and self.closed_first:
                 self.snd_una = s.ack
                 self.max_seen = max(self.max_seen, s.wnd << self.snd_shift)
-                self.snd_edge = (s.ack + (s.wnd << self.snd_shift)) & 0xFFFFFFFF if ((self.snd_edge - ((s.ack + (s.wnd << self.snd_shift)) & 0xFFFFFFFF)) & 0xFFFFFFFF) >= 0x80000000 else self.snd_edge
+                self.snd_edge = (
+                    (s.ack + (s.wnd << self.snd_shift)) & 0xFFFFFFFF
+                    if ((self.snd_edge - ((s.ack + (s.wnd << self.snd_shift)) & 0xFFFFFFFF)) & 0xFFFFFFFF)
+                    >= 0x80000000
+                    else self.snd_edge
+                )
                 self.backoff = 0
                 self.host.tell_acknowledged(s.ack)
                 self.rto_at = None
@@ -1456,18 +1596,23 @@ class TcpConnection:
                 return False
             # [ack.dup] rfc9293:3.10.7.4/fifth/ESTABLISHED MUST
             if (
-                not ((s.ack - ((self.snd_una + 1) & 0xFFFFFFFF)) & 0xFFFFFFFF) < (self.snd_nxt - self.snd_una) & 0xFFFFFFFF
+                not ack_new
                 and ((self.snd_una - s.ack) & 0xFFFFFFFF) < 0x80000000
                 and (self.snd_una - s.ack) & 0xFFFFFFFF <= self.max_seen
             ):
                 self.max_seen = max(self.max_seen, s.wnd << self.snd_shift)
-                self.snd_edge = (s.ack + (s.wnd << self.snd_shift)) & 0xFFFFFFFF if ((self.snd_edge - ((s.ack + (s.wnd << self.snd_shift)) & 0xFFFFFFFF)) & 0xFFFFFFFF) >= 0x80000000 else self.snd_edge
+                self.snd_edge = (
+                    (s.ack + (s.wnd << self.snd_shift)) & 0xFFFFFFFF
+                    if ((self.snd_edge - ((s.ack + (s.wnd << self.snd_shift)) & 0xFFFFFFFF)) & 0xFFFFFFFF)
+                    >= 0x80000000
+                    else self.snd_edge
+                )
                 if self.on_step is not None:
                     self.on_step(Step(now, "ack", "ack.dup", "seg", s))
                 return True
             # [ack.old] rfc9293:3.10.7.4/fifth/data-injection MUST, rfc5961:5.2
             if (
-                not ((s.ack - ((self.snd_una + 1) & 0xFFFFFFFF)) & 0xFFFFFFFF) < (self.snd_nxt - self.snd_una) & 0xFFFFFFFF
+                not ack_new
                 and ((self.snd_una - s.ack) & 0xFFFFFFFF) < 0x80000000
                 and (self.snd_una - s.ack) & 0xFFFFFFFF > self.max_seen
             ):
@@ -1483,7 +1628,8 @@ class TcpConnection:
             if (
                 st in _TRANSFER
                 and ((self.snd_una - s.ack) & 0xFFFFFFFF) >= 0x80000000
-                and not ((s.ack - ((self.snd_una + 1) & 0xFFFFFFFF)) & 0xFFFFFFFF) < (self.snd_nxt - self.snd_una) & 0xFFFFFFFF
+                and not ack_new
+                and not (st == FIN_WAIT_2 and self.gone)
             ):
                 self.challenge_upto = self.rcv_nxt
                 due = now + self._challenge_wait(now)
@@ -1495,9 +1641,10 @@ class TcpConnection:
                 return False
             # [ack.unsent.late] rfc9293:3.5.2/3 SHOULD
             if (
-                st == TIME_WAIT
+                (st == FIN_WAIT_2 or st == TIME_WAIT)
                 and ((self.snd_una - s.ack) & 0xFFFFFFFF) >= 0x80000000
-                and not ((s.ack - ((self.snd_una + 1) & 0xFFFFFFFF)) & 0xFFFFFFFF) < (self.snd_nxt - self.snd_una) & 0xFFFFFFFF
+                and not ack_new
+                and (st == TIME_WAIT or (st == FIN_WAIT_2 and self.gone))
             ):
                 self.challenge_upto = self.rcv_nxt
                 due = now + self._challenge_wait(now)
@@ -1513,8 +1660,12 @@ class TcpConnection:
                 if self.on_step is not None:
                     self.on_step(Step(now, "ack", "ack.none", "seg", s))
                 return False
-            # [ack.open] rfc9293:3.10.7.4/fifth/SYN-RECEIVED MUST, rfc5681:3.1/syn-ack MUST_NOT, rfc5681:3.1/syn-lost MUST, rfc5681:3.1/initial MUST, rfc6298:5.7 MUST
-            if ((s.ack - ((self.snd_una + 1) & 0xFFFFFFFF)) & 0xFFFFFFFF) < (self.snd_nxt - self.snd_una) & 0xFFFFFFFF:
+            # [ack.open] rfc9293:3.10.7.4/fifth/SYN-RECEIVED MUST, rfc5681:3.1/syn-ack MUST_NOT,
+            #     rfc5681:3.1/syn-lost MUST, rfc5681:3.1/initial MUST, rfc6298:5.7 MUST
+            if (
+                ((s.ack - ((self.snd_una + 1) & 0xFFFFFFFF)) & 0xFFFFFFFF)
+                < (self.snd_nxt - self.snd_una) & 0xFFFFFFFF
+            ):
                 self.snd_edge = s.ack
                 self.cwnd = self._mss() if self.backoff > 0 else self._initial_window()
                 self.ssthresh = 1073741824
@@ -1528,7 +1679,12 @@ class TcpConnection:
                 self.largest = min(self._mss(), 536)
                 self.snd_una = s.ack
                 self.max_seen = max(self.max_seen, s.wnd << self.snd_shift)
-                self.snd_edge = (s.ack + (s.wnd << self.snd_shift)) & 0xFFFFFFFF if ((self.snd_edge - ((s.ack + (s.wnd << self.snd_shift)) & 0xFFFFFFFF)) & 0xFFFFFFFF) >= 0x80000000 else self.snd_edge
+                self.snd_edge = (
+                    (s.ack + (s.wnd << self.snd_shift)) & 0xFFFFFFFF
+                    if ((self.snd_edge - ((s.ack + (s.wnd << self.snd_shift)) & 0xFFFFFFFF)) & 0xFFFFFFFF)
+                    >= 0x80000000
+                    else self.snd_edge
+                )
                 self.backoff = 0
                 self.host.tell_acknowledged(s.ack)
                 self.rto_at = None
@@ -1545,15 +1701,16 @@ class TcpConnection:
                     self.on_step(Step(now, "ack", "ack.open", "seg", s))
                 return True
             # [ack.bad] rfc9293:3.10.7.4/fifth/SYN-RECEIVED MUST, rfc9293:3.5.2/2
-            reply = Seg(
-                seq=s.ack,
-                rst=True,
-                tson=self.ts_on,
-                tsval=self.host.ask_ts_clock(),
-                tsecr=self.ts_recent,
-                gso_size=self._mss(),
+            self.host.emit_seg(
+                Seg(
+                    seq=s.ack,
+                    rst=True,
+                    tson=self.ts_on,
+                    tsval=self.host.ask_ts_clock(),
+                    tsecr=self.ts_recent,
+                    gso_size=self._mss(),
+                )
             )
-            self.host.emit_seg(reply)
             if self.on_step is not None:
                 self.on_step(Step(now, "ack", "ack.bad", "seg", s))
             return False
@@ -1563,15 +1720,18 @@ class TcpConnection:
         """Table `text` (rfc9293:3.10.7.4/seventh/CLOSE-WAIT)."""
         st = self.conn
         if st in _RECEIVING:
-            # [text.next] rfc9293:3.10.7.4/seventh MUST, rfc9293:MUST-40 MUST, rfc5681:4.2/time MUST, rfc9293:SHLD-18, rfc9293:SHLD-19, rfc5681:4.2
+            text_end = (s.seq + s.len) & 0xFFFFFFFF
+            rwnd = (self.rcv_edge - self.rcv_nxt) & 0xFFFFFFFF
+            # [text.next] rfc9293:3.10.7.4/seventh MUST, rfc9293:MUST-40 MUST, rfc5681:4.2/time MUST,
+            #     rfc9293:SHLD-18, rfc9293:SHLD-19, rfc5681:4.2
             if (
                 not self.gone
                 and s.len > 0
                 and ((self.rcv_nxt - s.seq) & 0xFFFFFFFF) < 0x80000000
-                and ((self.rcv_nxt - ((s.seq + s.len) & 0xFFFFFFFF)) & 0xFFFFFFFF) >= 0x80000000
-                and (self.rcv_edge - self.rcv_nxt) & 0xFFFFFFFF > 0
-                and ((self.rcv_edge - ((s.seq + s.len) & 0xFFFFFFFF)) & 0xFFFFFFFF) < 0x80000000
-                and reach(self.held, (s.seq + s.len) & 0xFFFFFFFF) == (s.seq + s.len) & 0xFFFFFFFF
+                and ((self.rcv_nxt - text_end) & 0xFFFFFFFF) >= 0x80000000
+                and rwnd > 0
+                and ((self.rcv_edge - text_end) & 0xFFFFFFFF) < 0x80000000
+                and reach(self.held, text_end) == text_end
             ):
                 self.host.tell_deliver(
                     (self.rcv_nxt - s.seq) & 0xFFFFFFFF,
@@ -1581,7 +1741,10 @@ class TcpConnection:
                 self.held = forget(self.held, self.rcv_nxt)
                 self.largest = min(s.len, self.host.ask_own_mss()) if s.len > self.largest else self.largest
                 self.ack_upto = self.rcv_nxt
-                due = now + (0 if (self.rcv_nxt - self.last_ack) & 0xFFFFFFFF >= 2 * self.largest else ACK_DELAY)
+                due = (
+                    now
+                    + (0 if (self.rcv_nxt - self.last_ack) & 0xFFFFFFFF >= 2 * self.largest else ACK_DELAY)
+                )
                 if self.ack_due is None or due < self.ack_due:
                     self.ack_due = due
                 if self.on_step is not None:
@@ -1592,21 +1755,22 @@ class TcpConnection:
                     self.on_step(Step(now, "text", "text.none", "seg", s))
                 return True
             # [text.gone] rfc9293:SHLD-3 SHOULD, rfc9293:3.6.1
-            if self.gone and s.len > 0 and ((self.rcv_nxt - ((s.seq + s.len) & 0xFFFFFFFF)) & 0xFFFFFFFF) >= 0x80000000:
+            if self.gone and s.len > 0 and ((self.rcv_nxt - text_end) & 0xFFFFFFFF) >= 0x80000000:
                 self.rto_at = None
                 self.persist_at = None
                 self.time_wait_at = None
                 self.user_timeout_at = None
                 self.orphan_at = None
-                reply = Seg(
-                    seq=s.ack,
-                    rst=True,
-                    tson=self.ts_on,
-                    tsval=self.host.ask_ts_clock(),
-                    tsecr=self.ts_recent,
-                    gso_size=self._mss(),
+                self.host.emit_seg(
+                    Seg(
+                        seq=s.ack,
+                        rst=True,
+                        tson=self.ts_on,
+                        tsval=self.host.ask_ts_clock(),
+                        tsecr=self.ts_recent,
+                        gso_size=self._mss(),
+                    )
                 )
-                self.host.emit_seg(reply)
                 self.host.tell_closed()
                 self.conn = CLOSED
                 self.ack_due = None
@@ -1616,7 +1780,7 @@ class TcpConnection:
                     self.on_step(Step(now, "text", "text.gone", "seg", s))
                 return False
             # [text.old] rfc9293:3.10.7.4/first SHOULD
-            if s.len > 0 and ((self.rcv_nxt - ((s.seq + s.len) & 0xFFFFFFFF)) & 0xFFFFFFFF) < 0x80000000:
+            if s.len > 0 and ((self.rcv_nxt - text_end) & 0xFFFFFFFF) < 0x80000000:
                 self.ack_upto = self.rcv_nxt
                 if self.ack_due is None or now < self.ack_due:
                     self.ack_due = now
@@ -1628,8 +1792,8 @@ class TcpConnection:
                 not self.gone
                 and s.len > 0
                 and ((self.rcv_nxt - s.seq) & 0xFFFFFFFF) < 0x80000000
-                and ((self.rcv_nxt - ((s.seq + s.len) & 0xFFFFFFFF)) & 0xFFFFFFFF) >= 0x80000000
-                and (self.rcv_edge - self.rcv_nxt) & 0xFFFFFFFF == 0
+                and ((self.rcv_nxt - text_end) & 0xFFFFFFFF) >= 0x80000000
+                and rwnd == 0
             ):
                 self.challenge_upto = self.rcv_nxt
                 due = now + self._challenge_wait(now)
@@ -1644,10 +1808,11 @@ class TcpConnection:
                 not self.gone
                 and s.len > 0
                 and ((self.rcv_nxt - s.seq) & 0xFFFFFFFF) < 0x80000000
-                and ((self.rcv_nxt - ((s.seq + s.len) & 0xFFFFFFFF)) & 0xFFFFFFFF) >= 0x80000000
-                and (self.rcv_edge - self.rcv_nxt) & 0xFFFFFFFF > 0
-                and ((self.rcv_edge - ((s.seq + s.len) & 0xFFFFFFFF)) & 0xFFFFFFFF) < 0x80000000
-                and reach(self.held, (s.seq + s.len) & 0xFFFFFFFF) != (s.seq + s.len) & 0xFFFFFFFF
+                and ((self.rcv_nxt - text_end) & 0xFFFFFFFF) >= 0x80000000
+                and rwnd > 0
+                and ((self.rcv_edge - text_end) & 0xFFFFFFFF) < 0x80000000
+                and reach(self.held, text_end) != text_end
+                and not s.fin
             ):
                 self.host.tell_stash(
                     (self.rcv_nxt - s.seq) & 0xFFFFFFFF,
@@ -1660,23 +1825,53 @@ class TcpConnection:
                 )
                 self.rcv_nxt = reach(self.held, (s.seq + s.len) & 0xFFFFFFFF)
                 self.held = forget(self.held, self.rcv_nxt)
-                self.rcv_edge = self.rcv_nxt if ((self.rcv_edge - self.rcv_nxt) & 0xFFFFFFFF) >= 0x80000000 else self.rcv_edge
+                self.rcv_edge = (
+                    self.rcv_nxt
+                    if ((self.rcv_edge - self.rcv_nxt) & 0xFFFFFFFF) >= 0x80000000
+                    else self.rcv_edge
+                )
                 self.ack_upto = self.rcv_nxt
                 if self.ack_due is None or now < self.ack_due:
                     self.ack_due = now
                 if self.on_step is not None:
                     self.on_step(Step(now, "text", "text.join", "seg", s))
                 return True
+            # [text.join.fin] rfc9293:3.10.7.4/eighth MUST
+            if (
+                not self.gone
+                and s.len > 0
+                and ((self.rcv_nxt - s.seq) & 0xFFFFFFFF) < 0x80000000
+                and ((self.rcv_nxt - text_end) & 0xFFFFFFFF) >= 0x80000000
+                and rwnd > 0
+                and ((self.rcv_edge - text_end) & 0xFFFFFFFF) < 0x80000000
+                and reach(self.held, text_end) != text_end
+                and s.fin
+            ):
+                self.host.tell_deliver(
+                    (self.rcv_nxt - s.seq) & 0xFFFFFFFF,
+                    (((s.seq + s.len) & 0xFFFFFFFF) - self.rcv_nxt) & 0xFFFFFFFF,
+                )
+                self.rcv_nxt = (s.seq + s.len) & 0xFFFFFFFF
+                self.held = forget(self.held, self.rcv_nxt)
+                self.ack_upto = self.rcv_nxt
+                if self.ack_due is None or now < self.ack_due:
+                    self.ack_due = now
+                if self.on_step is not None:
+                    self.on_step(Step(now, "text", "text.join.fin", "seg", s))
+                return True
             # [text.over.trim] rfc9293:3.10.7.4/first/trim MUST
             if (
                 not self.gone
                 and s.len > 0
                 and ((self.rcv_nxt - s.seq) & 0xFFFFFFFF) < 0x80000000
-                and ((self.rcv_nxt - ((s.seq + s.len) & 0xFFFFFFFF)) & 0xFFFFFFFF) >= 0x80000000
-                and (self.rcv_edge - self.rcv_nxt) & 0xFFFFFFFF > 0
-                and ((self.rcv_edge - ((s.seq + s.len) & 0xFFFFFFFF)) & 0xFFFFFFFF) >= 0x80000000
+                and ((self.rcv_nxt - text_end) & 0xFFFFFFFF) >= 0x80000000
+                and rwnd > 0
+                and ((self.rcv_edge - text_end) & 0xFFFFFFFF) >= 0x80000000
             ):
-                self.host.tell_deliver((self.rcv_nxt - s.seq) & 0xFFFFFFFF, (self.rcv_edge - self.rcv_nxt) & 0xFFFFFFFF)
+                self.host.tell_deliver(
+                    (self.rcv_nxt - s.seq) & 0xFFFFFFFF,
+                    (self.rcv_edge - self.rcv_nxt) & 0xFFFFFFFF,
+                )
                 self.rcv_nxt = self.rcv_edge
                 self.held = forget(self.held, self.rcv_nxt)
                 self.ack_upto = self.rcv_nxt
@@ -1690,9 +1885,9 @@ class TcpConnection:
                 not self.gone
                 and s.len > 0
                 and ((self.rcv_nxt - s.seq) & 0xFFFFFFFF) >= 0x80000000
-                and ((self.rcv_nxt - ((s.seq + s.len) & 0xFFFFFFFF)) & 0xFFFFFFFF) >= 0x80000000
-                and ((s.seq - self.rcv_nxt) & 0xFFFFFFFF) < (self.rcv_edge - self.rcv_nxt) & 0xFFFFFFFF
-                and ((self.rcv_edge - ((s.seq + s.len) & 0xFFFFFFFF)) & 0xFFFFFFFF) < 0x80000000
+                and ((self.rcv_nxt - text_end) & 0xFFFFFFFF) >= 0x80000000
+                and ((s.seq - self.rcv_nxt) & 0xFFFFFFFF) < rwnd
+                and ((self.rcv_edge - text_end) & 0xFFFFFFFF) < 0x80000000
             ):
                 self.host.tell_stash(0, (s.seq - self.rcv_nxt) & 0xFFFFFFFF, s.len)
                 self.held = hold(self.held, s.seq, (s.seq + s.len) & 0xFFFFFFFF)
@@ -1707,11 +1902,15 @@ class TcpConnection:
                 not self.gone
                 and s.len > 0
                 and ((self.rcv_nxt - s.seq) & 0xFFFFFFFF) >= 0x80000000
-                and ((self.rcv_nxt - ((s.seq + s.len) & 0xFFFFFFFF)) & 0xFFFFFFFF) >= 0x80000000
-                and ((s.seq - self.rcv_nxt) & 0xFFFFFFFF) < (self.rcv_edge - self.rcv_nxt) & 0xFFFFFFFF
-                and ((self.rcv_edge - ((s.seq + s.len) & 0xFFFFFFFF)) & 0xFFFFFFFF) >= 0x80000000
+                and ((self.rcv_nxt - text_end) & 0xFFFFFFFF) >= 0x80000000
+                and ((s.seq - self.rcv_nxt) & 0xFFFFFFFF) < rwnd
+                and ((self.rcv_edge - text_end) & 0xFFFFFFFF) >= 0x80000000
             ):
-                self.host.tell_stash(0, (s.seq - self.rcv_nxt) & 0xFFFFFFFF, (self.rcv_edge - s.seq) & 0xFFFFFFFF)
+                self.host.tell_stash(
+                    0,
+                    (s.seq - self.rcv_nxt) & 0xFFFFFFFF,
+                    (self.rcv_edge - s.seq) & 0xFFFFFFFF,
+                )
                 self.held = hold(self.held, s.seq, self.rcv_edge)
                 self.ack_upto = self.rcv_nxt
                 if self.ack_due is None or now < self.ack_due:
@@ -1724,8 +1923,8 @@ class TcpConnection:
                 not self.gone
                 and s.len > 0
                 and ((self.rcv_nxt - s.seq) & 0xFFFFFFFF) >= 0x80000000
-                and ((self.rcv_nxt - ((s.seq + s.len) & 0xFFFFFFFF)) & 0xFFFFFFFF) >= 0x80000000
-                and not ((s.seq - self.rcv_nxt) & 0xFFFFFFFF) < (self.rcv_edge - self.rcv_nxt) & 0xFFFFFFFF
+                and ((self.rcv_nxt - text_end) & 0xFFFFFFFF) >= 0x80000000
+                and not ((s.seq - self.rcv_nxt) & 0xFFFFFFFF) < rwnd
             ):
                 self.ack_upto = self.rcv_nxt
                 if self.ack_due is None or now < self.ack_due:
@@ -1745,28 +1944,20 @@ class TcpConnection:
         """Table `fin` (rfc9293:3.10.7.4/eighth)."""
         st = self.conn
         if st in _RECEIVING:
-            # [fin.here] rfc9293:3.10.7.4/eighth MUST
-            if (
-                s.fin
-                and (s.seq + s.len) & 0xFFFFFFFF == self.rcv_nxt
-                and (self.rcv_edge - self.rcv_nxt) & 0xFFFFFFFF > 0
-            ):
+            text_end = (s.seq + s.len) & 0xFFFFFFFF
+            rwnd = (self.rcv_edge - self.rcv_nxt) & 0xFFFFFFFF
+            if s.fin and text_end == self.rcv_nxt and rwnd > 0:  # [fin.here] rfc9293:3.10.7.4/eighth MUST
                 self.rcv_nxt = (self.rcv_nxt + 1) & 0xFFFFFFFF
                 self.fin_in = True
                 self.fin_known = False
                 self.ack_upto = self.rcv_nxt
                 if self.ack_due is None or now < self.ack_due:
                     self.ack_due = now
-                self.host.tell_finished()
                 if self.on_step is not None:
                     self.on_step(Step(now, "fin", "fin.here", "seg", s))
                 return True
             # [fin.edge.wait] rfc9293:3.10.7.4/first/zero-window SHOULD
-            if (
-                s.fin
-                and (s.seq + s.len) & 0xFFFFFFFF == self.rcv_nxt
-                and (self.rcv_edge - self.rcv_nxt) & 0xFFFFFFFF == 0
-            ):
+            if s.fin and text_end == self.rcv_nxt and rwnd == 0:
                 self.challenge_upto = self.rcv_nxt
                 due = now + self._challenge_wait(now)
                 if self.challenge_due is None or due < self.challenge_due:
@@ -1776,19 +1967,18 @@ class TcpConnection:
                     self.on_step(Step(now, "fin", "fin.edge.wait", "seg", s))
                 return False
             # [fin.joined] rfc9293:3.10.7.4/eighth MUST
-            if (
-                not (s.fin and (s.seq + s.len) & 0xFFFFFFFF == self.rcv_nxt)
-                and self.fin_known
-                and self.fin_at == self.rcv_nxt
-            ):
+            if not (s.fin and text_end == self.rcv_nxt) and self.fin_known and self.fin_at == self.rcv_nxt:
                 self.rcv_nxt = (self.rcv_nxt + 1) & 0xFFFFFFFF
                 self.fin_in = True
                 self.fin_known = False
                 self.ack_upto = self.rcv_nxt
                 if self.ack_due is None or now < self.ack_due:
                     self.ack_due = now
-                self.host.tell_finished()
-                self.rcv_edge = self.rcv_nxt if ((self.rcv_edge - self.rcv_nxt) & 0xFFFFFFFF) >= 0x80000000 else self.rcv_edge
+                self.rcv_edge = (
+                    self.rcv_nxt
+                    if ((self.rcv_edge - self.rcv_nxt) & 0xFFFFFFFF) >= 0x80000000
+                    else self.rcv_edge
+                )
                 if self.on_step is not None:
                     self.on_step(Step(now, "fin", "fin.joined", "seg", s))
                 return True
@@ -1796,8 +1986,8 @@ class TcpConnection:
             if (
                 not (self.fin_known and self.fin_at == self.rcv_nxt)
                 and s.fin
-                and ((self.rcv_nxt - ((s.seq + s.len) & 0xFFFFFFFF)) & 0xFFFFFFFF) >= 0x80000000
-                and ((((s.seq + s.len) & 0xFFFFFFFF) - self.rcv_nxt) & 0xFFFFFFFF) < (self.rcv_edge - self.rcv_nxt) & 0xFFFFFFFF
+                and ((self.rcv_nxt - text_end) & 0xFFFFFFFF) >= 0x80000000
+                and ((text_end - self.rcv_nxt) & 0xFFFFFFFF) < rwnd
             ):
                 self.fin_known = True
                 self.fin_at = (s.seq + s.len) & 0xFFFFFFFF
@@ -1845,7 +2035,8 @@ class TcpConnection:
                 self.on_step(Step(now, "finish", "finish.none", "seg", s))
             return False
         if st == FIN_WAIT_2:
-            # [finish.wait2] rfc9293:3.10.7.4/eighth/FIN-WAIT-2 MUST, rfc9293:MUST-13 MUST, rfc9293:3.3.2/note-2
+            # [finish.wait2] rfc9293:3.10.7.4/eighth/FIN-WAIT-2 MUST, rfc9293:MUST-13 MUST,
+            #     rfc9293:3.3.2/note-2
             if self.fin_in:
                 self.rto_at = None
                 self.user_timeout_at = None
@@ -1925,12 +2116,13 @@ class TcpConnection:
             if self.on_step is not None:
                 self.on_step(Step(now, "send", "send.listen", "send", None))
             return "foreign_unspecified"
-        if st in _SYN_SENT_AND_3_MORE:
+        if st in _STATES_OF_SEND_SHUT:
             if self.closing:  # [send.shut] rfc9293:3.10.2/FIN-WAIT-1 MUST
                 if self.on_step is not None:
                     self.on_step(Step(now, "send", "send.shut", "send", None))
                 return "closing"
-            # [send.queue] rfc9293:3.10.2/ESTABLISHED MUST, rfc9293:3.10.2/SYN-SENT, rfc9293:MUST-60, rfc9293:MAY-16
+            # [send.queue] rfc9293:3.10.2/ESTABLISHED MUST, rfc9293:3.10.2/SYN-SENT, rfc9293:MUST-60,
+            #     rfc9293:MAY-16
             if n > 0:
                 self.unsent += n
                 if self.on_step is not None:
@@ -1968,7 +2160,7 @@ class TcpConnection:
             if self.on_step is not None:
                 self.on_step(Step(now, "receive", "recv.early", "receive", None))
             return "insufficient_resources"
-        if st in _SYN_RECEIVED_AND_3_MORE:
+        if st in _STATES_OF_RECV_TEXT:
             if self.host.ask_readable() > 0:  # [recv.text] rfc9293:3.10.3/ESTABLISHED MUST
                 if self.on_step is not None:
                     self.on_step(Step(now, "receive", "recv.text", "receive", None))
@@ -1992,7 +2184,9 @@ class TcpConnection:
     def call_resize(self, n: int, now: int) -> str | None:
         """The user's call `resize`; the code of a refusal, or None."""
         # [resize.any] rfc9293:SHLD-14 SHOULD_NOT
-        self.host.tell_capacity(max(n, ((self.rcv_edge - self.rcv_nxt) & 0xFFFFFFFF) + self.host.ask_readable()))
+        self.host.tell_capacity(
+            max(n, ((self.rcv_edge - self.rcv_nxt) & 0xFFFFFFFF) + self.host.ask_readable())
+        )
         if self.on_step is not None:
             self.on_step(Step(now, "resize", "resize.any", "resize", None))
         return None
@@ -2015,7 +2209,7 @@ class TcpConnection:
             if self.on_step is not None:
                 self.on_step(Step(now, "close", "close.listen", "close", None))
             return None
-        if st in _SYN_SENT_AND_3_MORE:
+        if st in _STATES_OF_SEND_SHUT:
             # [close.wish] rfc9293:3.10.4/ESTABLISHED MUST, rfc9293:3.10.4/SYN-SENT
             self.closing = True
             if self.on_step is not None:
@@ -2147,14 +2341,21 @@ class TcpConnection:
             if self.on_step is not None:
                 self.on_step(Step(now, "retransmission", "rto.syn", "rto", None))
             return
-        if st in _CLOSED_AND_3_MORE:
+        if st in _STATES_OF_RTO_IDLE:
             # [rto.idle] rfc6298:5.2
             if self.on_step is not None:
                 self.on_step(Step(now, "retransmission", "rto.idle", "rto", None))
             return
-        # [rto.data] rfc9293:3.10.8/retransmission MUST, rfc6298:5.4 MUST, rfc5681:3.1, rfc5681:3.1/timeout-ssthresh MUST, rfc5681:3.1/timeout-cwnd MUST, rfc6298:5 MUST, rfc6298:5.6, rfc5681:4.3/twice MUST, rfc5681:3.1/timeout-again, rfc6582:3.2/4, rfc9293:SHLD-16, rfc9293:MAY-7
-        if (self.snd_nxt - self.snd_una) & 0xFFFFFFFF > 0 and self.snd_wnd > 0:
-            self.ssthresh = max(((self.snd_nxt - self.snd_una) & 0xFFFFFFFF) // 2, 2 * self._mss()) if self.backoff == 0 else self.ssthresh
+        flight = (self.snd_nxt - self.snd_una) & 0xFFFFFFFF
+        # [rto.data] rfc9293:3.10.8/retransmission MUST, rfc6298:5.4 MUST, rfc5681:3.1,
+        #     rfc5681:3.1/timeout-ssthresh MUST, rfc5681:3.1/timeout-cwnd MUST, rfc6298:5 MUST, rfc6298:5.6,
+        #     rfc5681:4.3/twice MUST, rfc5681:3.1/timeout-again, rfc6582:3.2/4, rfc9293:SHLD-16, rfc9293:MAY-7
+        if flight > 0 and self.snd_wnd > 0:
+            self.ssthresh = (
+                max(((self.snd_nxt - self.snd_una) & 0xFFFFFFFF) // 2, 2 * self._mss())
+                if self.backoff == 0
+                else self.ssthresh
+            )
             self.cwnd = self._mss()
             self.recovering = False
             self.recover = self.snd_nxt
@@ -2167,8 +2368,7 @@ class TcpConnection:
             if self.on_step is not None:
                 self.on_step(Step(now, "retransmission", "rto.data", "rto", None))
             return
-        # [rto.probe] rfc9293:SHLD-30 SHOULD, rfc9293:MUST-35
-        if (self.snd_nxt - self.snd_una) & 0xFFFFFFFF > 0 and self.snd_wnd == 0:
+        if flight > 0 and self.snd_wnd == 0:  # [rto.probe] rfc9293:SHLD-30 SHOULD, rfc9293:MUST-35
             self.again_from = self.snd_una
             self.again_upto = self.snd_nxt
             self.timing = False
@@ -2179,7 +2379,7 @@ class TcpConnection:
             if self.on_step is not None:
                 self.on_step(Step(now, "retransmission", "rto.probe", "rto", None))
             return
-        if (self.snd_nxt - self.snd_una) & 0xFFFFFFFF == 0:  # [rto.none] rfc6298:5.2
+        if flight == 0:  # [rto.none] rfc6298:5.2
             if self.on_step is not None:
                 self.on_step(Step(now, "retransmission", "rto.none", "rto", None))
             return
@@ -2301,16 +2501,25 @@ class TcpConnection:
             if self.orphan_at is not None and self.orphan_at <= at:
                 at = self.orphan_at
                 which = "orphan"
-            if self.persist_at is not None and (self.persist_at < at or (not which and self.persist_at <= at)):
+            if (
+                self.persist_at is not None
+                and (self.persist_at < at or (not which and self.persist_at <= at))
+            ):
                 at = self.persist_at
                 which = "persist"
             if self.rto_at is not None and (self.rto_at < at or (not which and self.rto_at <= at)):
                 at = self.rto_at
                 which = "rto"
-            if self.time_wait_at is not None and (self.time_wait_at < at or (not which and self.time_wait_at <= at)):
+            if (
+                self.time_wait_at is not None
+                and (self.time_wait_at < at or (not which and self.time_wait_at <= at))
+            ):
                 at = self.time_wait_at
                 which = "time_wait"
-            if self.user_timeout_at is not None and (self.user_timeout_at < at or (not which and self.user_timeout_at <= at)):
+            if (
+                self.user_timeout_at is not None
+                and (self.user_timeout_at < at or (not which and self.user_timeout_at <= at))
+            ):
                 at = self.user_timeout_at
                 which = "user_timeout"
             if which == "orphan":
@@ -2374,13 +2583,7 @@ class TcpConnection:
                     continue
                 return
             if st == SYN_RECEIVED:
-                # [tx.abort]
-                if (
-                    self.aborting
-                    and not self.syn_pending
-                    and not (self.conn != SYN_RECEIVED and ((((self.snd_una + self.snd_wnd) & 0xFFFFFFFF) - self.snd_nxt) & 0xFFFFFFFF) >= 0x80000000)
-                    and self._out_tx_abort(now)
-                ):
+                if self.aborting and not self.syn_pending and self._out_tx_abort(now):  # [tx.abort]
                     continue
                 if self.syn_pending and self._out_tx_synack(now):  # [tx.synack]
                     continue
@@ -2391,21 +2594,13 @@ class TcpConnection:
                     and self._out_tx_synack_again(now)
                 ):
                     continue
-                # [tx.ack.edge]
-                if (
-                    (self.snd_nxt - self.snd_una) & 0xFFFFFFFF > 0
-                    and not self.syn_pending
-                    and ((self.ack_due is not None and self.ack_due <= now) or (self.challenge_due is not None and self.challenge_due <= now) or (self.conn == ESTABLISHED or self.conn == FIN_WAIT_1 or self.conn == FIN_WAIT_2) and min(self.host.ask_room(), 65535 << self.rcv_shift) >= ((self.rcv_edge - self.rcv_nxt) & 0xFFFFFFFF) + (max(min(self.host.ask_receive_buffer() // 2, self.host.ask_own_mss()), 1) if (self.rcv_edge - self.rcv_nxt) & 0xFFFFFFFF < 2 * self.host.ask_own_mss() else max(max(min(self.host.ask_receive_buffer() // 2, self.host.ask_own_mss()), 1), self.host.ask_receive_buffer() // 4)))
-                    and self.conn != SYN_RECEIVED
-                    and ((((self.snd_una + self.snd_wnd) & 0xFFFFFFFF) - self.snd_nxt) & 0xFFFFFFFF) >= 0x80000000
-                    and self._out_tx_ack_edge(now)
-                ):
-                    continue
                 # [tx.ack]
                 if (
                     not self.syn_pending
-                    and ((self.ack_due is not None and self.ack_due <= now) or (self.challenge_due is not None and self.challenge_due <= now) or (self.conn == ESTABLISHED or self.conn == FIN_WAIT_1 or self.conn == FIN_WAIT_2) and min(self.host.ask_room(), 65535 << self.rcv_shift) >= ((self.rcv_edge - self.rcv_nxt) & 0xFFFFFFFF) + (max(min(self.host.ask_receive_buffer() // 2, self.host.ask_own_mss()), 1) if (self.rcv_edge - self.rcv_nxt) & 0xFFFFFFFF < 2 * self.host.ask_own_mss() else max(max(min(self.host.ask_receive_buffer() // 2, self.host.ask_own_mss()), 1), self.host.ask_receive_buffer() // 4)))
-                    and not (self.conn != SYN_RECEIVED and ((((self.snd_una + self.snd_wnd) & 0xFFFFFFFF) - self.snd_nxt) & 0xFFFFFFFF) >= 0x80000000)
+                    and (
+                        (self.ack_due is not None and self.ack_due <= now)
+                        or (self.challenge_due is not None and self.challenge_due <= now)
+                    )
                     and self._out_tx_ack(now)
                 ):
                     continue
@@ -2415,15 +2610,20 @@ class TcpConnection:
                 if (
                     self.aborting
                     and not self.syn_pending
-                    and not (self.conn != SYN_RECEIVED and ((((self.snd_una + self.snd_wnd) & 0xFFFFFFFF) - self.snd_nxt) & 0xFFFFFFFF) >= 0x80000000)
+                    and not self._shut_out()
                     and self._out_tx_abort(now)
                 ):
                     continue
                 # [tx.abort.edge]
                 if (
                     self.aborting
-                    and self.conn != SYN_RECEIVED
-                    and ((((self.snd_una + self.snd_wnd) & 0xFFFFFFFF) - self.snd_nxt) & 0xFFFFFFFF) >= 0x80000000
+                    and ((((self.snd_una + self.snd_wnd) & 0xFFFFFFFF) - self.snd_nxt) & 0xFFFFFFFF)
+                    >= 0x80000000
+                    and (
+                        self.snd_wnd == 0
+                        or (self.snd_nxt - ((self.snd_una + self.snd_wnd) & 0xFFFFFFFF)) & 0xFFFFFFFF
+                        >= 1 << self.snd_shift
+                    )
                     and self._out_tx_abort_edge(now)
                 ):
                     continue
@@ -2431,9 +2631,18 @@ class TcpConnection:
                 if (
                     (self.snd_nxt - self.snd_una) & 0xFFFFFFFF > 0
                     and not self.syn_pending
-                    and ((self.ack_due is not None and self.ack_due <= now) or (self.challenge_due is not None and self.challenge_due <= now) or (self.conn == ESTABLISHED or self.conn == FIN_WAIT_1 or self.conn == FIN_WAIT_2) and min(self.host.ask_room(), 65535 << self.rcv_shift) >= ((self.rcv_edge - self.rcv_nxt) & 0xFFFFFFFF) + (max(min(self.host.ask_receive_buffer() // 2, self.host.ask_own_mss()), 1) if (self.rcv_edge - self.rcv_nxt) & 0xFFFFFFFF < 2 * self.host.ask_own_mss() else max(max(min(self.host.ask_receive_buffer() // 2, self.host.ask_own_mss()), 1), self.host.ask_receive_buffer() // 4)))
-                    and self.conn != SYN_RECEIVED
-                    and ((((self.snd_una + self.snd_wnd) & 0xFFFFFFFF) - self.snd_nxt) & 0xFFFFFFFF) >= 0x80000000
+                    and ((((self.snd_una + self.snd_wnd) & 0xFFFFFFFF) - self.snd_nxt) & 0xFFFFFFFF)
+                    >= 0x80000000
+                    and (
+                        self.snd_wnd == 0
+                        or (self.snd_nxt - ((self.snd_una + self.snd_wnd) & 0xFFFFFFFF)) & 0xFFFFFFFF
+                        >= 1 << self.snd_shift
+                    )
+                    and (
+                        (self.ack_due is not None and self.ack_due <= now)
+                        or (self.challenge_due is not None and self.challenge_due <= now)
+                        or self._window_news()
+                    )
                     and self._out_tx_ack_edge(now)
                 ):
                     continue
@@ -2447,7 +2656,12 @@ class TcpConnection:
                 ):
                     continue
                 # [tx.data]
-                if self.unsent > 0 and self.host.ask_ready() and self._next_len(now) > 0 and self._out_tx_data(now):
+                if (
+                    self.unsent > 0
+                    and self.host.ask_ready()
+                    and self._next_len(now) > 0
+                    and self._out_tx_data(now)
+                ):
                     continue
                 # [tx.probe]
                 if (
@@ -2465,7 +2679,7 @@ class TcpConnection:
                     self.unsent > 0
                     and (self.snd_nxt - self.snd_una) & 0xFFFFFFFF == 0
                     and self._next_len(now) == 0
-                    and not (self.persist_at is not None)
+                    and self.persist_at is None
                     and not self.probing
                     and self._out_persist_arm(now)
                 ):
@@ -2473,8 +2687,12 @@ class TcpConnection:
                 # [tx.ack]
                 if (
                     not self.syn_pending
-                    and ((self.ack_due is not None and self.ack_due <= now) or (self.challenge_due is not None and self.challenge_due <= now) or (self.conn == ESTABLISHED or self.conn == FIN_WAIT_1 or self.conn == FIN_WAIT_2) and min(self.host.ask_room(), 65535 << self.rcv_shift) >= ((self.rcv_edge - self.rcv_nxt) & 0xFFFFFFFF) + (max(min(self.host.ask_receive_buffer() // 2, self.host.ask_own_mss()), 1) if (self.rcv_edge - self.rcv_nxt) & 0xFFFFFFFF < 2 * self.host.ask_own_mss() else max(max(min(self.host.ask_receive_buffer() // 2, self.host.ask_own_mss()), 1), self.host.ask_receive_buffer() // 4)))
-                    and not (self.conn != SYN_RECEIVED and ((((self.snd_una + self.snd_wnd) & 0xFFFFFFFF) - self.snd_nxt) & 0xFFFFFFFF) >= 0x80000000)
+                    and (
+                        (self.ack_due is not None and self.ack_due <= now)
+                        or (self.challenge_due is not None and self.challenge_due <= now)
+                        or self._window_news()
+                    )
+                    and not self._shut_out()
                     and self._out_tx_ack(now)
                 ):
                     continue
@@ -2484,15 +2702,20 @@ class TcpConnection:
                 if (
                     self.aborting
                     and not self.syn_pending
-                    and not (self.conn != SYN_RECEIVED and ((((self.snd_una + self.snd_wnd) & 0xFFFFFFFF) - self.snd_nxt) & 0xFFFFFFFF) >= 0x80000000)
+                    and not self._shut_out()
                     and self._out_tx_abort(now)
                 ):
                     continue
                 # [tx.abort.edge]
                 if (
                     self.aborting
-                    and self.conn != SYN_RECEIVED
-                    and ((((self.snd_una + self.snd_wnd) & 0xFFFFFFFF) - self.snd_nxt) & 0xFFFFFFFF) >= 0x80000000
+                    and ((((self.snd_una + self.snd_wnd) & 0xFFFFFFFF) - self.snd_nxt) & 0xFFFFFFFF)
+                    >= 0x80000000
+                    and (
+                        self.snd_wnd == 0
+                        or (self.snd_nxt - ((self.snd_una + self.snd_wnd) & 0xFFFFFFFF)) & 0xFFFFFFFF
+                        >= 1 << self.snd_shift
+                    )
                     and self._out_tx_abort_edge(now)
                 ):
                     continue
@@ -2500,9 +2723,18 @@ class TcpConnection:
                 if (
                     (self.snd_nxt - self.snd_una) & 0xFFFFFFFF > 0
                     and not self.syn_pending
-                    and ((self.ack_due is not None and self.ack_due <= now) or (self.challenge_due is not None and self.challenge_due <= now) or (self.conn == ESTABLISHED or self.conn == FIN_WAIT_1 or self.conn == FIN_WAIT_2) and min(self.host.ask_room(), 65535 << self.rcv_shift) >= ((self.rcv_edge - self.rcv_nxt) & 0xFFFFFFFF) + (max(min(self.host.ask_receive_buffer() // 2, self.host.ask_own_mss()), 1) if (self.rcv_edge - self.rcv_nxt) & 0xFFFFFFFF < 2 * self.host.ask_own_mss() else max(max(min(self.host.ask_receive_buffer() // 2, self.host.ask_own_mss()), 1), self.host.ask_receive_buffer() // 4)))
-                    and self.conn != SYN_RECEIVED
-                    and ((((self.snd_una + self.snd_wnd) & 0xFFFFFFFF) - self.snd_nxt) & 0xFFFFFFFF) >= 0x80000000
+                    and ((((self.snd_una + self.snd_wnd) & 0xFFFFFFFF) - self.snd_nxt) & 0xFFFFFFFF)
+                    >= 0x80000000
+                    and (
+                        self.snd_wnd == 0
+                        or (self.snd_nxt - ((self.snd_una + self.snd_wnd) & 0xFFFFFFFF)) & 0xFFFFFFFF
+                        >= 1 << self.snd_shift
+                    )
+                    and (
+                        (self.ack_due is not None and self.ack_due <= now)
+                        or (self.challenge_due is not None and self.challenge_due <= now)
+                        or self._window_news()
+                    )
                     and self._out_tx_ack_edge(now)
                 ):
                     continue
@@ -2518,8 +2750,12 @@ class TcpConnection:
                 # [tx.ack]
                 if (
                     not self.syn_pending
-                    and ((self.ack_due is not None and self.ack_due <= now) or (self.challenge_due is not None and self.challenge_due <= now) or (self.conn == ESTABLISHED or self.conn == FIN_WAIT_1 or self.conn == FIN_WAIT_2) and min(self.host.ask_room(), 65535 << self.rcv_shift) >= ((self.rcv_edge - self.rcv_nxt) & 0xFFFFFFFF) + (max(min(self.host.ask_receive_buffer() // 2, self.host.ask_own_mss()), 1) if (self.rcv_edge - self.rcv_nxt) & 0xFFFFFFFF < 2 * self.host.ask_own_mss() else max(max(min(self.host.ask_receive_buffer() // 2, self.host.ask_own_mss()), 1), self.host.ask_receive_buffer() // 4)))
-                    and not (self.conn != SYN_RECEIVED and ((((self.snd_una + self.snd_wnd) & 0xFFFFFFFF) - self.snd_nxt) & 0xFFFFFFFF) >= 0x80000000)
+                    and (
+                        (self.ack_due is not None and self.ack_due <= now)
+                        or (self.challenge_due is not None and self.challenge_due <= now)
+                        or self._window_news()
+                    )
+                    and not self._shut_out()
                     and self._out_tx_ack(now)
                 ):
                     continue
@@ -2529,15 +2765,20 @@ class TcpConnection:
                 if (
                     self.aborting
                     and not self.syn_pending
-                    and not (self.conn != SYN_RECEIVED and ((((self.snd_una + self.snd_wnd) & 0xFFFFFFFF) - self.snd_nxt) & 0xFFFFFFFF) >= 0x80000000)
+                    and not self._shut_out()
                     and self._out_tx_abort(now)
                 ):
                     continue
                 # [tx.abort.edge]
                 if (
                     self.aborting
-                    and self.conn != SYN_RECEIVED
-                    and ((((self.snd_una + self.snd_wnd) & 0xFFFFFFFF) - self.snd_nxt) & 0xFFFFFFFF) >= 0x80000000
+                    and ((((self.snd_una + self.snd_wnd) & 0xFFFFFFFF) - self.snd_nxt) & 0xFFFFFFFF)
+                    >= 0x80000000
+                    and (
+                        self.snd_wnd == 0
+                        or (self.snd_nxt - ((self.snd_una + self.snd_wnd) & 0xFFFFFFFF)) & 0xFFFFFFFF
+                        >= 1 << self.snd_shift
+                    )
                     and self._out_tx_abort_edge(now)
                 ):
                     continue
@@ -2545,19 +2786,32 @@ class TcpConnection:
                 if (
                     (self.snd_nxt - self.snd_una) & 0xFFFFFFFF > 0
                     and not self.syn_pending
-                    and ((self.ack_due is not None and self.ack_due <= now) or (self.challenge_due is not None and self.challenge_due <= now) or (self.conn == ESTABLISHED or self.conn == FIN_WAIT_1 or self.conn == FIN_WAIT_2) and min(self.host.ask_room(), 65535 << self.rcv_shift) >= ((self.rcv_edge - self.rcv_nxt) & 0xFFFFFFFF) + (max(min(self.host.ask_receive_buffer() // 2, self.host.ask_own_mss()), 1) if (self.rcv_edge - self.rcv_nxt) & 0xFFFFFFFF < 2 * self.host.ask_own_mss() else max(max(min(self.host.ask_receive_buffer() // 2, self.host.ask_own_mss()), 1), self.host.ask_receive_buffer() // 4)))
-                    and self.conn != SYN_RECEIVED
-                    and ((((self.snd_una + self.snd_wnd) & 0xFFFFFFFF) - self.snd_nxt) & 0xFFFFFFFF) >= 0x80000000
+                    and ((((self.snd_una + self.snd_wnd) & 0xFFFFFFFF) - self.snd_nxt) & 0xFFFFFFFF)
+                    >= 0x80000000
+                    and (
+                        self.snd_wnd == 0
+                        or (self.snd_nxt - ((self.snd_una + self.snd_wnd) & 0xFFFFFFFF)) & 0xFFFFFFFF
+                        >= 1 << self.snd_shift
+                    )
+                    and (
+                        (self.ack_due is not None and self.ack_due <= now)
+                        or (self.challenge_due is not None and self.challenge_due <= now)
+                        or self._window_news()
+                    )
                     and self._out_tx_ack_edge(now)
                 ):
                     continue
-                if self.gone and not (self.orphan_at is not None) and self._out_orphan_arm(now):  # [orphan.arm]
+                if self.gone and self.orphan_at is None and self._out_orphan_arm(now):  # [orphan.arm]
                     continue
                 # [tx.ack]
                 if (
                     not self.syn_pending
-                    and ((self.ack_due is not None and self.ack_due <= now) or (self.challenge_due is not None and self.challenge_due <= now) or (self.conn == ESTABLISHED or self.conn == FIN_WAIT_1 or self.conn == FIN_WAIT_2) and min(self.host.ask_room(), 65535 << self.rcv_shift) >= ((self.rcv_edge - self.rcv_nxt) & 0xFFFFFFFF) + (max(min(self.host.ask_receive_buffer() // 2, self.host.ask_own_mss()), 1) if (self.rcv_edge - self.rcv_nxt) & 0xFFFFFFFF < 2 * self.host.ask_own_mss() else max(max(min(self.host.ask_receive_buffer() // 2, self.host.ask_own_mss()), 1), self.host.ask_receive_buffer() // 4)))
-                    and not (self.conn != SYN_RECEIVED and ((((self.snd_una + self.snd_wnd) & 0xFFFFFFFF) - self.snd_nxt) & 0xFFFFFFFF) >= 0x80000000)
+                    and (
+                        (self.ack_due is not None and self.ack_due <= now)
+                        or (self.challenge_due is not None and self.challenge_due <= now)
+                        or self._window_news()
+                    )
+                    and not self._shut_out()
                     and self._out_tx_ack(now)
                 ):
                     continue
@@ -2567,15 +2821,20 @@ class TcpConnection:
                 if (
                     self.aborting
                     and not self.syn_pending
-                    and not (self.conn != SYN_RECEIVED and ((((self.snd_una + self.snd_wnd) & 0xFFFFFFFF) - self.snd_nxt) & 0xFFFFFFFF) >= 0x80000000)
+                    and not self._shut_out()
                     and self._out_tx_abort(now)
                 ):
                     continue
                 # [tx.abort.edge]
                 if (
                     self.aborting
-                    and self.conn != SYN_RECEIVED
-                    and ((((self.snd_una + self.snd_wnd) & 0xFFFFFFFF) - self.snd_nxt) & 0xFFFFFFFF) >= 0x80000000
+                    and ((((self.snd_una + self.snd_wnd) & 0xFFFFFFFF) - self.snd_nxt) & 0xFFFFFFFF)
+                    >= 0x80000000
+                    and (
+                        self.snd_wnd == 0
+                        or (self.snd_nxt - ((self.snd_una + self.snd_wnd) & 0xFFFFFFFF)) & 0xFFFFFFFF
+                        >= 1 << self.snd_shift
+                    )
                     and self._out_tx_abort_edge(now)
                 ):
                     continue
@@ -2583,9 +2842,17 @@ class TcpConnection:
                 if (
                     (self.snd_nxt - self.snd_una) & 0xFFFFFFFF > 0
                     and not self.syn_pending
-                    and ((self.ack_due is not None and self.ack_due <= now) or (self.challenge_due is not None and self.challenge_due <= now) or (self.conn == ESTABLISHED or self.conn == FIN_WAIT_1 or self.conn == FIN_WAIT_2) and min(self.host.ask_room(), 65535 << self.rcv_shift) >= ((self.rcv_edge - self.rcv_nxt) & 0xFFFFFFFF) + (max(min(self.host.ask_receive_buffer() // 2, self.host.ask_own_mss()), 1) if (self.rcv_edge - self.rcv_nxt) & 0xFFFFFFFF < 2 * self.host.ask_own_mss() else max(max(min(self.host.ask_receive_buffer() // 2, self.host.ask_own_mss()), 1), self.host.ask_receive_buffer() // 4)))
-                    and self.conn != SYN_RECEIVED
-                    and ((((self.snd_una + self.snd_wnd) & 0xFFFFFFFF) - self.snd_nxt) & 0xFFFFFFFF) >= 0x80000000
+                    and ((((self.snd_una + self.snd_wnd) & 0xFFFFFFFF) - self.snd_nxt) & 0xFFFFFFFF)
+                    >= 0x80000000
+                    and (
+                        self.snd_wnd == 0
+                        or (self.snd_nxt - ((self.snd_una + self.snd_wnd) & 0xFFFFFFFF)) & 0xFFFFFFFF
+                        >= 1 << self.snd_shift
+                    )
+                    and (
+                        (self.ack_due is not None and self.ack_due <= now)
+                        or (self.challenge_due is not None and self.challenge_due <= now)
+                    )
                     and self._out_tx_ack_edge(now)
                 ):
                     continue
@@ -2599,7 +2866,12 @@ class TcpConnection:
                 ):
                     continue
                 # [tx.data]
-                if self.unsent > 0 and self.host.ask_ready() and self._next_len(now) > 0 and self._out_tx_data(now):
+                if (
+                    self.unsent > 0
+                    and self.host.ask_ready()
+                    and self._next_len(now) > 0
+                    and self._out_tx_data(now)
+                ):
                     continue
                 # [tx.probe]
                 if (
@@ -2617,7 +2889,7 @@ class TcpConnection:
                     self.unsent > 0
                     and (self.snd_nxt - self.snd_una) & 0xFFFFFFFF == 0
                     and self._next_len(now) == 0
-                    and not (self.persist_at is not None)
+                    and self.persist_at is None
                     and not self.probing
                     and self._out_persist_arm(now)
                 ):
@@ -2625,8 +2897,11 @@ class TcpConnection:
                 # [tx.ack]
                 if (
                     not self.syn_pending
-                    and ((self.ack_due is not None and self.ack_due <= now) or (self.challenge_due is not None and self.challenge_due <= now) or (self.conn == ESTABLISHED or self.conn == FIN_WAIT_1 or self.conn == FIN_WAIT_2) and min(self.host.ask_room(), 65535 << self.rcv_shift) >= ((self.rcv_edge - self.rcv_nxt) & 0xFFFFFFFF) + (max(min(self.host.ask_receive_buffer() // 2, self.host.ask_own_mss()), 1) if (self.rcv_edge - self.rcv_nxt) & 0xFFFFFFFF < 2 * self.host.ask_own_mss() else max(max(min(self.host.ask_receive_buffer() // 2, self.host.ask_own_mss()), 1), self.host.ask_receive_buffer() // 4)))
-                    and not (self.conn != SYN_RECEIVED and ((((self.snd_una + self.snd_wnd) & 0xFFFFFFFF) - self.snd_nxt) & 0xFFFFFFFF) >= 0x80000000)
+                    and (
+                        (self.ack_due is not None and self.ack_due <= now)
+                        or (self.challenge_due is not None and self.challenge_due <= now)
+                    )
+                    and not self._shut_out()
                     and self._out_tx_ack(now)
                 ):
                     continue
@@ -2637,8 +2912,13 @@ class TcpConnection:
                 # [tx.abort.edge]
                 if (
                     self.aborting
-                    and self.conn != SYN_RECEIVED
-                    and ((((self.snd_una + self.snd_wnd) & 0xFFFFFFFF) - self.snd_nxt) & 0xFFFFFFFF) >= 0x80000000
+                    and ((((self.snd_una + self.snd_wnd) & 0xFFFFFFFF) - self.snd_nxt) & 0xFFFFFFFF)
+                    >= 0x80000000
+                    and (
+                        self.snd_wnd == 0
+                        or (self.snd_nxt - ((self.snd_una + self.snd_wnd) & 0xFFFFFFFF)) & 0xFFFFFFFF
+                        >= 1 << self.snd_shift
+                    )
                     and self._out_tx_abort_edge(now)
                 ):
                     continue
@@ -2646,17 +2926,28 @@ class TcpConnection:
                 if (
                     (self.snd_nxt - self.snd_una) & 0xFFFFFFFF > 0
                     and not self.syn_pending
-                    and ((self.ack_due is not None and self.ack_due <= now) or (self.challenge_due is not None and self.challenge_due <= now) or (self.conn == ESTABLISHED or self.conn == FIN_WAIT_1 or self.conn == FIN_WAIT_2) and min(self.host.ask_room(), 65535 << self.rcv_shift) >= ((self.rcv_edge - self.rcv_nxt) & 0xFFFFFFFF) + (max(min(self.host.ask_receive_buffer() // 2, self.host.ask_own_mss()), 1) if (self.rcv_edge - self.rcv_nxt) & 0xFFFFFFFF < 2 * self.host.ask_own_mss() else max(max(min(self.host.ask_receive_buffer() // 2, self.host.ask_own_mss()), 1), self.host.ask_receive_buffer() // 4)))
-                    and self.conn != SYN_RECEIVED
-                    and ((((self.snd_una + self.snd_wnd) & 0xFFFFFFFF) - self.snd_nxt) & 0xFFFFFFFF) >= 0x80000000
+                    and ((((self.snd_una + self.snd_wnd) & 0xFFFFFFFF) - self.snd_nxt) & 0xFFFFFFFF)
+                    >= 0x80000000
+                    and (
+                        self.snd_wnd == 0
+                        or (self.snd_nxt - ((self.snd_una + self.snd_wnd) & 0xFFFFFFFF)) & 0xFFFFFFFF
+                        >= 1 << self.snd_shift
+                    )
+                    and (
+                        (self.ack_due is not None and self.ack_due <= now)
+                        or (self.challenge_due is not None and self.challenge_due <= now)
+                    )
                     and self._out_tx_ack_edge(now)
                 ):
                     continue
                 # [tx.ack]
                 if (
                     not self.syn_pending
-                    and ((self.ack_due is not None and self.ack_due <= now) or (self.challenge_due is not None and self.challenge_due <= now) or (self.conn == ESTABLISHED or self.conn == FIN_WAIT_1 or self.conn == FIN_WAIT_2) and min(self.host.ask_room(), 65535 << self.rcv_shift) >= ((self.rcv_edge - self.rcv_nxt) & 0xFFFFFFFF) + (max(min(self.host.ask_receive_buffer() // 2, self.host.ask_own_mss()), 1) if (self.rcv_edge - self.rcv_nxt) & 0xFFFFFFFF < 2 * self.host.ask_own_mss() else max(max(min(self.host.ask_receive_buffer() // 2, self.host.ask_own_mss()), 1), self.host.ask_receive_buffer() // 4)))
-                    and not (self.conn != SYN_RECEIVED and ((((self.snd_una + self.snd_wnd) & 0xFFFFFFFF) - self.snd_nxt) & 0xFFFFFFFF) >= 0x80000000)
+                    and (
+                        (self.ack_due is not None and self.ack_due <= now)
+                        or (self.challenge_due is not None and self.challenge_due <= now)
+                    )
+                    and not self._shut_out()
                     and self._out_tx_ack(now)
                 ):
                     continue
@@ -2666,8 +2957,12 @@ class TcpConnection:
             # [tx.abort.edge]
             if (
                 self.aborting
-                and self.conn != SYN_RECEIVED
                 and ((((self.snd_una + self.snd_wnd) & 0xFFFFFFFF) - self.snd_nxt) & 0xFFFFFFFF) >= 0x80000000
+                and (
+                    self.snd_wnd == 0
+                    or (self.snd_nxt - ((self.snd_una + self.snd_wnd) & 0xFFFFFFFF)) & 0xFFFFFFFF
+                    >= 1 << self.snd_shift
+                )
                 and self._out_tx_abort_edge(now)
             ):
                 continue
@@ -2675,9 +2970,16 @@ class TcpConnection:
             if (
                 (self.snd_nxt - self.snd_una) & 0xFFFFFFFF > 0
                 and not self.syn_pending
-                and ((self.ack_due is not None and self.ack_due <= now) or (self.challenge_due is not None and self.challenge_due <= now) or (self.conn == ESTABLISHED or self.conn == FIN_WAIT_1 or self.conn == FIN_WAIT_2) and min(self.host.ask_room(), 65535 << self.rcv_shift) >= ((self.rcv_edge - self.rcv_nxt) & 0xFFFFFFFF) + (max(min(self.host.ask_receive_buffer() // 2, self.host.ask_own_mss()), 1) if (self.rcv_edge - self.rcv_nxt) & 0xFFFFFFFF < 2 * self.host.ask_own_mss() else max(max(min(self.host.ask_receive_buffer() // 2, self.host.ask_own_mss()), 1), self.host.ask_receive_buffer() // 4)))
-                and self.conn != SYN_RECEIVED
                 and ((((self.snd_una + self.snd_wnd) & 0xFFFFFFFF) - self.snd_nxt) & 0xFFFFFFFF) >= 0x80000000
+                and (
+                    self.snd_wnd == 0
+                    or (self.snd_nxt - ((self.snd_una + self.snd_wnd) & 0xFFFFFFFF)) & 0xFFFFFFFF
+                    >= 1 << self.snd_shift
+                )
+                and (
+                    (self.ack_due is not None and self.ack_due <= now)
+                    or (self.challenge_due is not None and self.challenge_due <= now)
+                )
                 and self._out_tx_ack_edge(now)
             ):
                 continue
@@ -2693,8 +2995,11 @@ class TcpConnection:
             # [tx.ack]
             if (
                 not self.syn_pending
-                and ((self.ack_due is not None and self.ack_due <= now) or (self.challenge_due is not None and self.challenge_due <= now) or (self.conn == ESTABLISHED or self.conn == FIN_WAIT_1 or self.conn == FIN_WAIT_2) and min(self.host.ask_room(), 65535 << self.rcv_shift) >= ((self.rcv_edge - self.rcv_nxt) & 0xFFFFFFFF) + (max(min(self.host.ask_receive_buffer() // 2, self.host.ask_own_mss()), 1) if (self.rcv_edge - self.rcv_nxt) & 0xFFFFFFFF < 2 * self.host.ask_own_mss() else max(max(min(self.host.ask_receive_buffer() // 2, self.host.ask_own_mss()), 1), self.host.ask_receive_buffer() // 4)))
-                and not (self.conn != SYN_RECEIVED and ((((self.snd_una + self.snd_wnd) & 0xFFFFFFFF) - self.snd_nxt) & 0xFFFFFFFF) >= 0x80000000)
+                and (
+                    (self.ack_due is not None and self.ack_due <= now)
+                    or (self.challenge_due is not None and self.challenge_due <= now)
+                )
+                and not self._shut_out()
                 and self._out_tx_ack(now)
             ):
                 continue
@@ -2716,7 +3021,8 @@ class TcpConnection:
         # [g.ts.reply] rfc7323:3.2/reply MUST
         if self.conn == SYN_RECEIVED and o.tson and self.passive and not self.peer_ts:
             return False
-        if self.conn in _OPEN and self.ts_on and not o.tson:  # [g.ts.rst] rfc7323:3.2/rst SHOULD
+        # [g.ts.rst] rfc7323:3.2/rst SHOULD
+        if self.conn in _STATES_OF_RST_EXACT and self.ts_on and not o.tson:
             return False
         if self.challenge_due is not None and ((o.ack - self.challenge_upto) & 0xFFFFFFFF) < 0x80000000:
             self.challenge_due = None
@@ -2781,7 +3087,7 @@ class TcpConnection:
         )
         if not ((o.seq - self.snd_una) & 0xFFFFFFFF) < (self.snd_nxt - self.snd_una) & 0xFFFFFFFF:
             return False
-        if self.ts_on and not o.tson:  # [g.ts.rst] rfc7323:3.2/rst SHOULD
+        if self.conn in _OPEN and self.ts_on and not o.tson:  # [g.ts.rst] rfc7323:3.2/rst SHOULD
             return False
         if self.challenge_due is not None and ((o.ack - self.challenge_upto) & 0xFFFFFFFF) < 0x80000000:
             self.challenge_due = None
@@ -2801,7 +3107,9 @@ class TcpConnection:
         return True
 
     def _out_tx_syn(self, now: int) -> bool:
-        """[tx.syn] rfc9293:3.10.1/CLOSED MUST, rfc9293:MUST-8, rfc9293:MUST-14 MUST, rfc6528:3, rfc9293:MUST-67 MUST, rfc9293:MAY-3 MAY."""
+        """[tx.syn] rfc9293:3.10.1/CLOSED MUST, rfc9293:MUST-8, rfc9293:MUST-14 MUST, rfc6528:3,
+        rfc9293:MUST-67 MUST, rfc9293:MAY-3 MAY, rfc6298:2.1 SHOULD, rfc7323:3.2/no-ack SHOULD.
+        """
         o = Seg(
             seq=self.host.ask_isn(),
             wnd=min(self.host.ask_room(), 65535),
@@ -2821,6 +3129,8 @@ class TcpConnection:
         self.snd_nxt = (o.seq + 1) & 0xFFFFFFFF
         self.snd_edge = (o.seq + 1) & 0xFFFFFFFF
         self.fin_sent = False
+        self.resent = False
+        self.slow = False
         self.host.tell_begins((o.seq + 1) & 0xFFFFFFFF)
         self.own_shift = o.wscale
         self.ws_offered = o.has_wscale
@@ -2890,11 +3200,12 @@ class TcpConnection:
             return False
         if o.has_wscale and self.passive and not self.peer_ws:  # [g.scale.reply] rfc7323:2.2/reply MUST
             return False
-        if o.has_wscale and not self.passive and not self.peer_ws:  # [g.scale.crossed] rfc7323:2.2/reply SHOULD
+        # [g.scale.crossed] rfc7323:2.2/reply SHOULD
+        if o.has_wscale and not self.passive and not self.peer_ws:
             return False
         if o.tson and self.passive and not self.peer_ts:  # [g.ts.reply] rfc7323:3.2/reply MUST
             return False
-        self.last_ack = self.rcv_nxt
+        self.last_ack = o.ack
         if self.ack_due is not None and ((o.ack - self.ack_upto) & 0xFFFFFFFF) < 0x80000000:
             self.ack_due = None
         if self.challenge_due is not None and ((o.ack - self.challenge_upto) & 0xFFFFFFFF) < 0x80000000:
@@ -2905,6 +3216,8 @@ class TcpConnection:
         self.snd_nxt = (o.seq + 1) & 0xFFFFFFFF
         self.snd_edge = (o.seq + 1) & 0xFFFFFFFF
         self.fin_sent = False
+        self.resent = False
+        self.slow = False
         self.host.tell_begins((o.seq + 1) & 0xFFFFFFFF)
         self.own_shift = o.wscale
         self.ws_offered = o.has_wscale
@@ -2944,11 +3257,12 @@ class TcpConnection:
             return False
         if o.has_wscale and self.passive and not self.peer_ws:  # [g.scale.reply] rfc7323:2.2/reply MUST
             return False
-        if o.has_wscale and not self.passive and not self.peer_ws:  # [g.scale.crossed] rfc7323:2.2/reply SHOULD
+        # [g.scale.crossed] rfc7323:2.2/reply SHOULD
+        if o.has_wscale and not self.passive and not self.peer_ws:
             return False
         if o.tson and self.passive and not self.peer_ts:  # [g.ts.reply] rfc7323:3.2/reply MUST
             return False
-        self.last_ack = self.rcv_nxt
+        self.last_ack = o.ack
         if self.ack_due is not None and ((o.ack - self.ack_upto) & 0xFFFFFFFF) < 0x80000000:
             self.ack_due = None
         if self.challenge_due is not None and ((o.ack - self.challenge_upto) & 0xFFFFFFFF) < 0x80000000:
@@ -2967,7 +3281,7 @@ class TcpConnection:
         o = Seg(
             seq=(self.snd_una + self.snd_wnd) & 0xFFFFFFFF,
             ack=self.rcv_nxt,
-            wnd=min((self.host.ask_room() if self.host.ask_room() >= ((self.rcv_edge - self.rcv_nxt) & 0xFFFFFFFF) + max(min(self.host.ask_receive_buffer() // 2, self.host.ask_own_mss()), 1) else (self.rcv_edge - self.rcv_nxt) & 0xFFFFFFFF) + (1 << self.rcv_shift) - 1 >> self.rcv_shift, 65535),
+            wnd=self._advertise(),
             ackf=True,
             tson=self.ts_on,
             tsval=self.host.ask_ts_clock(),
@@ -2979,17 +3293,37 @@ class TcpConnection:
         # [g.ts.reply] rfc7323:3.2/reply MUST
         if self.conn == SYN_RECEIVED and o.tson and self.passive and not self.peer_ts:
             return False
+        gate_g_ack = self.conn in _SYNCED
+        gate_g_edge_wide = (
+            self.conn in _RECEIVING
+            and not self.passive
+            and self.ws_offered
+            and not self.peer_ws
+            and self.rcv_shift == 0
+            and self.own_shift > 0
+            and ((((self.rcv_nxt + o.wnd) & 0xFFFFFFFF) - self.rcv_edge) & 0xFFFFFFFF) >= 0x80000000
+        )
+        # [g.edge.wide] rfc7323:2.2 SHOULD
+        if gate_g_edge_wide and o.wnd < (self.rcv_edge - self.rcv_nxt) & 0xFFFFFFFF:
+            return False
         gate_g_edge = self.conn in _RECEIVING
         # [g.edge] rfc9293:SHLD-14 SHOULD_NOT, rfc9293:3.10.7.4/seventh/edge
         if (
             gate_g_edge
-            and ((((self.rcv_nxt + (o.wnd << self.rcv_shift)) & 0xFFFFFFFF) - self.rcv_edge) & 0xFFFFFFFF) >= 0x80000000
+            and ((((self.rcv_nxt + (o.wnd << self.rcv_shift)) & 0xFFFFFFFF) - self.rcv_edge) & 0xFFFFFFFF)
+            >= 0x80000000
         ):
             return False
+        gate_g_edge_late = (
+            self.conn in _RECEIVED
+            and ((self.rcv_edge - ((self.rcv_nxt + (o.wnd << self.rcv_shift)) & 0xFFFFFFFF)) & 0xFFFFFFFF)
+            >= 0x80000000
+        )
         if self.conn in _OPEN and self.ts_on and not o.tson:  # [g.ts] rfc7323:3.2/always MUST
             return False
         gate_g_ts_clock = self.conn in _OPEN and self.ts_on and o.tson
-        if gate_g_ts_clock and ((o.tsval - self.ts_sent) & 0xFFFFFFFF) >= 0x80000000:  # [g.ts.clock] rfc7323:5.2 SHOULD
+        # [g.ts.clock] rfc7323:5.2 SHOULD
+        if gate_g_ts_clock and ((o.tsval - self.ts_sent) & 0xFFFFFFFF) >= 0x80000000:
             return False
         # [g.alive] rfc9293:MUST-26 MUST
         if (
@@ -3007,8 +3341,13 @@ class TcpConnection:
             and (self.snd_nxt - self.snd_una) & 0xFFFFFFFF != 0
         ):
             return False
-        self.last_ack = self.rcv_nxt
+        if gate_g_ack:
+            self.last_ack = o.ack
+        if gate_g_edge_wide:
+            self.rcv_shift = self.own_shift
         if gate_g_edge:
+            self.rcv_edge = (self.rcv_nxt + (o.wnd << self.rcv_shift)) & 0xFFFFFFFF
+        if gate_g_edge_late:
             self.rcv_edge = (self.rcv_nxt + (o.wnd << self.rcv_shift)) & 0xFFFFFFFF
         if gate_g_ts_clock:
             self.ts_sent = o.tsval
@@ -3026,32 +3365,68 @@ class TcpConnection:
         o = Seg(
             seq=self.again_from,
             ack=self.rcv_nxt,
-            wnd=min((self.host.ask_room() if self.host.ask_room() >= ((self.rcv_edge - self.rcv_nxt) & 0xFFFFFFFF) + max(min(self.host.ask_receive_buffer() // 2, self.host.ask_own_mss()), 1) else (self.rcv_edge - self.rcv_nxt) & 0xFFFFFFFF) + (1 << self.rcv_shift) - 1 >> self.rcv_shift, 65535),
+            wnd=self._advertise(),
             ackf=True,
-            len=min(min((self.again_upto - self.again_from) & 0xFFFFFFFF, ((self.snd_nxt - self.again_from) & 0xFFFFFFFF) - self.fin_sent), self._limit()),
+            len=min(
+                min(
+                    (self.again_upto - self.again_from) & 0xFFFFFFFF,
+                    ((self.snd_nxt - self.again_from) & 0xFFFFFFFF) - self.fin_sent,
+                ),
+                self._limit(),
+            ),
             tson=self.ts_on,
             tsval=self.host.ask_ts_clock(),
             tsecr=self.ts_recent,
             gso_size=self._mss(),
         )
         o.fin = self.fin_sent and (((o.seq + o.len) & 0xFFFFFFFF) + 1) & 0xFFFFFFFF == self.snd_nxt
-        if not (((o.seq - self.snd_una) & 0xFFFFFFFF) < (self.snd_nxt - self.snd_una) & 0xFFFFFFFF and o.len + o.fin >= 1 and (self.snd_nxt - o.seq) & 0xFFFFFFFF >= o.len + o.fin and (not o.fin or self.fin_sent and (((o.seq + o.len) & 0xFFFFFFFF) + 1) & 0xFFFFFFFF == self.snd_nxt) and (o.fin or not self.fin_sent or (self.snd_nxt - o.seq) & 0xFFFFFFFF > o.len)):
+        if not (
+            ((o.seq - self.snd_una) & 0xFFFFFFFF) < (self.snd_nxt - self.snd_una) & 0xFFFFFFFF
+            and o.len + o.fin >= 1
+            and (self.snd_nxt - o.seq) & 0xFFFFFFFF >= o.len + o.fin
+            and (
+                not o.fin
+                or (self.fin_sent and (((o.seq + o.len) & 0xFFFFFFFF) + 1) & 0xFFFFFFFF == self.snd_nxt)
+            )
+            and (o.fin or not self.fin_sent or (self.snd_nxt - o.seq) & 0xFFFFFFFF > o.len)
+        ):
             return False
-        gate_g_edge = self.conn in _RECEIVING
+        gate_g_ack = self.conn in _FLIGHT
+        gate_g_edge_wide = (
+            (self.conn == ESTABLISHED or self.conn == FIN_WAIT_1)
+            and not self.passive
+            and self.ws_offered
+            and not self.peer_ws
+            and self.rcv_shift == 0
+            and self.own_shift > 0
+            and ((((self.rcv_nxt + o.wnd) & 0xFFFFFFFF) - self.rcv_edge) & 0xFFFFFFFF) >= 0x80000000
+        )
+        # [g.edge.wide] rfc7323:2.2 SHOULD
+        if gate_g_edge_wide and o.wnd < (self.rcv_edge - self.rcv_nxt) & 0xFFFFFFFF:
+            return False
+        gate_g_edge = (self.conn == ESTABLISHED or self.conn == FIN_WAIT_1)
         # [g.edge] rfc9293:SHLD-14 SHOULD_NOT, rfc9293:3.10.7.4/seventh/edge
         if (
             gate_g_edge
-            and ((((self.rcv_nxt + (o.wnd << self.rcv_shift)) & 0xFFFFFFFF) - self.rcv_edge) & 0xFFFFFFFF) >= 0x80000000
+            and ((((self.rcv_nxt + (o.wnd << self.rcv_shift)) & 0xFFFFFFFF) - self.rcv_edge) & 0xFFFFFFFF)
+            >= 0x80000000
         ):
             return False
-        if self.ts_on and not o.tson:  # [g.ts] rfc7323:3.2/always MUST
+        gate_g_edge_late = (
+            self.conn in _CLOSE_WAIT_OR_CLOSING_OR_LAST_ACK
+            and ((self.rcv_edge - ((self.rcv_nxt + (o.wnd << self.rcv_shift)) & 0xFFFFFFFF)) & 0xFFFFFFFF)
+            >= 0x80000000
+        )
+        if self.conn in _FLIGHT and self.ts_on and not o.tson:  # [g.ts] rfc7323:3.2/always MUST
             return False
-        gate_g_ts_clock = self.ts_on and o.tson
-        if gate_g_ts_clock and ((o.tsval - self.ts_sent) & 0xFFFFFFFF) >= 0x80000000:  # [g.ts.clock] rfc7323:5.2 SHOULD
+        gate_g_ts_clock = self.conn in _FLIGHT and self.ts_on and o.tson
+        # [g.ts.clock] rfc7323:5.2 SHOULD
+        if gate_g_ts_clock and ((o.tsval - self.ts_sent) & 0xFFFFFFFF) >= 0x80000000:
             return False
         # [g.alive] rfc9293:MUST-26 MUST
         if (
-            (o.seq + 1) & 0xFFFFFFFF == self.snd_una
+            self.conn in _FLIGHT
+            and (o.seq + 1) & 0xFFFFFFFF == self.snd_una
             and not o.fin
             and self.snd_edge != self.snd_nxt
             and (self.snd_nxt - self.snd_una) & 0xFFFFFFFF != 0
@@ -3059,16 +3434,23 @@ class TcpConnection:
             return False
         # [g.probe] rfc9293:MUST-36 MUST, rfc9293:3.8.6.1
         if (
-            (o.seq + 1) & 0xFFFFFFFF == self.snd_una
+            self.conn in _FLIGHT
+            and (o.seq + 1) & 0xFFFFFFFF == self.snd_una
             and not o.fin
             and self.snd_edge == self.snd_nxt
             and (self.snd_nxt - self.snd_una) & 0xFFFFFFFF != 0
         ):
             return False
-        if (o.seq + 1) & 0xFFFFFFFF == self.snd_una and not o.fin and o.len != 0:  # [g.reminder] rfc9293:SHLD-12 SHOULD
+        # [g.reminder] rfc9293:SHLD-12 SHOULD
+        if self.conn in _FLIGHT and (o.seq + 1) & 0xFFFFFFFF == self.snd_una and not o.fin and o.len != 0:
             return False
-        self.last_ack = self.rcv_nxt
+        if gate_g_ack:
+            self.last_ack = o.ack
+        if gate_g_edge_wide:
+            self.rcv_shift = self.own_shift
         if gate_g_edge:
+            self.rcv_edge = (self.rcv_nxt + (o.wnd << self.rcv_shift)) & 0xFFFFFFFF
+        if gate_g_edge_late:
             self.rcv_edge = (self.rcv_nxt + (o.wnd << self.rcv_shift)) & 0xFFFFFFFF
         if gate_g_ts_clock:
             self.ts_sent = o.tsval
@@ -3088,11 +3470,13 @@ class TcpConnection:
         return True
 
     def _out_tx_data(self, now: int) -> bool:
-        """[tx.data] rfc9293:3.10.2/ESTABLISHED MUST, rfc9293:3.8.6 MUST, rfc9293:MUST-38, rfc9293:MUST-61, rfc9293:MUST-16, rfc9293:SHLD-7, rfc9293:SHLD-28, rfc5681:4.1."""
+        """[tx.data] rfc9293:3.10.2/ESTABLISHED MUST, rfc9293:3.8.6 MUST, rfc9293:MUST-38, rfc9293:MUST-61,
+        rfc9293:MUST-16, rfc9293:SHLD-7, rfc9293:SHLD-28, rfc5681:4.1, rfc6298:5.1.
+        """
         o = Seg(
             seq=self.snd_nxt,
             ack=self.rcv_nxt,
-            wnd=min((self.host.ask_room() if self.host.ask_room() >= ((self.rcv_edge - self.rcv_nxt) & 0xFFFFFFFF) + max(min(self.host.ask_receive_buffer() // 2, self.host.ask_own_mss()), 1) else (self.rcv_edge - self.rcv_nxt) & 0xFFFFFFFF) + (1 << self.rcv_shift) - 1 >> self.rcv_shift, 65535),
+            wnd=self._advertise(),
             ackf=True,
             len=self._next_len(now),
             tson=self.ts_on,
@@ -3101,38 +3485,75 @@ class TcpConnection:
             gso_size=self._mss(),
         )
         o.psh = o.len == self.unsent
-        if not (o.len >= 1 and o.len <= self.unsent and ((self.snd_edge - ((o.seq + o.len) & 0xFFFFFFFF)) & 0xFFFFFFFF) < 0x80000000):
+        if not (
+            o.len >= 1
+            and o.len <= self.unsent
+            and ((self.snd_edge - ((o.seq + o.len) & 0xFFFFFFFF)) & 0xFFFFFFFF) < 0x80000000
+        ):
             return False
-        gate_g_edge = self.conn in _RECEIVING
+        gate_g_ack = (self.conn == ESTABLISHED or self.conn == CLOSE_WAIT)
+        gate_g_edge_wide = (
+            self.conn == ESTABLISHED
+            and not self.passive
+            and self.ws_offered
+            and not self.peer_ws
+            and self.rcv_shift == 0
+            and self.own_shift > 0
+            and ((((self.rcv_nxt + o.wnd) & 0xFFFFFFFF) - self.rcv_edge) & 0xFFFFFFFF) >= 0x80000000
+        )
+        # [g.edge.wide] rfc7323:2.2 SHOULD
+        if gate_g_edge_wide and o.wnd < (self.rcv_edge - self.rcv_nxt) & 0xFFFFFFFF:
+            return False
+        gate_g_edge = self.conn == ESTABLISHED
         # [g.edge] rfc9293:SHLD-14 SHOULD_NOT, rfc9293:3.10.7.4/seventh/edge
         if (
             gate_g_edge
-            and ((((self.rcv_nxt + (o.wnd << self.rcv_shift)) & 0xFFFFFFFF) - self.rcv_edge) & 0xFFFFFFFF) >= 0x80000000
+            and ((((self.rcv_nxt + (o.wnd << self.rcv_shift)) & 0xFFFFFFFF) - self.rcv_edge) & 0xFFFFFFFF)
+            >= 0x80000000
         ):
             return False
-        if self.ts_on and not o.tson:  # [g.ts] rfc7323:3.2/always MUST
+        gate_g_edge_late = (
+            self.conn == CLOSE_WAIT
+            and ((self.rcv_edge - ((self.rcv_nxt + (o.wnd << self.rcv_shift)) & 0xFFFFFFFF)) & 0xFFFFFFFF)
+            >= 0x80000000
+        )
+        # [g.ts] rfc7323:3.2/always MUST
+        if (self.conn == ESTABLISHED or self.conn == CLOSE_WAIT) and self.ts_on and not o.tson:
             return False
-        gate_g_ts_clock = self.ts_on and o.tson
-        if gate_g_ts_clock and ((o.tsval - self.ts_sent) & 0xFFFFFFFF) >= 0x80000000:  # [g.ts.clock] rfc7323:5.2 SHOULD
+        gate_g_ts_clock = (self.conn == ESTABLISHED or self.conn == CLOSE_WAIT) and self.ts_on and o.tson
+        # [g.ts.clock] rfc7323:5.2 SHOULD
+        if gate_g_ts_clock and ((o.tsval - self.ts_sent) & 0xFFFFFFFF) >= 0x80000000:
             return False
         # [g.alive] rfc9293:MUST-26 MUST
         if (
-            (o.seq + 1) & 0xFFFFFFFF == self.snd_una
+            (self.conn == ESTABLISHED or self.conn == CLOSE_WAIT)
+            and (o.seq + 1) & 0xFFFFFFFF == self.snd_una
             and self.snd_edge != self.snd_nxt
             and (self.snd_nxt - self.snd_una) & 0xFFFFFFFF != 0
         ):
             return False
         # [g.probe] rfc9293:MUST-36 MUST, rfc9293:3.8.6.1
         if (
-            (o.seq + 1) & 0xFFFFFFFF == self.snd_una
+            (self.conn == ESTABLISHED or self.conn == CLOSE_WAIT)
+            and (o.seq + 1) & 0xFFFFFFFF == self.snd_una
             and self.snd_edge == self.snd_nxt
             and (self.snd_nxt - self.snd_una) & 0xFFFFFFFF != 0
         ):
             return False
-        if (o.seq + 1) & 0xFFFFFFFF == self.snd_una and o.len != 0:  # [g.reminder] rfc9293:SHLD-12 SHOULD
+        # [g.reminder] rfc9293:SHLD-12 SHOULD
+        if (
+            (self.conn == ESTABLISHED or self.conn == CLOSE_WAIT)
+            and (o.seq + 1) & 0xFFFFFFFF == self.snd_una
+            and o.len != 0
+        ):
             return False
-        self.last_ack = self.rcv_nxt
+        if gate_g_ack:
+            self.last_ack = o.ack
+        if gate_g_edge_wide:
+            self.rcv_shift = self.own_shift
         if gate_g_edge:
+            self.rcv_edge = (self.rcv_nxt + (o.wnd << self.rcv_shift)) & 0xFFFFFFFF
+        if gate_g_edge_late:
             self.rcv_edge = (self.rcv_nxt + (o.wnd << self.rcv_shift)) & 0xFFFFFFFF
         if gate_g_ts_clock:
             self.ts_sent = o.tsval
@@ -3163,7 +3584,7 @@ class TcpConnection:
         o = Seg(
             seq=self.snd_nxt,
             ack=self.rcv_nxt,
-            wnd=min((self.host.ask_room() if self.host.ask_room() >= ((self.rcv_edge - self.rcv_nxt) & 0xFFFFFFFF) + max(min(self.host.ask_receive_buffer() // 2, self.host.ask_own_mss()), 1) else (self.rcv_edge - self.rcv_nxt) & 0xFFFFFFFF) + (1 << self.rcv_shift) - 1 >> self.rcv_shift, 65535),
+            wnd=self._advertise(),
             ackf=True,
             len=1,
             tson=self.ts_on,
@@ -3171,36 +3592,65 @@ class TcpConnection:
             tsecr=self.ts_recent,
             gso_size=self._mss(),
         )
-        gate_g_edge = self.conn in _RECEIVING
+        gate_g_ack = (self.conn == ESTABLISHED or self.conn == CLOSE_WAIT)
+        gate_g_edge_wide = (
+            self.conn == ESTABLISHED
+            and not self.passive
+            and self.ws_offered
+            and not self.peer_ws
+            and self.rcv_shift == 0
+            and self.own_shift > 0
+            and ((((self.rcv_nxt + o.wnd) & 0xFFFFFFFF) - self.rcv_edge) & 0xFFFFFFFF) >= 0x80000000
+        )
+        # [g.edge.wide] rfc7323:2.2 SHOULD
+        if gate_g_edge_wide and o.wnd < (self.rcv_edge - self.rcv_nxt) & 0xFFFFFFFF:
+            return False
+        gate_g_edge = self.conn == ESTABLISHED
         # [g.edge] rfc9293:SHLD-14 SHOULD_NOT, rfc9293:3.10.7.4/seventh/edge
         if (
             gate_g_edge
-            and ((((self.rcv_nxt + (o.wnd << self.rcv_shift)) & 0xFFFFFFFF) - self.rcv_edge) & 0xFFFFFFFF) >= 0x80000000
+            and ((((self.rcv_nxt + (o.wnd << self.rcv_shift)) & 0xFFFFFFFF) - self.rcv_edge) & 0xFFFFFFFF)
+            >= 0x80000000
         ):
             return False
-        if self.ts_on and not o.tson:  # [g.ts] rfc7323:3.2/always MUST
+        gate_g_edge_late = (
+            self.conn == CLOSE_WAIT
+            and ((self.rcv_edge - ((self.rcv_nxt + (o.wnd << self.rcv_shift)) & 0xFFFFFFFF)) & 0xFFFFFFFF)
+            >= 0x80000000
+        )
+        # [g.ts] rfc7323:3.2/always MUST
+        if (self.conn == ESTABLISHED or self.conn == CLOSE_WAIT) and self.ts_on and not o.tson:
             return False
-        gate_g_ts_clock = self.ts_on and o.tson
-        if gate_g_ts_clock and ((o.tsval - self.ts_sent) & 0xFFFFFFFF) >= 0x80000000:  # [g.ts.clock] rfc7323:5.2 SHOULD
+        gate_g_ts_clock = (self.conn == ESTABLISHED or self.conn == CLOSE_WAIT) and self.ts_on and o.tson
+        # [g.ts.clock] rfc7323:5.2 SHOULD
+        if gate_g_ts_clock and ((o.tsval - self.ts_sent) & 0xFFFFFFFF) >= 0x80000000:
             return False
         # [g.alive] rfc9293:MUST-26 MUST
         if (
-            (o.seq + 1) & 0xFFFFFFFF == self.snd_una
+            (self.conn == ESTABLISHED or self.conn == CLOSE_WAIT)
+            and (o.seq + 1) & 0xFFFFFFFF == self.snd_una
             and self.snd_edge != self.snd_nxt
             and (self.snd_nxt - self.snd_una) & 0xFFFFFFFF != 0
         ):
             return False
         # [g.probe] rfc9293:MUST-36 MUST, rfc9293:3.8.6.1
         if (
-            (o.seq + 1) & 0xFFFFFFFF == self.snd_una
+            (self.conn == ESTABLISHED or self.conn == CLOSE_WAIT)
+            and (o.seq + 1) & 0xFFFFFFFF == self.snd_una
             and self.snd_edge == self.snd_nxt
             and (self.snd_nxt - self.snd_una) & 0xFFFFFFFF != 0
         ):
             return False
-        if (o.seq + 1) & 0xFFFFFFFF == self.snd_una:  # [g.reminder] rfc9293:SHLD-12 SHOULD
+        # [g.reminder] rfc9293:SHLD-12 SHOULD
+        if (self.conn == ESTABLISHED or self.conn == CLOSE_WAIT) and (o.seq + 1) & 0xFFFFFFFF == self.snd_una:
             return False
-        self.last_ack = self.rcv_nxt
+        if gate_g_ack:
+            self.last_ack = o.ack
+        if gate_g_edge_wide:
+            self.rcv_shift = self.own_shift
         if gate_g_edge:
+            self.rcv_edge = (self.rcv_nxt + (o.wnd << self.rcv_shift)) & 0xFFFFFFFF
+        if gate_g_edge_late:
             self.rcv_edge = (self.rcv_nxt + (o.wnd << self.rcv_shift)) & 0xFFFFFFFF
         if gate_g_ts_clock:
             self.ts_sent = o.tsval
@@ -3230,7 +3680,7 @@ class TcpConnection:
         o = Seg(
             seq=self.snd_nxt,
             ack=self.rcv_nxt,
-            wnd=min((self.host.ask_room() if self.host.ask_room() >= ((self.rcv_edge - self.rcv_nxt) & 0xFFFFFFFF) + max(min(self.host.ask_receive_buffer() // 2, self.host.ask_own_mss()), 1) else (self.rcv_edge - self.rcv_nxt) & 0xFFFFFFFF) + (1 << self.rcv_shift) - 1 >> self.rcv_shift, 65535),
+            wnd=self._advertise(),
             fin=True,
             ackf=True,
             tson=self.ts_on,
@@ -3238,15 +3688,32 @@ class TcpConnection:
             tsecr=self.ts_recent,
             gso_size=self._mss(),
         )
+        gate_g_edge_wide = (
+            not self.passive
+            and self.ws_offered
+            and not self.peer_ws
+            and self.rcv_shift == 0
+            and self.own_shift > 0
+            and ((((self.rcv_nxt + o.wnd) & 0xFFFFFFFF) - self.rcv_edge) & 0xFFFFFFFF) >= 0x80000000
+        )
+        # [g.edge.wide] rfc7323:2.2 SHOULD
+        if gate_g_edge_wide and o.wnd < (self.rcv_edge - self.rcv_nxt) & 0xFFFFFFFF:
+            return False
         # [g.edge] rfc9293:SHLD-14 SHOULD_NOT, rfc9293:3.10.7.4/seventh/edge
-        if ((((self.rcv_nxt + (o.wnd << self.rcv_shift)) & 0xFFFFFFFF) - self.rcv_edge) & 0xFFFFFFFF) >= 0x80000000:
+        if (
+            ((((self.rcv_nxt + (o.wnd << self.rcv_shift)) & 0xFFFFFFFF) - self.rcv_edge) & 0xFFFFFFFF)
+            >= 0x80000000
+        ):
             return False
         if self.ts_on and not o.tson:  # [g.ts] rfc7323:3.2/always MUST
             return False
         gate_g_ts_clock = self.ts_on and o.tson
-        if gate_g_ts_clock and ((o.tsval - self.ts_sent) & 0xFFFFFFFF) >= 0x80000000:  # [g.ts.clock] rfc7323:5.2 SHOULD
+        # [g.ts.clock] rfc7323:5.2 SHOULD
+        if gate_g_ts_clock and ((o.tsval - self.ts_sent) & 0xFFFFFFFF) >= 0x80000000:
             return False
-        self.last_ack = self.rcv_nxt
+        self.last_ack = o.ack
+        if gate_g_edge_wide:
+            self.rcv_shift = self.own_shift
         self.rcv_edge = (self.rcv_nxt + (o.wnd << self.rcv_shift)) & 0xFFFFFFFF
         if gate_g_ts_clock:
             self.ts_sent = o.tsval
@@ -3273,7 +3740,7 @@ class TcpConnection:
         o = Seg(
             seq=self.snd_nxt,
             ack=self.rcv_nxt,
-            wnd=min((self.host.ask_room() if self.host.ask_room() >= ((self.rcv_edge - self.rcv_nxt) & 0xFFFFFFFF) + max(min(self.host.ask_receive_buffer() // 2, self.host.ask_own_mss()), 1) else (self.rcv_edge - self.rcv_nxt) & 0xFFFFFFFF) + (1 << self.rcv_shift) - 1 >> self.rcv_shift, 65535),
+            wnd=self._advertise(),
             fin=True,
             ackf=True,
             tson=self.ts_on,
@@ -3281,12 +3748,19 @@ class TcpConnection:
             tsecr=self.ts_recent,
             gso_size=self._mss(),
         )
+        gate_g_edge_late = (
+            ((self.rcv_edge - ((self.rcv_nxt + (o.wnd << self.rcv_shift)) & 0xFFFFFFFF)) & 0xFFFFFFFF)
+            >= 0x80000000
+        )
         if self.ts_on and not o.tson:  # [g.ts] rfc7323:3.2/always MUST
             return False
         gate_g_ts_clock = self.ts_on and o.tson
-        if gate_g_ts_clock and ((o.tsval - self.ts_sent) & 0xFFFFFFFF) >= 0x80000000:  # [g.ts.clock] rfc7323:5.2 SHOULD
+        # [g.ts.clock] rfc7323:5.2 SHOULD
+        if gate_g_ts_clock and ((o.tsval - self.ts_sent) & 0xFFFFFFFF) >= 0x80000000:
             return False
-        self.last_ack = self.rcv_nxt
+        self.last_ack = o.ack
+        if gate_g_edge_late:
+            self.rcv_edge = (self.rcv_nxt + (o.wnd << self.rcv_shift)) & 0xFFFFFFFF
         if gate_g_ts_clock:
             self.ts_sent = o.tsval
         if self.ack_due is not None and ((o.ack - self.ack_upto) & 0xFFFFFFFF) < 0x80000000:
@@ -3326,7 +3800,7 @@ class TcpConnection:
         o = Seg(
             seq=self.snd_nxt,
             ack=self.rcv_nxt,
-            wnd=min((self.host.ask_room() if self.host.ask_room() >= ((self.rcv_edge - self.rcv_nxt) & 0xFFFFFFFF) + max(min(self.host.ask_receive_buffer() // 2, self.host.ask_own_mss()), 1) else (self.rcv_edge - self.rcv_nxt) & 0xFFFFFFFF) + (1 << self.rcv_shift) - 1 >> self.rcv_shift, 65535),
+            wnd=self._advertise(),
             ackf=True,
             tson=self.ts_on,
             tsval=self.host.ask_ts_clock(),
@@ -3336,17 +3810,37 @@ class TcpConnection:
         # [g.ts.reply] rfc7323:3.2/reply MUST
         if self.conn == SYN_RECEIVED and o.tson and self.passive and not self.peer_ts:
             return False
+        gate_g_ack = self.conn in _SYNCED
+        gate_g_edge_wide = (
+            self.conn in _RECEIVING
+            and not self.passive
+            and self.ws_offered
+            and not self.peer_ws
+            and self.rcv_shift == 0
+            and self.own_shift > 0
+            and ((((self.rcv_nxt + o.wnd) & 0xFFFFFFFF) - self.rcv_edge) & 0xFFFFFFFF) >= 0x80000000
+        )
+        # [g.edge.wide] rfc7323:2.2 SHOULD
+        if gate_g_edge_wide and o.wnd < (self.rcv_edge - self.rcv_nxt) & 0xFFFFFFFF:
+            return False
         gate_g_edge = self.conn in _RECEIVING
         # [g.edge] rfc9293:SHLD-14 SHOULD_NOT, rfc9293:3.10.7.4/seventh/edge
         if (
             gate_g_edge
-            and ((((self.rcv_nxt + (o.wnd << self.rcv_shift)) & 0xFFFFFFFF) - self.rcv_edge) & 0xFFFFFFFF) >= 0x80000000
+            and ((((self.rcv_nxt + (o.wnd << self.rcv_shift)) & 0xFFFFFFFF) - self.rcv_edge) & 0xFFFFFFFF)
+            >= 0x80000000
         ):
             return False
+        gate_g_edge_late = (
+            self.conn in _RECEIVED
+            and ((self.rcv_edge - ((self.rcv_nxt + (o.wnd << self.rcv_shift)) & 0xFFFFFFFF)) & 0xFFFFFFFF)
+            >= 0x80000000
+        )
         if self.conn in _OPEN and self.ts_on and not o.tson:  # [g.ts] rfc7323:3.2/always MUST
             return False
         gate_g_ts_clock = self.conn in _OPEN and self.ts_on and o.tson
-        if gate_g_ts_clock and ((o.tsval - self.ts_sent) & 0xFFFFFFFF) >= 0x80000000:  # [g.ts.clock] rfc7323:5.2 SHOULD
+        # [g.ts.clock] rfc7323:5.2 SHOULD
+        if gate_g_ts_clock and ((o.tsval - self.ts_sent) & 0xFFFFFFFF) >= 0x80000000:
             return False
         # [g.alive] rfc9293:MUST-26 MUST
         if (
@@ -3364,8 +3858,13 @@ class TcpConnection:
             and (self.snd_nxt - self.snd_una) & 0xFFFFFFFF != 0
         ):
             return False
-        self.last_ack = self.rcv_nxt
+        if gate_g_ack:
+            self.last_ack = o.ack
+        if gate_g_edge_wide:
+            self.rcv_shift = self.own_shift
         if gate_g_edge:
+            self.rcv_edge = (self.rcv_nxt + (o.wnd << self.rcv_shift)) & 0xFFFFFFFF
+        if gate_g_edge_late:
             self.rcv_edge = (self.rcv_nxt + (o.wnd << self.rcv_shift)) & 0xFFFFFFFF
         if gate_g_ts_clock:
             self.ts_sent = o.tsval
@@ -3378,22 +3877,36 @@ class TcpConnection:
             self.on_step(Step(now, "out", "tx.ack", "seg", o))
         return True
 
+    def _advertise(self) -> int:
+        """`advertise` of the law."""
+        return min(self._offered() + (1 << self.rcv_shift) - 1 >> self.rcv_shift, 65535)
+
     def _bound(self) -> int:
         """`bound` of the law."""
         return min(max(self.srtt + max(4 * self.rttvar, 1000), RTO_MIN), RTO_MAX)
 
     def _challenge_wait(self, now: int) -> int:
         """`challenge_wait` of the law."""
-        return self.last_challenge - now if self.last_challenge > now else (0 if now >= self.last_challenge + CHALLENGE_INTERVAL else self.last_challenge + CHALLENGE_INTERVAL - now)
+        if self.last_challenge > now:
+            return self.last_challenge - now
+        if now >= self.last_challenge + CHALLENGE_INTERVAL:
+            return 0
+        return self.last_challenge + CHALLENGE_INTERVAL - now
 
     def _initial_window(self) -> int:
         """`initial_window` of the law."""
         mss = self._mss()
-        return 2 * mss if mss > 2190 else (3 * mss if mss > 1095 else 4 * mss)
+        if mss > 2190:
+            return 2 * mss
+        if mss > 1095:
+            return 3 * mss
+        return 4 * mss
 
     def _limit(self) -> int:
         """`limit` of the law."""
-        return self.host.ask_chunk() if self.host.ask_chunk() > self.host.ask_own_mss() else self._mss()
+        if self.host.ask_chunk() > self.host.ask_own_mss():
+            return self.host.ask_chunk()
+        return self._mss()
 
     def _mss(self) -> int:
         """`mss` of the law."""
@@ -3404,21 +3917,87 @@ class TcpConnection:
         mss = self._mss()
         usable = self._usable(now)
         whole = (min(usable, self.unsent) // mss if mss else 0) * mss
-        return self.unsent if self.unsent <= usable and (self.nodelay or self.closing) else (whole if whole > 0 else (self.unsent if (self.nodelay or self.closing or (self.snd_nxt - self.snd_una) & 0xFFFFFFFF == 0) and self.unsent <= usable else (max(min(usable, self.unsent), 1) if self.probing and ((self.snd_nxt - self.snd_edge) & 0xFFFFFFFF) >= 0x80000000 else (min(usable, self.unsent) if (self.nodelay or self.closing or (self.snd_nxt - self.snd_una) & 0xFFFFFFFF == 0) and 2 * usable >= self.max_wnd else 0))))
+        if self.unsent <= usable and (self.nodelay or self.closing):
+            return self.unsent
+        if whole > 0:
+            return whole
+        if (
+            (self.nodelay or self.closing or (self.snd_nxt - self.snd_una) & 0xFFFFFFFF == 0)
+            and self.unsent <= usable
+        ):
+            return self.unsent
+        if self.probing and ((self.snd_nxt - self.snd_edge) & 0xFFFFFFFF) >= 0x80000000:
+            return max(min(usable, self.unsent), 1)
+        if (
+            (self.nodelay or self.closing or (self.snd_nxt - self.snd_una) & 0xFFFFFFFF == 0)
+            and 2 * usable >= self.max_wnd
+        ):
+            return min(usable, self.unsent)
+        return 0
+
+    def _offered(self) -> int:
+        """`offered` of the law."""
+        if (
+            self.host.ask_room()
+            >= ((self.rcv_edge - self.rcv_nxt) & 0xFFFFFFFF)
+            + max(min(self.host.ask_receive_buffer() // 2, self.host.ask_own_mss()), 1)
+        ):
+            return self.host.ask_room()
+        return (self.rcv_edge - self.rcv_nxt) & 0xFFFFFFFF
 
     def _right_edge(self) -> int:
         """`right_edge` of the law."""
-        return self.snd_edge if ((self.snd_edge - ((self.snd_una + self.snd_wnd) & 0xFFFFFFFF)) & 0xFFFFFFFF) >= 0x80000000 else (self.snd_una + self.snd_wnd) & 0xFFFFFFFF
+        if ((self.snd_edge - ((self.snd_una + self.snd_wnd) & 0xFFFFFFFF)) & 0xFFFFFFFF) >= 0x80000000:
+            return self.snd_edge
+        return (self.snd_una + self.snd_wnd) & 0xFFFFFFFF
+
+    def _shut_out(self) -> bool:
+        """`shut_out` of the law."""
+        return (
+            ((((self.snd_una + self.snd_wnd) & 0xFFFFFFFF) - self.snd_nxt) & 0xFFFFFFFF) >= 0x80000000
+            and (
+                self.snd_wnd == 0
+                or (self.snd_nxt - ((self.snd_una + self.snd_wnd) & 0xFFFFFFFF)) & 0xFFFFFFFF
+                >= 1 << self.snd_shift
+            )
+            and self.conn != SYN_RECEIVED
+        )
 
     def _usable(self, now: int) -> int:
         """`usable` of the law."""
-        return min(min(self._window_left(), max(self._window_after_idle(now) - ((self.snd_nxt - self.snd_una) & 0xFFFFFFFF), 0)), self._limit())
+        return min(
+            min(
+                self._window_left(),
+                max(self._window_after_idle(now) - ((self.snd_nxt - self.snd_una) & 0xFFFFFFFF), 0),
+            ),
+            self._limit(),
+        )
 
     def _window_after_idle(self, now: int) -> int:
         """`window_after_idle` of the law."""
-        return min(self.cwnd, self._initial_window()) if (self.snd_nxt - self.snd_una) & 0xFFFFFFFF == 0 and now - self.last_sent > self.rto else self.cwnd
+        if (self.snd_nxt - self.snd_una) & 0xFFFFFFFF == 0 and now - self.last_sent > self.rto:
+            return min(self.cwnd, self._initial_window())
+        return self.cwnd
 
     def _window_left(self) -> int:
         """`window_left` of the law."""
         right_edge = self._right_edge()
-        return (right_edge - self.snd_nxt) & 0xFFFFFFFF if ((self.snd_nxt - right_edge) & 0xFFFFFFFF) >= 0x80000000 else 0
+        if ((self.snd_nxt - right_edge) & 0xFFFFFFFF) >= 0x80000000:
+            return (right_edge - self.snd_nxt) & 0xFFFFFFFF
+        return 0
+
+    def _window_news(self) -> bool:
+        """`window_news` of the law."""
+        return (
+            self.conn in _RECEIVING
+            and min(self.host.ask_room(), 65535 << self.rcv_shift)
+            >= ((self.rcv_edge - self.rcv_nxt) & 0xFFFFFFFF)
+            + (
+                max(min(self.host.ask_receive_buffer() // 2, self.host.ask_own_mss()), 1)
+                if (self.rcv_edge - self.rcv_nxt) & 0xFFFFFFFF < 2 * self.host.ask_own_mss()
+                else max(
+                    max(min(self.host.ask_receive_buffer() // 2, self.host.ask_own_mss()), 1),
+                    self.host.ask_receive_buffer() // 4,
+                )
+            )
+        )

@@ -5,7 +5,8 @@
 #   spec/profiles/tls.profile
 """The client of TLS 1.3 (RFC 9846; edition 8446 for RFC 8446)
 
-Machine tls13.client under profile wirelaw, edition 9846. Each branch names the row it stands for: `[row] clause`.
+Machine tls13.client under profile wirelaw, edition 9846.
+Each branch names the row it stands for: `[row] clause`.
 """
 
 from __future__ import annotations
@@ -34,7 +35,10 @@ CANCELED: Final = "CANCELED"
 FAILED: Final = "FAILED"
 CLOSED: Final = "CLOSED"
 _HANDSHAKE: Final = frozenset(
-    {START, WAIT_SH, RETRY, WAIT_EE, WAIT_CERT_CR, WAIT_CERT, WAIT_CV, WAIT_FINISHED, SEND_CERT, SEND_CV, SEND_FINISHED},
+    {
+        START, WAIT_SH, RETRY, WAIT_EE, WAIT_CERT_CR, WAIT_CERT, WAIT_CV, WAIT_FINISHED, SEND_CERT, SEND_CV,
+        SEND_FINISHED,
+    }
 )
 _CANCELED_OR_FAILED_OR_CLOSED: Final = frozenset({CANCELED, FAILED, CLOSED})
 
@@ -106,7 +110,7 @@ class Alert(Msg):
 
     kind: ClassVar[str] = "alert"
     ok: bool = True
-    level: str = 'fatal'
+    level: str = "fatal"
     desc: Any = None
 
 
@@ -353,7 +357,8 @@ class Tls13Client:
         self.tr_client: Any = None
 
     def on_msg(self, m: Any, now: int) -> None:
-        """Take `msg` through record, framing, order, form, boundary, hello, handshake, update; then `pump`."""
+        """Take `msg` through record, framing, order, form, boundary, hello, handshake, update; then `pump`.
+        """
         kind = m.kind
         if kind == "server_hello":
             (
@@ -389,7 +394,13 @@ class Tls13Client:
         if kind in ("handshake", "client_hello", "end_of_early_data", "unknown_handshake"):
             self._record(m, now) and self._order(m, now) and self._form(m, now)
             return
-        if kind in ("encrypted_extensions", "certificate_request", "certificate", "certificate_verify", "new_session_ticket"):
+        if (
+            kind
+            in (
+                "encrypted_extensions", "certificate_request", "certificate", "certificate_verify",
+                "new_session_ticket",
+            )
+        ):
             self._record(m, now) and self._order(m, now) and self._form(m, now) and self._handshake(m, now)
             return
         self._record(m, now) and self._framing(m, now)
@@ -409,13 +420,13 @@ class Tls13Client:
                     self.on_step(Step(now, "record", "sealed.late", m.kind, m))
                 return False
             if self.rd != 0:  # [sealed.mac] rfc9846:5.2/3 MUST
-                self.host.emit_alert(Alert(epoch=self.wr, desc='bad_record_mac'))
+                self.host.emit_alert(Alert(epoch=self.wr, desc="bad_record_mac"))
                 self.hs = FAILED
                 if self.on_step is not None:
                     self.on_step(Step(now, "record", "sealed.mac", m.kind, m))
                 return False
             # [sealed.early] rfc9846:5/5 MUST
-            self.host.emit_alert(Alert(epoch=self.wr, desc='unexpected_message'))
+            self.host.emit_alert(Alert(epoch=self.wr, desc="unexpected_message"))
             self.hs = FAILED
             if self.on_step is not None:
                 self.on_step(Step(now, "record", "sealed.early", m.kind, m))
@@ -432,7 +443,7 @@ class Tls13Client:
                     self.on_step(Step(now, "record", "overflow.late", m.kind, m))
                 return False
             # [overflow.in] rfc9846:5.1/10 MUST, rfc9846:5.2/2 MUST, rfc9846:5.4/6 MUST_NOT
-            self.host.emit_alert(Alert(epoch=self.wr, desc='record_overflow'))
+            self.host.emit_alert(Alert(epoch=self.wr, desc="record_overflow"))
             self.hs = FAILED
             if self.on_step is not None:
                 self.on_step(Step(now, "record", "overflow.in", m.kind, m))
@@ -479,24 +490,25 @@ class Tls13Client:
             if self.on_step is not None:
                 self.on_step(Step(now, "record", "rec.late", m.kind, m))
             return False
-        if m.epoch == self.rd:  # [rec.epoch] rfc9846:5.3/1 MUST, rfc9846:5.1/9 MUST
+        # [rec.epoch] rfc9846:5.3/1 MUST, rfc9846:5.1/9 MUST, rfc9846:5.5/new-3 SHOULD_NOT
+        if m.epoch == self.rd:
             if self.on_step is not None:
                 self.on_step(Step(now, "record", "rec.epoch", m.kind, m))
             return True
         if m.epoch != 0 and self.rd != 0:  # [rec.stale] rfc9846:4.7.3/6 MUST, rfc9846:4.7.3/7 MUST
-            self.host.emit_alert(Alert(epoch=self.wr, desc='bad_record_mac'))
+            self.host.emit_alert(Alert(epoch=self.wr, desc="bad_record_mac"))
             self.hs = FAILED
             if self.on_step is not None:
                 self.on_step(Step(now, "record", "rec.stale", m.kind, m))
             return False
         if m.epoch == 0 and self.rd != 0:  # [rec.plain] rfc9846:5/5 MUST, rfc9846:5.1/12 MUST_NOT
-            self.host.emit_alert(Alert(epoch=self.wr, desc='unexpected_message'))
+            self.host.emit_alert(Alert(epoch=self.wr, desc="unexpected_message"))
             self.hs = FAILED
             if self.on_step is not None:
                 self.on_step(Step(now, "record", "rec.plain", m.kind, m))
             return False
         if m.epoch != 0 and self.rd == 0:  # [rec.early] rfc9846:5/5 MUST
-            self.host.emit_alert(Alert(epoch=self.wr, desc='unexpected_message'))
+            self.host.emit_alert(Alert(epoch=self.wr, desc="unexpected_message"))
             self.hs = FAILED
             if self.on_step is not None:
                 self.on_step(Step(now, "record", "rec.early", m.kind, m))
@@ -508,21 +520,21 @@ class Tls13Client:
         kind = m.kind
         if kind == "empty":
             # [empty.in] rfc9846:5.4/3 MUST_NOT, rfc9846:5.1/5 MUST_NOT, rfc9846:5.4/5 MUST
-            self.host.emit_alert(Alert(epoch=self.wr, desc='unexpected_message'))
+            self.host.emit_alert(Alert(epoch=self.wr, desc="unexpected_message"))
             self.hs = FAILED
             if self.on_step is not None:
                 self.on_step(Step(now, "framing", "empty.in", m.kind, m))
             return False
         if kind == "foreign":
             # [foreign.in] rfc9846:5/5 MUST, rfc9846:5/4 MUST_NOT
-            self.host.emit_alert(Alert(epoch=self.wr, desc='unexpected_message'))
+            self.host.emit_alert(Alert(epoch=self.wr, desc="unexpected_message"))
             self.hs = FAILED
             if self.on_step is not None:
                 self.on_step(Step(now, "framing", "foreign.in", m.kind, m))
             return False
         if kind == "interleaved":
             # [interleaved.in] rfc9846:5.1/2 MUST_NOT, rfc9846:5.1/3 MUST_NOT
-            self.host.emit_alert(Alert(epoch=self.wr, desc='unexpected_message'))
+            self.host.emit_alert(Alert(epoch=self.wr, desc="unexpected_message"))
             self.hs = FAILED
             if self.on_step is not None:
                 self.on_step(Step(now, "framing", "interleaved.in", m.kind, m))
@@ -533,38 +545,39 @@ class Tls13Client:
                     self.on_step(Step(now, "framing", "ccs.drop", m.kind, m))
                 return False
             # [ccs.bad] rfc9846:5/2 MUST, rfc9846:5/3 MUST
-            self.host.emit_alert(Alert(epoch=self.wr, desc='unexpected_message'))
+            self.host.emit_alert(Alert(epoch=self.wr, desc="unexpected_message"))
             self.hs = FAILED
             if self.on_step is not None:
                 self.on_step(Step(now, "framing", "ccs.bad", m.kind, m))
             return False
         if kind == "alert":
             if not m.ok:  # [alert.torn] rfc9846:5.1/6 MUST
-                self.host.emit_alert(Alert(epoch=self.wr, desc='decode_error'))
+                self.host.emit_alert(Alert(epoch=self.wr, desc="decode_error"))
                 self.hs = FAILED
                 if self.on_step is not None:
                     self.on_step(Step(now, "framing", "alert.torn", m.kind, m))
                 return False
             # [alert.close] rfc9846:6/1 SHOULD, rfc9846:6.1/3 MAY, rfc9846:6.1/5 MUST_NOT
-            if m.desc == 'close_notify' and not self.wr_closed:
+            if m.desc == "close_notify" and not self.wr_closed:
                 self.rd_closed = True
                 self.host.tell_ended()
                 if self.on_step is not None:
                     self.on_step(Step(now, "framing", "alert.close", m.kind, m))
                 return False
-            if m.desc == 'close_notify' and self.wr_closed:  # [alert.closed] rfc9846:6/1 SHOULD, rfc9846:6.1/3 MAY
+            # [alert.closed] rfc9846:6/1 SHOULD, rfc9846:6.1/3 MAY
+            if m.desc == "close_notify" and self.wr_closed:
                 self.rd_closed = True
                 self.host.tell_ended()
                 self.hs = CLOSED
                 if self.on_step is not None:
                     self.on_step(Step(now, "framing", "alert.closed", m.kind, m))
                 return False
-            if m.desc == 'user_canceled':  # [alert.cancel] rfc9846:6.1/new-2 MUST
+            if m.desc == "user_canceled":  # [alert.cancel] rfc9846:6.1/new-2 MUST, rfc8446:6.1/2 SHOULD
                 if self.on_step is not None:
                     self.on_step(Step(now, "framing", "alert.cancel", m.kind, m))
                 return False
             # [alert.error] rfc9846:6/4 MUST, rfc9846:6/5 MUST, rfc9846:6.2/1 MUST
-            if m.desc not in ('close_notify', 'user_canceled'):
+            if m.desc not in ("close_notify", "user_canceled"):
                 self.host.tell_failed(m.desc)
                 self.hs = FAILED
                 if self.on_step is not None:
@@ -580,7 +593,7 @@ class Tls13Client:
             return False
         if st in _HANDSHAKE:
             # [app.early] rfc9846:2/2 MUST_NOT
-            self.host.emit_alert(Alert(epoch=self.wr, desc='unexpected_message'))
+            self.host.emit_alert(Alert(epoch=self.wr, desc="unexpected_message"))
             self.hs = FAILED
             if self.on_step is not None:
                 self.on_step(Step(now, "framing", "app.early", m.kind, m))
@@ -598,7 +611,7 @@ class Tls13Client:
                     self.on_step(Step(now, "order", "due.sh", m.kind, m))
                 return True
             # [stray] rfc9846:4/2 MUST
-            self.host.emit_alert(Alert(epoch=self.wr, desc='unexpected_message'))
+            self.host.emit_alert(Alert(epoch=self.wr, desc="unexpected_message"))
             self.hs = FAILED
             if self.on_step is not None:
                 self.on_step(Step(now, "order", "stray", m.kind, m))
@@ -611,7 +624,7 @@ class Tls13Client:
                     self.on_step(Step(now, "order", "due.ee", m.kind, m))
                 return True
             # [stray] rfc9846:4/2 MUST
-            self.host.emit_alert(Alert(epoch=self.wr, desc='unexpected_message'))
+            self.host.emit_alert(Alert(epoch=self.wr, desc="unexpected_message"))
             self.hs = FAILED
             if self.on_step is not None:
                 self.on_step(Step(now, "order", "stray", m.kind, m))
@@ -625,13 +638,13 @@ class Tls13Client:
                 return True
             if st == CONNECTED:
                 # [late.cr] rfc9846:4.7.2/4 MUST, rfc9846:4.3.6/1 MUST_NOT
-                self.host.emit_alert(Alert(epoch=self.wr, desc='unexpected_message'))
+                self.host.emit_alert(Alert(epoch=self.wr, desc="unexpected_message"))
                 self.hs = FAILED
                 if self.on_step is not None:
                     self.on_step(Step(now, "order", "late.cr", m.kind, m))
                 return False
             # [stray] rfc9846:4/2 MUST
-            self.host.emit_alert(Alert(epoch=self.wr, desc='unexpected_message'))
+            self.host.emit_alert(Alert(epoch=self.wr, desc="unexpected_message"))
             self.hs = FAILED
             if self.on_step is not None:
                 self.on_step(Step(now, "order", "stray", m.kind, m))
@@ -644,7 +657,7 @@ class Tls13Client:
                     self.on_step(Step(now, "order", "due.cert", m.kind, m))
                 return True
             # [stray] rfc9846:4/2 MUST
-            self.host.emit_alert(Alert(epoch=self.wr, desc='unexpected_message'))
+            self.host.emit_alert(Alert(epoch=self.wr, desc="unexpected_message"))
             self.hs = FAILED
             if self.on_step is not None:
                 self.on_step(Step(now, "order", "stray", m.kind, m))
@@ -657,7 +670,7 @@ class Tls13Client:
                     self.on_step(Step(now, "order", "due.cv", m.kind, m))
                 return True
             # [stray] rfc9846:4/2 MUST
-            self.host.emit_alert(Alert(epoch=self.wr, desc='unexpected_message'))
+            self.host.emit_alert(Alert(epoch=self.wr, desc="unexpected_message"))
             self.hs = FAILED
             if self.on_step is not None:
                 self.on_step(Step(now, "order", "stray", m.kind, m))
@@ -670,7 +683,7 @@ class Tls13Client:
                     self.on_step(Step(now, "order", "due.fin", m.kind, m))
                 return True
             # [stray] rfc9846:4/2 MUST
-            self.host.emit_alert(Alert(epoch=self.wr, desc='unexpected_message'))
+            self.host.emit_alert(Alert(epoch=self.wr, desc="unexpected_message"))
             self.hs = FAILED
             if self.on_step is not None:
                 self.on_step(Step(now, "order", "stray", m.kind, m))
@@ -683,7 +696,7 @@ class Tls13Client:
                     self.on_step(Step(now, "order", "due.ticket", m.kind, m))
                 return True
             # [stray] rfc9846:4/2 MUST
-            self.host.emit_alert(Alert(epoch=self.wr, desc='unexpected_message'))
+            self.host.emit_alert(Alert(epoch=self.wr, desc="unexpected_message"))
             self.hs = FAILED
             if self.on_step is not None:
                 self.on_step(Step(now, "order", "stray", m.kind, m))
@@ -697,33 +710,33 @@ class Tls13Client:
                 return True
             if st in _CANCELED_OR_FAILED_OR_CLOSED:
                 # [stray] rfc9846:4/2 MUST
-                self.host.emit_alert(Alert(epoch=self.wr, desc='unexpected_message'))
+                self.host.emit_alert(Alert(epoch=self.wr, desc="unexpected_message"))
                 self.hs = FAILED
                 if self.on_step is not None:
                     self.on_step(Step(now, "order", "stray", m.kind, m))
                 return False
             # [early.update] rfc9846:4.7.3/1 MUST
-            self.host.emit_alert(Alert(epoch=self.wr, desc='unexpected_message'))
+            self.host.emit_alert(Alert(epoch=self.wr, desc="unexpected_message"))
             self.hs = FAILED
             if self.on_step is not None:
                 self.on_step(Step(now, "order", "early.update", m.kind, m))
             return False
         if kind == "end_of_early_data":
             # [no.eoed] rfc9846:4.6/3 MUST_NOT
-            self.host.emit_alert(Alert(epoch=self.wr, desc='unexpected_message'))
+            self.host.emit_alert(Alert(epoch=self.wr, desc="unexpected_message"))
             self.hs = FAILED
             if self.on_step is not None:
                 self.on_step(Step(now, "order", "no.eoed", m.kind, m))
             return False
         if kind == "unknown_handshake":
             # [no.unknown] rfc9846:B/1 MUST_NOT
-            self.host.emit_alert(Alert(epoch=self.wr, desc='unexpected_message'))
+            self.host.emit_alert(Alert(epoch=self.wr, desc="unexpected_message"))
             self.hs = FAILED
             if self.on_step is not None:
                 self.on_step(Step(now, "order", "no.unknown", m.kind, m))
             return False
         # [stray] rfc9846:4/2 MUST
-        self.host.emit_alert(Alert(epoch=self.wr, desc='unexpected_message'))
+        self.host.emit_alert(Alert(epoch=self.wr, desc="unexpected_message"))
         self.hs = FAILED
         if self.on_step is not None:
             self.on_step(Step(now, "order", "stray", m.kind, m))
@@ -732,13 +745,13 @@ class Tls13Client:
     def _form(self, m: Any, now: int) -> bool:
         """Table `form` (rfc9846:6/6)."""
         if not m.ok:  # [form.broken] rfc9846:6/6 MUST, rfc9846:4.3/new-2 MUST
-            self.host.emit_alert(Alert(epoch=self.wr, desc='decode_error'))
+            self.host.emit_alert(Alert(epoch=self.wr, desc="decode_error"))
             self.hs = FAILED
             if self.on_step is not None:
                 self.on_step(Step(now, "form", "form.broken", m.kind, m))
             return False
         if not distinct(m.extensions):  # [form.twice] rfc9846:4.3/6 MUST_NOT
-            self.host.emit_alert(Alert(epoch=self.wr, desc='illegal_parameter'))
+            self.host.emit_alert(Alert(epoch=self.wr, desc="illegal_parameter"))
             self.hs = FAILED
             if self.on_step is not None:
                 self.on_step(Step(now, "form", "form.twice", m.kind, m))
@@ -753,21 +766,24 @@ class Tls13Client:
         kind = m.kind
         if kind == "server_hello":
             # [edge.hello] rfc9846:5.1/4 MUST
-            if not m.aligned and m.random != 'cf21ad74e59a6111be1d8c021e65b891c2a211167abb8c5e079e09e2c8a8339c':
-                self.host.emit_alert(Alert(epoch=self.wr, desc='unexpected_message'))
+            if (
+                not m.aligned
+                and m.random != "cf21ad74e59a6111be1d8c021e65b891c2a211167abb8c5e079e09e2c8a8339c"
+            ):
+                self.host.emit_alert(Alert(epoch=self.wr, desc="unexpected_message"))
                 self.hs = FAILED
                 if self.on_step is not None:
                     self.on_step(Step(now, "boundary", "edge.hello", m.kind, m))
                 return False
             # [edge.hello.ok] rfc9846:5.1/4 MUST
-            if (m.aligned or m.random == 'cf21ad74e59a6111be1d8c021e65b891c2a211167abb8c5e079e09e2c8a8339c'):
+            if (m.aligned or m.random == "cf21ad74e59a6111be1d8c021e65b891c2a211167abb8c5e079e09e2c8a8339c"):
                 if self.on_step is not None:
                     self.on_step(Step(now, "boundary", "edge.hello.ok", m.kind, m))
                 return True
             raise IncompleteTableError("tls13.client", "boundary", m.kind)
         if kind == "finished":
             if not m.aligned:  # [edge.fin] rfc9846:5.1/4 MUST
-                self.host.emit_alert(Alert(epoch=self.wr, desc='unexpected_message'))
+                self.host.emit_alert(Alert(epoch=self.wr, desc="unexpected_message"))
                 self.hs = FAILED
                 if self.on_step is not None:
                     self.on_step(Step(now, "boundary", "edge.fin", m.kind, m))
@@ -777,7 +793,7 @@ class Tls13Client:
                 self.on_step(Step(now, "boundary", "edge.fin.ok", m.kind, m))
             return True
         if not m.aligned:  # [edge.update] rfc9846:5.1/4 MUST
-            self.host.emit_alert(Alert(epoch=self.wr, desc='unexpected_message'))
+            self.host.emit_alert(Alert(epoch=self.wr, desc="unexpected_message"))
             self.hs = FAILED
             if self.on_step is not None:
                 self.on_step(Step(now, "boundary", "edge.update", m.kind, m))
@@ -794,10 +810,10 @@ class Tls13Client:
             # [sh.marked] rfc9846:4.2.3/12 MUST
             if (
                 43 not in (m.extensions or ())
-                and m.random != 'cf21ad74e59a6111be1d8c021e65b891c2a211167abb8c5e079e09e2c8a8339c'
-                and (m.downgrade == '444f574e47524401' or m.downgrade == '444f574e47524400')
+                and m.random != "cf21ad74e59a6111be1d8c021e65b891c2a211167abb8c5e079e09e2c8a8339c"
+                and (m.downgrade == "444f574e47524401" or m.downgrade == "444f574e47524400")
             ):
-                self.host.emit_alert(Alert(epoch=self.wr, desc='illegal_parameter'))
+                self.host.emit_alert(Alert(epoch=self.wr, desc="illegal_parameter"))
                 self.hs = FAILED
                 if self.on_step is not None:
                     self.on_step(Step(now, "hello", "sh.marked", m.kind, m))
@@ -805,10 +821,10 @@ class Tls13Client:
             # [sh.old] rfc9846:E.1/1 MUST
             if (
                 43 not in (m.extensions or ())
-                and m.random != 'cf21ad74e59a6111be1d8c021e65b891c2a211167abb8c5e079e09e2c8a8339c'
-                and (not (m.downgrade == '444f574e47524401' or m.downgrade == '444f574e47524400'))
+                and m.random != "cf21ad74e59a6111be1d8c021e65b891c2a211167abb8c5e079e09e2c8a8339c"
+                and not (m.downgrade == "444f574e47524401" or m.downgrade == "444f574e47524400")
             ):
-                self.host.emit_alert(Alert(epoch=self.wr, desc='protocol_version'))
+                self.host.emit_alert(Alert(epoch=self.wr, desc="protocol_version"))
                 self.hs = FAILED
                 if self.on_step is not None:
                     self.on_step(Step(now, "hello", "sh.old", m.kind, m))
@@ -816,17 +832,20 @@ class Tls13Client:
             # [hrr.unversioned] rfc9846:4.2.4/1 MUST
             if (
                 43 not in (m.extensions or ())
-                and m.random == 'cf21ad74e59a6111be1d8c021e65b891c2a211167abb8c5e079e09e2c8a8339c'
+                and m.random == "cf21ad74e59a6111be1d8c021e65b891c2a211167abb8c5e079e09e2c8a8339c"
                 and not self.retried
             ):
-                self.host.emit_alert(Alert(epoch=self.wr, desc='missing_extension'))
+                self.host.emit_alert(Alert(epoch=self.wr, desc="missing_extension"))
                 self.hs = FAILED
                 if self.on_step is not None:
                     self.on_step(Step(now, "hello", "hrr.unversioned", m.kind, m))
                 return False
             # [hrr.second] rfc9846:4.2.4/6 MUST
-            if m.random == 'cf21ad74e59a6111be1d8c021e65b891c2a211167abb8c5e079e09e2c8a8339c' and self.retried:
-                self.host.emit_alert(Alert(epoch=self.wr, desc='unexpected_message'))
+            if (
+                m.random == "cf21ad74e59a6111be1d8c021e65b891c2a211167abb8c5e079e09e2c8a8339c"
+                and self.retried
+            ):
+                self.host.emit_alert(Alert(epoch=self.wr, desc="unexpected_message"))
                 self.hs = FAILED
                 if self.on_step is not None:
                     self.on_step(Step(now, "hello", "hrr.second", m.kind, m))
@@ -834,10 +853,13 @@ class Tls13Client:
             # [sh.legacy] rfc9846:4.2.3/new-1 MUST, rfc9846:E.5/new-2 MUST
             if (
                 43 in (m.extensions or ())
-                and not (m.random == 'cf21ad74e59a6111be1d8c021e65b891c2a211167abb8c5e079e09e2c8a8339c' and self.retried)
+                and not (
+                    m.random == "cf21ad74e59a6111be1d8c021e65b891c2a211167abb8c5e079e09e2c8a8339c"
+                    and self.retried
+                )
                 and m.legacy_version != 771
             ):
-                self.host.emit_alert(Alert(epoch=self.wr, desc='protocol_version'))
+                self.host.emit_alert(Alert(epoch=self.wr, desc="protocol_version"))
                 self.hs = FAILED
                 if self.on_step is not None:
                     self.on_step(Step(now, "hello", "sh.legacy", m.kind, m))
@@ -845,7 +867,10 @@ class Tls13Client:
             # [sh.version] rfc9846:4.2.3/8 MUST, rfc9846:4.3.1/10 MUST, rfc9846:4.3.1/new-1 MUST
             if (
                 43 in (m.extensions or ())
-                and not (m.random == 'cf21ad74e59a6111be1d8c021e65b891c2a211167abb8c5e079e09e2c8a8339c' and self.retried)
+                and not (
+                    m.random == "cf21ad74e59a6111be1d8c021e65b891c2a211167abb8c5e079e09e2c8a8339c"
+                    and self.retried
+                )
                 and m.legacy_version == 771
             ):
                 if self.on_step is not None:
@@ -862,14 +887,18 @@ class Tls13Client:
             if st == WAIT_SH:
                 # [sh.unoffered] rfc9846:4.3.1/12 MUST, rfc9846:6/7 MUST, rfc9846:6.2/3 MUST
                 if not (m.version in (self.ch.versions or ()) and m.version >= 772):
-                    self.host.emit_alert(Alert(epoch=self.wr, desc='illegal_parameter'))
+                    self.host.emit_alert(Alert(epoch=self.wr, desc="illegal_parameter"))
                     self.hs = FAILED
                     if self.on_step is not None:
                         self.on_step(Step(now, "handshake", "sh.unoffered", m.kind, m))
                     return False
                 # [sh.session] rfc9846:4.2.3/3 MUST, rfc9846:4.2.4/4 MUST
-                if m.version in (self.ch.versions or ()) and m.version >= 772 and m.session_id != self.ch.session_id:
-                    self.host.emit_alert(Alert(epoch=self.wr, desc='illegal_parameter'))
+                if (
+                    m.version in (self.ch.versions or ())
+                    and m.version >= 772
+                    and m.session_id != self.ch.session_id
+                ):
+                    self.host.emit_alert(Alert(epoch=self.wr, desc="illegal_parameter"))
                     self.hs = FAILED
                     if self.on_step is not None:
                         self.on_step(Step(now, "handshake", "sh.session", m.kind, m))
@@ -881,7 +910,7 @@ class Tls13Client:
                     and m.session_id == self.ch.session_id
                     and m.suite not in (self.ch.suites or ())
                 ):
-                    self.host.emit_alert(Alert(epoch=self.wr, desc='illegal_parameter'))
+                    self.host.emit_alert(Alert(epoch=self.wr, desc="illegal_parameter"))
                     self.hs = FAILED
                     if self.on_step is not None:
                         self.on_step(Step(now, "handshake", "sh.suite", m.kind, m))
@@ -894,7 +923,7 @@ class Tls13Client:
                     and m.suite in (self.ch.suites or ())
                     and m.compression != 0
                 ):
-                    self.host.emit_alert(Alert(epoch=self.wr, desc='illegal_parameter'))
+                    self.host.emit_alert(Alert(epoch=self.wr, desc="illegal_parameter"))
                     self.hs = FAILED
                     if self.on_step is not None:
                         self.on_step(Step(now, "handshake", "sh.compressed", m.kind, m))
@@ -906,10 +935,10 @@ class Tls13Client:
                     and m.session_id == self.ch.session_id
                     and m.suite in (self.ch.suites or ())
                     and m.compression == 0
-                    and m.random == 'cf21ad74e59a6111be1d8c021e65b891c2a211167abb8c5e079e09e2c8a8339c'
+                    and m.random == "cf21ad74e59a6111be1d8c021e65b891c2a211167abb8c5e079e09e2c8a8339c"
                     and not subset(without(m.extensions, 44), self.ch.extensions)
                 ):
-                    self.host.emit_alert(Alert(epoch=self.wr, desc='unsupported_extension'))
+                    self.host.emit_alert(Alert(epoch=self.wr, desc="unsupported_extension"))
                     self.hs = FAILED
                     if self.on_step is not None:
                         self.on_step(Step(now, "handshake", "hrr.unasked", m.kind, m))
@@ -921,11 +950,11 @@ class Tls13Client:
                     and m.session_id == self.ch.session_id
                     and m.suite in (self.ch.suites or ())
                     and m.compression == 0
-                    and m.random == 'cf21ad74e59a6111be1d8c021e65b891c2a211167abb8c5e079e09e2c8a8339c'
+                    and m.random == "cf21ad74e59a6111be1d8c021e65b891c2a211167abb8c5e079e09e2c8a8339c"
                     and subset(without(m.extensions, 44), self.ch.extensions)
                     and not subset(without(without(without(m.extensions, 43), 51), 44), None)
                 ):
-                    self.host.emit_alert(Alert(epoch=self.wr, desc='illegal_parameter'))
+                    self.host.emit_alert(Alert(epoch=self.wr, desc="illegal_parameter"))
                     self.hs = FAILED
                     if self.on_step is not None:
                         self.on_step(Step(now, "handshake", "hrr.misplaced", m.kind, m))
@@ -937,13 +966,13 @@ class Tls13Client:
                     and m.session_id == self.ch.session_id
                     and m.suite in (self.ch.suites or ())
                     and m.compression == 0
-                    and m.random == 'cf21ad74e59a6111be1d8c021e65b891c2a211167abb8c5e079e09e2c8a8339c'
+                    and m.random == "cf21ad74e59a6111be1d8c021e65b891c2a211167abb8c5e079e09e2c8a8339c"
                     and subset(without(m.extensions, 44), self.ch.extensions)
                     and subset(without(without(without(m.extensions, 43), 51), 44), None)
                     and 51 not in (m.extensions or ())
                     and 44 not in (m.extensions or ())
                 ):
-                    self.host.emit_alert(Alert(epoch=self.wr, desc='illegal_parameter'))
+                    self.host.emit_alert(Alert(epoch=self.wr, desc="illegal_parameter"))
                     self.hs = FAILED
                     if self.on_step is not None:
                         self.on_step(Step(now, "handshake", "hrr.idle", m.kind, m))
@@ -955,14 +984,14 @@ class Tls13Client:
                     and m.session_id == self.ch.session_id
                     and m.suite in (self.ch.suites or ())
                     and m.compression == 0
-                    and m.random == 'cf21ad74e59a6111be1d8c021e65b891c2a211167abb8c5e079e09e2c8a8339c'
+                    and m.random == "cf21ad74e59a6111be1d8c021e65b891c2a211167abb8c5e079e09e2c8a8339c"
                     and subset(without(m.extensions, 44), self.ch.extensions)
                     and subset(without(without(without(m.extensions, 43), 51), 44), None)
                     and (51 in (m.extensions or ()) or 44 in (m.extensions or ()))
                     and 51 in (m.extensions or ())
                     and m.group not in (self.ch.groups or ())
                 ):
-                    self.host.emit_alert(Alert(epoch=self.wr, desc='illegal_parameter'))
+                    self.host.emit_alert(Alert(epoch=self.wr, desc="illegal_parameter"))
                     self.hs = FAILED
                     if self.on_step is not None:
                         self.on_step(Step(now, "handshake", "hrr.group", m.kind, m))
@@ -974,7 +1003,7 @@ class Tls13Client:
                     and m.session_id == self.ch.session_id
                     and m.suite in (self.ch.suites or ())
                     and m.compression == 0
-                    and m.random == 'cf21ad74e59a6111be1d8c021e65b891c2a211167abb8c5e079e09e2c8a8339c'
+                    and m.random == "cf21ad74e59a6111be1d8c021e65b891c2a211167abb8c5e079e09e2c8a8339c"
                     and subset(without(m.extensions, 44), self.ch.extensions)
                     and subset(without(without(without(m.extensions, 43), 51), 44), None)
                     and (51 in (m.extensions or ()) or 44 in (m.extensions or ()))
@@ -982,19 +1011,19 @@ class Tls13Client:
                     and 51 in (m.extensions or ())
                     and m.group in (self.ch.shares or ())
                 ):
-                    self.host.emit_alert(Alert(epoch=self.wr, desc='illegal_parameter'))
+                    self.host.emit_alert(Alert(epoch=self.wr, desc="illegal_parameter"))
                     self.hs = FAILED
                     if self.on_step is not None:
                         self.on_step(Step(now, "handshake", "hrr.shared", m.kind, m))
                     return False
-                # [hrr] rfc9846:4.2.4/7 MUST, rfc9846:4.1/1 MUST
+                # [hrr] rfc9846:4.2.4/7 MUST, rfc9846:4.1/1 MUST, rfc8446:4.2.2/1 MAY
                 if (
                     m.version in (self.ch.versions or ())
                     and m.version >= 772
                     and m.session_id == self.ch.session_id
                     and m.suite in (self.ch.suites or ())
                     and m.compression == 0
-                    and m.random == 'cf21ad74e59a6111be1d8c021e65b891c2a211167abb8c5e079e09e2c8a8339c'
+                    and m.random == "cf21ad74e59a6111be1d8c021e65b891c2a211167abb8c5e079e09e2c8a8339c"
                     and subset(without(m.extensions, 44), self.ch.extensions)
                     and subset(without(without(without(m.extensions, 43), 51), 44), None)
                     and (51 in (m.extensions or ()) or 44 in (m.extensions or ()))
@@ -1016,10 +1045,10 @@ class Tls13Client:
                     and m.session_id == self.ch.session_id
                     and m.suite in (self.ch.suites or ())
                     and m.compression == 0
-                    and m.random != 'cf21ad74e59a6111be1d8c021e65b891c2a211167abb8c5e079e09e2c8a8339c'
+                    and m.random != "cf21ad74e59a6111be1d8c021e65b891c2a211167abb8c5e079e09e2c8a8339c"
                     and not subset(m.extensions, self.ch.extensions)
                 ):
-                    self.host.emit_alert(Alert(epoch=self.wr, desc='unsupported_extension'))
+                    self.host.emit_alert(Alert(epoch=self.wr, desc="unsupported_extension"))
                     self.hs = FAILED
                     if self.on_step is not None:
                         self.on_step(Step(now, "handshake", "sh.unasked", m.kind, m))
@@ -1031,11 +1060,11 @@ class Tls13Client:
                     and m.session_id == self.ch.session_id
                     and m.suite in (self.ch.suites or ())
                     and m.compression == 0
-                    and m.random != 'cf21ad74e59a6111be1d8c021e65b891c2a211167abb8c5e079e09e2c8a8339c'
+                    and m.random != "cf21ad74e59a6111be1d8c021e65b891c2a211167abb8c5e079e09e2c8a8339c"
                     and subset(m.extensions, self.ch.extensions)
                     and not subset(without(without(m.extensions, 43), 51), None)
                 ):
-                    self.host.emit_alert(Alert(epoch=self.wr, desc='illegal_parameter'))
+                    self.host.emit_alert(Alert(epoch=self.wr, desc="illegal_parameter"))
                     self.hs = FAILED
                     if self.on_step is not None:
                         self.on_step(Step(now, "handshake", "sh.misplaced", m.kind, m))
@@ -1047,12 +1076,12 @@ class Tls13Client:
                     and m.session_id == self.ch.session_id
                     and m.suite in (self.ch.suites or ())
                     and m.compression == 0
-                    and m.random != 'cf21ad74e59a6111be1d8c021e65b891c2a211167abb8c5e079e09e2c8a8339c'
+                    and m.random != "cf21ad74e59a6111be1d8c021e65b891c2a211167abb8c5e079e09e2c8a8339c"
                     and subset(m.extensions, self.ch.extensions)
                     and subset(without(without(m.extensions, 43), 51), None)
                     and 51 not in (m.extensions or ())
                 ):
-                    self.host.emit_alert(Alert(epoch=self.wr, desc='missing_extension'))
+                    self.host.emit_alert(Alert(epoch=self.wr, desc="missing_extension"))
                     self.hs = FAILED
                     if self.on_step is not None:
                         self.on_step(Step(now, "handshake", "sh.unshared", m.kind, m))
@@ -1064,14 +1093,14 @@ class Tls13Client:
                     and m.session_id == self.ch.session_id
                     and m.suite in (self.ch.suites or ())
                     and m.compression == 0
-                    and m.random != 'cf21ad74e59a6111be1d8c021e65b891c2a211167abb8c5e079e09e2c8a8339c'
+                    and m.random != "cf21ad74e59a6111be1d8c021e65b891c2a211167abb8c5e079e09e2c8a8339c"
                     and subset(m.extensions, self.ch.extensions)
                     and subset(without(without(m.extensions, 43), 51), None)
                     and 51 in (m.extensions or ())
                     and self.retried
                     and m.suite != self.hrr.suite
                 ):
-                    self.host.emit_alert(Alert(epoch=self.wr, desc='illegal_parameter'))
+                    self.host.emit_alert(Alert(epoch=self.wr, desc="illegal_parameter"))
                     self.hs = FAILED
                     if self.on_step is not None:
                         self.on_step(Step(now, "handshake", "sh.other.suite", m.kind, m))
@@ -1083,7 +1112,7 @@ class Tls13Client:
                     and m.session_id == self.ch.session_id
                     and m.suite in (self.ch.suites or ())
                     and m.compression == 0
-                    and m.random != 'cf21ad74e59a6111be1d8c021e65b891c2a211167abb8c5e079e09e2c8a8339c'
+                    and m.random != "cf21ad74e59a6111be1d8c021e65b891c2a211167abb8c5e079e09e2c8a8339c"
                     and subset(m.extensions, self.ch.extensions)
                     and subset(without(without(m.extensions, 43), 51), None)
                     and 51 in (m.extensions or ())
@@ -1091,7 +1120,7 @@ class Tls13Client:
                     and self.retried
                     and m.version != self.hrr.version
                 ):
-                    self.host.emit_alert(Alert(epoch=self.wr, desc='illegal_parameter'))
+                    self.host.emit_alert(Alert(epoch=self.wr, desc="illegal_parameter"))
                     self.hs = FAILED
                     if self.on_step is not None:
                         self.on_step(Step(now, "handshake", "sh.other.version", m.kind, m))
@@ -1103,7 +1132,7 @@ class Tls13Client:
                     and m.session_id == self.ch.session_id
                     and m.suite in (self.ch.suites or ())
                     and m.compression == 0
-                    and m.random != 'cf21ad74e59a6111be1d8c021e65b891c2a211167abb8c5e079e09e2c8a8339c'
+                    and m.random != "cf21ad74e59a6111be1d8c021e65b891c2a211167abb8c5e079e09e2c8a8339c"
                     and subset(m.extensions, self.ch.extensions)
                     and subset(without(without(m.extensions, 43), 51), None)
                     and 51 in (m.extensions or ())
@@ -1113,7 +1142,7 @@ class Tls13Client:
                     and 51 in (self.hrr.extensions or ())
                     and m.group != self.hrr.group
                 ):
-                    self.host.emit_alert(Alert(epoch=self.wr, desc='illegal_parameter'))
+                    self.host.emit_alert(Alert(epoch=self.wr, desc="illegal_parameter"))
                     self.hs = FAILED
                     if self.on_step is not None:
                         self.on_step(Step(now, "handshake", "sh.other.group", m.kind, m))
@@ -1125,16 +1154,18 @@ class Tls13Client:
                     and m.session_id == self.ch.session_id
                     and m.suite in (self.ch.suites or ())
                     and m.compression == 0
-                    and m.random != 'cf21ad74e59a6111be1d8c021e65b891c2a211167abb8c5e079e09e2c8a8339c'
+                    and m.random != "cf21ad74e59a6111be1d8c021e65b891c2a211167abb8c5e079e09e2c8a8339c"
                     and subset(m.extensions, self.ch.extensions)
                     and subset(without(without(m.extensions, 43), 51), None)
                     and 51 in (m.extensions or ())
                     and (not self.retried or m.suite == self.hrr.suite)
                     and (not self.retried or m.version == self.hrr.version)
-                    and (not self.retried or 51 not in (self.hrr.extensions or ()) or m.group == self.hrr.group)
+                    and (
+                        not self.retried or 51 not in (self.hrr.extensions or ()) or m.group == self.hrr.group
+                    )
                     and m.group not in (self.ch.shares or ())
                 ):
-                    self.host.emit_alert(Alert(epoch=self.wr, desc='illegal_parameter'))
+                    self.host.emit_alert(Alert(epoch=self.wr, desc="illegal_parameter"))
                     self.hs = FAILED
                     if self.on_step is not None:
                         self.on_step(Step(now, "handshake", "sh.group", m.kind, m))
@@ -1146,17 +1177,19 @@ class Tls13Client:
                     and m.session_id == self.ch.session_id
                     and m.suite in (self.ch.suites or ())
                     and m.compression == 0
-                    and m.random != 'cf21ad74e59a6111be1d8c021e65b891c2a211167abb8c5e079e09e2c8a8339c'
+                    and m.random != "cf21ad74e59a6111be1d8c021e65b891c2a211167abb8c5e079e09e2c8a8339c"
                     and subset(m.extensions, self.ch.extensions)
                     and subset(without(without(m.extensions, 43), 51), None)
                     and 51 in (m.extensions or ())
                     and (not self.retried or m.suite == self.hrr.suite)
                     and (not self.retried or m.version == self.hrr.version)
-                    and (not self.retried or 51 not in (self.hrr.extensions or ()) or m.group == self.hrr.group)
+                    and (
+                        not self.retried or 51 not in (self.hrr.extensions or ()) or m.group == self.hrr.group
+                    )
                     and m.group in (self.ch.shares or ())
                     and not m.share_ok
                 ):
-                    self.host.emit_alert(Alert(epoch=self.wr, desc='illegal_parameter'))
+                    self.host.emit_alert(Alert(epoch=self.wr, desc="illegal_parameter"))
                     self.hs = FAILED
                     if self.on_step is not None:
                         self.on_step(Step(now, "handshake", "sh.share", m.kind, m))
@@ -1168,13 +1201,15 @@ class Tls13Client:
                     and m.session_id == self.ch.session_id
                     and m.suite in (self.ch.suites or ())
                     and m.compression == 0
-                    and m.random != 'cf21ad74e59a6111be1d8c021e65b891c2a211167abb8c5e079e09e2c8a8339c'
+                    and m.random != "cf21ad74e59a6111be1d8c021e65b891c2a211167abb8c5e079e09e2c8a8339c"
                     and subset(m.extensions, self.ch.extensions)
                     and subset(without(without(m.extensions, 43), 51), None)
                     and 51 in (m.extensions or ())
                     and (not self.retried or m.suite == self.hrr.suite)
                     and (not self.retried or m.version == self.hrr.version)
-                    and (not self.retried or 51 not in (self.hrr.extensions or ()) or m.group == self.hrr.group)
+                    and (
+                        not self.retried or 51 not in (self.hrr.extensions or ()) or m.group == self.hrr.group
+                    )
                     and m.group in (self.ch.shares or ())
                     and m.share_ok
                 ):
@@ -1195,14 +1230,28 @@ class Tls13Client:
             if st == WAIT_EE:
                 # [ee.unasked] rfc9846:4.3/3 MUST, rfc9846:4.3.6/2 MUST_NOT
                 if not subset(m.extensions, self.ch.extensions):
-                    self.host.emit_alert(Alert(epoch=self.wr, desc='unsupported_extension'))
+                    self.host.emit_alert(Alert(epoch=self.wr, desc="unsupported_extension"))
                     self.hs = FAILED
                     if self.on_step is not None:
                         self.on_step(Step(now, "handshake", "ee.unasked", m.kind, m))
                     return False
                 # [ee.misplaced] rfc9846:4.4.1/2 MUST, rfc9846:4.3/4 MUST, rfc8446:4.2.9/5 MUST_NOT
-                if (5 in (m.extensions or ()) or 13 in (m.extensions or ()) or 18 in (m.extensions or ()) or 21 in (m.extensions or ()) or 41 in (m.extensions or ()) or 43 in (m.extensions or ()) or 44 in (m.extensions or ()) or 45 in (m.extensions or ()) or 47 in (m.extensions or ()) or 48 in (m.extensions or ()) or 49 in (m.extensions or ()) or 50 in (m.extensions or ()) or 51 in (m.extensions or ())):
-                    self.host.emit_alert(Alert(epoch=self.wr, desc='illegal_parameter'))
+                if (
+                    5 in (m.extensions or ())
+                    or 13 in (m.extensions or ())
+                    or 18 in (m.extensions or ())
+                    or 21 in (m.extensions or ())
+                    or 41 in (m.extensions or ())
+                    or 43 in (m.extensions or ())
+                    or 44 in (m.extensions or ())
+                    or 45 in (m.extensions or ())
+                    or 47 in (m.extensions or ())
+                    or 48 in (m.extensions or ())
+                    or 49 in (m.extensions or ())
+                    or 50 in (m.extensions or ())
+                    or 51 in (m.extensions or ())
+                ):
+                    self.host.emit_alert(Alert(epoch=self.wr, desc="illegal_parameter"))
                     self.hs = FAILED
                     if self.on_step is not None:
                         self.on_step(Step(now, "handshake", "ee.misplaced", m.kind, m))
@@ -1217,14 +1266,14 @@ class Tls13Client:
         if kind == "certificate_request":
             st = self.hs
             if st == WAIT_CERT_CR:
-                if m.context != '':  # [cr.context] rfc9846:4.4.2/3 MUST
-                    self.host.emit_alert(Alert(epoch=self.wr, desc='illegal_parameter'))
+                if m.context != "":  # [cr.context] rfc9846:4.4.2/3 MUST
+                    self.host.emit_alert(Alert(epoch=self.wr, desc="illegal_parameter"))
                     self.hs = FAILED
                     if self.on_step is not None:
                         self.on_step(Step(now, "handshake", "cr.context", m.kind, m))
                     return False
                 if 13 not in (m.extensions or ()):  # [cr.bare] rfc9846:4.4.2/5 MUST
-                    self.host.emit_alert(Alert(epoch=self.wr, desc='missing_extension'))
+                    self.host.emit_alert(Alert(epoch=self.wr, desc="missing_extension"))
                     self.hs = FAILED
                     if self.on_step is not None:
                         self.on_step(Step(now, "handshake", "cr.bare", m.kind, m))
@@ -1241,69 +1290,73 @@ class Tls13Client:
         if kind == "certificate":
             st = self.hs
             if st == WAIT_CERT_CR or st == WAIT_CERT:
-                if m.context != '':  # [cert.context] rfc9846:4.5.1/5 MUST
-                    self.host.emit_alert(Alert(epoch=self.wr, desc='illegal_parameter'))
+                if m.context != "":  # [cert.context] rfc9846:4.5.1/5 MUST
+                    self.host.emit_alert(Alert(epoch=self.wr, desc="illegal_parameter"))
                     self.hs = FAILED
                     if self.on_step is not None:
                         self.on_step(Step(now, "handshake", "cert.context", m.kind, m))
                     return False
                 if m.count == 0:  # [cert.empty] rfc9846:4.5.1.3/1 MUST, rfc9846:4.5.1/14 MUST
-                    self.host.emit_alert(Alert(epoch=self.wr, desc='decode_error'))
+                    self.host.emit_alert(Alert(epoch=self.wr, desc="decode_error"))
                     self.hs = FAILED
                     if self.on_step is not None:
                         self.on_step(Step(now, "handshake", "cert.empty", m.kind, m))
                     return False
                 # [cert.unasked] rfc9846:4.5.1/7 MUST
                 if m.count > 0 and not subset(m.entry_extensions, self.ch.extensions):
-                    self.host.emit_alert(Alert(epoch=self.wr, desc='unsupported_extension'))
+                    self.host.emit_alert(Alert(epoch=self.wr, desc="unsupported_extension"))
                     self.hs = FAILED
                     if self.on_step is not None:
                         self.on_step(Step(now, "handshake", "cert.unasked", m.kind, m))
                     return False
                 # [cert.corrupt] rfc9846:4.5.1.2/8 MUST, rfc9846:4.5.1.3/4 MUST
-                if m.count > 0 and subset(m.entry_extensions, self.ch.extensions) and m.path == 'corrupt':
-                    self.host.emit_alert(Alert(epoch=self.wr, desc='bad_certificate'))
+                if m.count > 0 and subset(m.entry_extensions, self.ch.extensions) and m.path == "corrupt":
+                    self.host.emit_alert(Alert(epoch=self.wr, desc="bad_certificate"))
                     self.hs = FAILED
                     if self.on_step is not None:
                         self.on_step(Step(now, "handshake", "cert.corrupt", m.kind, m))
                     return False
                 # [cert.unfit] rfc9846:4.5.1.2/8 MUST, rfc9846:4.5.1.2/1 MUST
-                if m.count > 0 and subset(m.entry_extensions, self.ch.extensions) and m.path == 'unfit':
-                    self.host.emit_alert(Alert(epoch=self.wr, desc='unsupported_certificate'))
+                if m.count > 0 and subset(m.entry_extensions, self.ch.extensions) and m.path == "unfit":
+                    self.host.emit_alert(Alert(epoch=self.wr, desc="unsupported_certificate"))
                     self.hs = FAILED
                     if self.on_step is not None:
                         self.on_step(Step(now, "handshake", "cert.unfit", m.kind, m))
                     return False
                 # [cert.revoked] rfc9846:4.5.1.2/8 MUST
-                if m.count > 0 and subset(m.entry_extensions, self.ch.extensions) and m.path == 'revoked':
-                    self.host.emit_alert(Alert(epoch=self.wr, desc='certificate_revoked'))
+                if m.count > 0 and subset(m.entry_extensions, self.ch.extensions) and m.path == "revoked":
+                    self.host.emit_alert(Alert(epoch=self.wr, desc="certificate_revoked"))
                     self.hs = FAILED
                     if self.on_step is not None:
                         self.on_step(Step(now, "handshake", "cert.revoked", m.kind, m))
                     return False
                 # [cert.expired] rfc9846:4.5.1.2/8 MUST
-                if m.count > 0 and subset(m.entry_extensions, self.ch.extensions) and m.path == 'expired':
-                    self.host.emit_alert(Alert(epoch=self.wr, desc='certificate_expired'))
+                if m.count > 0 and subset(m.entry_extensions, self.ch.extensions) and m.path == "expired":
+                    self.host.emit_alert(Alert(epoch=self.wr, desc="certificate_expired"))
                     self.hs = FAILED
                     if self.on_step is not None:
                         self.on_step(Step(now, "handshake", "cert.expired", m.kind, m))
                     return False
                 # [cert.other] rfc9846:4.5.1.2/8 MUST
-                if m.count > 0 and subset(m.entry_extensions, self.ch.extensions) and m.path == 'unacceptable':
-                    self.host.emit_alert(Alert(epoch=self.wr, desc='certificate_unknown'))
+                if (
+                    m.count > 0
+                    and subset(m.entry_extensions, self.ch.extensions)
+                    and m.path == "unacceptable"
+                ):
+                    self.host.emit_alert(Alert(epoch=self.wr, desc="certificate_unknown"))
                     self.hs = FAILED
                     if self.on_step is not None:
                         self.on_step(Step(now, "handshake", "cert.other", m.kind, m))
                     return False
                 # [cert.unanchored] rfc9846:4.5.1.2/8 MUST
-                if m.count > 0 and subset(m.entry_extensions, self.ch.extensions) and m.path == 'unanchored':
-                    self.host.emit_alert(Alert(epoch=self.wr, desc='unknown_ca'))
+                if m.count > 0 and subset(m.entry_extensions, self.ch.extensions) and m.path == "unanchored":
+                    self.host.emit_alert(Alert(epoch=self.wr, desc="unknown_ca"))
                     self.hs = FAILED
                     if self.on_step is not None:
                         self.on_step(Step(now, "handshake", "cert.unanchored", m.kind, m))
                     return False
                 # [cert] rfc9846:4.5.1/1 MUST
-                if m.count > 0 and subset(m.entry_extensions, self.ch.extensions) and m.path == 'trusted':
+                if m.count > 0 and subset(m.entry_extensions, self.ch.extensions) and m.path == "trusted":
                     self.peer = m
                     self.tr = absorb(self.tr, m.raw)
                     self.hs = WAIT_CV
@@ -1315,9 +1368,13 @@ class Tls13Client:
         if kind == "certificate_verify":
             st = self.hs
             if st == WAIT_CV:
-                # [cv.unoffered] rfc9846:4.5.2/4 MUST, rfc9846:4.5.2/7 MUST, rfc9846:4.5.2/8 MUST_NOT, rfc9846:4.3.3/5 MUST_NOT
-                if not (m.algorithm in (self.ch.signatures or ()) and m.algorithm not in (513, 515, 1025, 1281, 1537)):
-                    self.host.emit_alert(Alert(epoch=self.wr, desc='illegal_parameter'))
+                # [cv.unoffered] rfc9846:4.5.2/4 MUST, rfc9846:4.5.2/7 MUST, rfc9846:4.5.2/8 MUST_NOT,
+                #     rfc9846:4.3.3/5 MUST_NOT
+                if not (
+                    m.algorithm in (self.ch.signatures or ())
+                    and m.algorithm not in (513, 515, 1025, 1281, 1537)
+                ):
+                    self.host.emit_alert(Alert(epoch=self.wr, desc="illegal_parameter"))
                     self.hs = FAILED
                     if self.on_step is not None:
                         self.on_step(Step(now, "handshake", "cv.unoffered", m.kind, m))
@@ -1328,7 +1385,7 @@ class Tls13Client:
                     and m.algorithm not in (513, 515, 1025, 1281, 1537)
                     and not m.fits_key
                 ):
-                    self.host.emit_alert(Alert(epoch=self.wr, desc='illegal_parameter'))
+                    self.host.emit_alert(Alert(epoch=self.wr, desc="illegal_parameter"))
                     self.hs = FAILED
                     if self.on_step is not None:
                         self.on_step(Step(now, "handshake", "cv.key", m.kind, m))
@@ -1340,7 +1397,7 @@ class Tls13Client:
                     and m.fits_key
                     and not m.signed
                 ):
-                    self.host.emit_alert(Alert(epoch=self.wr, desc='decrypt_error'))
+                    self.host.emit_alert(Alert(epoch=self.wr, desc="decrypt_error"))
                     self.hs = FAILED
                     if self.on_step is not None:
                         self.on_step(Step(now, "handshake", "cv.forged", m.kind, m))
@@ -1363,7 +1420,7 @@ class Tls13Client:
             st = self.hs
             if st == WAIT_FINISHED:
                 if not m.verified:  # [fin.forged] rfc9846:4.5.3/1 MUST
-                    self.host.emit_alert(Alert(epoch=self.wr, desc='decrypt_error'))
+                    self.host.emit_alert(Alert(epoch=self.wr, desc="decrypt_error"))
                     self.hs = FAILED
                     if self.on_step is not None:
                         self.on_step(Step(now, "handshake", "fin.forged", m.kind, m))
@@ -1404,7 +1461,8 @@ class Tls13Client:
         """Table `update` (rfc9846:4.7.3/3)."""
         st = self.hs
         if st == CONNECTED:
-            # [ku.asked] rfc9846:4.7.3/3 MUST, rfc9846:4.7.3/5 MUST, rfc9846:4.7.3/new-3 MUST_NOT, rfc9846:4.7.3/new-4 MUST_NOT
+            # [ku.asked] rfc9846:4.7.3/3 MUST, rfc9846:4.7.3/5 MUST, rfc9846:4.7.3/new-3 MUST_NOT,
+            #     rfc9846:4.7.3/new-4 MUST_NOT
             if m.request == 1:
                 self.rd += 1
                 self.ku_asked = False
@@ -1419,7 +1477,7 @@ class Tls13Client:
                     self.on_step(Step(now, "update", "ku.told", m.kind, m))
                 return False
             if m.request > 1:  # [ku.value] rfc9846:4.7.3/4 MUST
-                self.host.emit_alert(Alert(epoch=self.wr, desc='illegal_parameter'))
+                self.host.emit_alert(Alert(epoch=self.wr, desc="illegal_parameter"))
                 self.hs = FAILED
                 if self.on_step is not None:
                     self.on_step(Step(now, "update", "ku.value", m.kind, m))
@@ -1465,16 +1523,6 @@ class Tls13Client:
             if st == START:
                 if self._out_ch_first(now):  # [ch.first]
                     continue
-                # [tx.ccs]
-                if (
-                    self.started
-                    and not self.own_fin
-                    and not self.wr_closed
-                    and not self.ccs_gone
-                    and self.hs in (RETRY, SEND_CERT, SEND_FINISHED)
-                    and self._out_tx_ccs(now)
-                ):
-                    continue
                 if self.started and self.closing and self._out_tx_leave(now):  # [tx.leave]
                     continue
                 return
@@ -1485,7 +1533,6 @@ class Tls13Client:
                     and not self.own_fin
                     and not self.wr_closed
                     and not self.ccs_gone
-                    and self.hs in (RETRY, SEND_CERT, SEND_FINISHED)
                     and self._out_tx_ccs(now)
                 ):
                     continue
@@ -1501,7 +1548,6 @@ class Tls13Client:
                     and not self.own_fin
                     and not self.wr_closed
                     and not self.ccs_gone
-                    and self.hs in (RETRY, SEND_CERT, SEND_FINISHED)
                     and self._out_tx_ccs(now)
                 ):
                     continue
@@ -1513,16 +1559,6 @@ class Tls13Client:
                     continue
                 return
             if st == SEND_CV:
-                # [tx.ccs]
-                if (
-                    self.started
-                    and not self.own_fin
-                    and not self.wr_closed
-                    and not self.ccs_gone
-                    and self.hs in (RETRY, SEND_CERT, SEND_FINISHED)
-                    and self._out_tx_ccs(now)
-                ):
-                    continue
                 if self._out_cv_own(now):  # [cv.own]
                     continue
                 if self.started and self.closing and self._out_tx_leave(now):  # [tx.leave]
@@ -1535,7 +1571,6 @@ class Tls13Client:
                     and not self.own_fin
                     and not self.wr_closed
                     and not self.ccs_gone
-                    and self.hs in (RETRY, SEND_CERT, SEND_FINISHED)
                     and self._out_tx_ccs(now)
                 ):
                     continue
@@ -1578,7 +1613,13 @@ class Tls13Client:
                 ):
                     continue
                 # [tx.closed]
-                if not self.wr_closed and self.rd_closed and self.closing and self.unsent == 0 and self._out_tx_closed(now):
+                if (
+                    not self.wr_closed
+                    and self.rd_closed
+                    and self.closing
+                    and self.unsent == 0
+                    and self._out_tx_closed(now)
+                ):
                     continue
                 return
             if st == CANCELED:
@@ -1587,23 +1628,18 @@ class Tls13Client:
                 return
             if st == FAILED or st == CLOSED:
                 return
-            # [tx.ccs]
-            if (
-                self.started
-                and not self.own_fin
-                and not self.wr_closed
-                and not self.ccs_gone
-                and self.hs in (RETRY, SEND_CERT, SEND_FINISHED)
-                and self._out_tx_ccs(now)
-            ):
-                continue
             if self.started and self.closing and self._out_tx_leave(now):  # [tx.leave]
                 continue
             return
         raise EndlessOutputError("tls13.client", self.hs)
 
     def _out_ch_first(self, now: int) -> bool:
-        """[ch.first] rfc9846:4.2.2/1 MUST, rfc9846:4.2.2/6 MUST, rfc9846:4.2.2/8 MUST, rfc9846:4.2.2/10 MUST, rfc9846:4.2.2/13 MUST, rfc9846:4.3.1/1 MUST, rfc9846:4.3.2/3 MUST_NOT, rfc9846:4.3.3/2 MUST, rfc9846:4.3.7/new-1 MUST_NOT, rfc9846:4.3.8/2 MUST, rfc9846:4.3.8/4 MUST_NOT, rfc9846:4.3.8/5 MUST_NOT, rfc9846:9.2/2 MUST, rfc9846:9.2/3 MUST, rfc9846:4.3/6 MUST_NOT, rfc9846:4.3.5/1 MUST, rfc9846:E.5/new-2 MUST, rfc9846:E.5/2 MUST_NOT, rfc8446:D.5/3 MUST_NOT."""
+        """[ch.first] rfc9846:4.2.2/1 MUST, rfc9846:4.2.2/6 MUST, rfc9846:4.2.2/8 MUST, rfc9846:4.2.2/10 MUST,
+        rfc9846:4.2.2/13 MUST, rfc9846:4.3.1/1 MUST, rfc9846:4.3.2/3 MUST_NOT, rfc9846:4.3.3/2 MUST,
+        rfc9846:4.3.7/new-1 MUST_NOT, rfc9846:4.3.8/2 MUST, rfc9846:4.3.8/4 MUST_NOT, rfc9846:4.3.8/5
+        MUST_NOT, rfc9846:9.2/2 MUST, rfc9846:9.2/3 MUST, rfc9846:4.3/6 MUST_NOT, rfc9846:4.3.5/1 MUST,
+        rfc9846:E.5/new-2 MUST, rfc9846:E.5/2 MUST_NOT, rfc8446:D.5/3 MUST_NOT, rfc8446:4.2.8/1 MAY.
+        """
         made = self.host.ask_first_hello(True)
         o = ClientHello(
             epoch=self.wr,
@@ -1623,7 +1659,25 @@ class Tls13Client:
             share_count=made.share_count,
             cookie=made.cookie,
         )
-        if not (o.ok and o.legacy_version == 771 and o.compression == '00' and 772 in (o.versions or ()) and 43 in (o.extensions or ()) and 10 in (o.extensions or ()) and 13 in (o.extensions or ()) and 51 in (o.extensions or ()) and 41 not in (o.extensions or ()) and 42 not in (o.extensions or ()) and 48 not in (o.extensions or ()) and distinct(o.extensions) and distinct(o.groups) and distinct(o.shares) and in_order(o.shares, o.groups) and 44 not in (o.extensions or ()) and o.session_id != ''):
+        if not (
+            o.ok
+            and o.legacy_version == 771
+            and o.compression == "00"
+            and 772 in (o.versions or ())
+            and 43 in (o.extensions or ())
+            and 10 in (o.extensions or ())
+            and 13 in (o.extensions or ())
+            and 51 in (o.extensions or ())
+            and 41 not in (o.extensions or ())
+            and 42 not in (o.extensions or ())
+            and 48 not in (o.extensions or ())
+            and distinct(o.extensions)
+            and distinct(o.groups)
+            and distinct(o.shares)
+            and in_order(o.shares, o.groups)
+            and 44 not in (o.extensions or ())
+            and o.session_id != ""
+        ):
             return False
         if self.wr_closed:  # [w.closed] rfc9846:6.1/4 MUST
             return False
@@ -1646,7 +1700,9 @@ class Tls13Client:
         return True
 
     def _out_ch_again(self, now: int) -> bool:
-        """[ch.again] rfc9846:4.2.2/2 MUST, rfc9846:4.2.4/7 MUST, rfc9846:4.3.2/2 MUST, rfc9846:4.3.8/9 MUST, rfc8446:4.2.10/6 MUST_NOT."""
+        """[ch.again] rfc9846:4.2.2/2 MUST, rfc9846:4.2.4/7 MUST, rfc9846:4.3.2/2 MUST, rfc9846:4.3.8/9 MUST,
+        rfc8446:4.2.10/6 MUST_NOT.
+        """
         made = self.host.ask_second_hello(self.ch, self.hrr)
         o = ClientHello(
             epoch=self.wr,
@@ -1666,7 +1722,41 @@ class Tls13Client:
             share_count=made.share_count,
             cookie=made.cookie,
         )
-        if not (o.ok and o.legacy_version == 771 and o.compression == '00' and 772 in (o.versions or ()) and 43 in (o.extensions or ()) and 10 in (o.extensions or ()) and 13 in (o.extensions or ()) and 51 in (o.extensions or ()) and 41 not in (o.extensions or ()) and 42 not in (o.extensions or ()) and 48 not in (o.extensions or ()) and distinct(o.extensions) and distinct(o.groups) and distinct(o.shares) and in_order(o.shares, o.groups) and o.random == self.ch.random and o.session_id == self.ch.session_id and o.suites == self.ch.suites and o.versions == self.ch.versions and o.groups == self.ch.groups and o.signatures == self.ch.signatures and subset(without(without(o.extensions, 44), 21), self.ch.extensions) and subset(without(self.ch.extensions, 21), o.extensions) and (51 in (self.hrr.extensions or ()) or o.shares == self.ch.shares) and (51 not in (self.hrr.extensions or ()) or self.hrr.group in (o.shares or ()) and o.share_count == 1) and (44 in (self.hrr.extensions or ()) or 44 not in (o.extensions or ())) and (44 not in (self.hrr.extensions or ()) or 44 in (o.extensions or ()) and o.cookie == self.hrr.cookie)):
+        if not (
+            o.ok
+            and o.legacy_version == 771
+            and o.compression == "00"
+            and 772 in (o.versions or ())
+            and 43 in (o.extensions or ())
+            and 10 in (o.extensions or ())
+            and 13 in (o.extensions or ())
+            and 51 in (o.extensions or ())
+            and 41 not in (o.extensions or ())
+            and 42 not in (o.extensions or ())
+            and 48 not in (o.extensions or ())
+            and distinct(o.extensions)
+            and distinct(o.groups)
+            and distinct(o.shares)
+            and in_order(o.shares, o.groups)
+            and o.random == self.ch.random
+            and o.session_id == self.ch.session_id
+            and o.suites == self.ch.suites
+            and o.versions == self.ch.versions
+            and o.groups == self.ch.groups
+            and o.signatures == self.ch.signatures
+            and subset(without(without(o.extensions, 44), 21), self.ch.extensions)
+            and subset(without(self.ch.extensions, 21), o.extensions)
+            and (51 in (self.hrr.extensions or ()) or o.shares == self.ch.shares)
+            and (
+                51 not in (self.hrr.extensions or ())
+                or (self.hrr.group in (o.shares or ()) and o.share_count == 1)
+            )
+            and (44 in (self.hrr.extensions or ()) or 44 not in (o.extensions or ()))
+            and (
+                44 not in (self.hrr.extensions or ())
+                or (44 in (o.extensions or ()) and o.cookie == self.hrr.cookie)
+            )
+        ):
             return False
         if self.wr_closed:  # [w.closed] rfc9846:6.1/4 MUST
             return False
@@ -1729,7 +1819,9 @@ class Tls13Client:
         return True
 
     def _out_cv_own(self, now: int) -> bool:
-        """[cv.own] rfc9846:4.5.2/2 MUST, rfc9846:4.5.2/3 MUST, rfc9846:4.5.2/5 MUST, rfc9846:4.5.2/6 MUST, rfc9846:4.5.2/7 MUST, rfc9846:4.5.2/8 MUST_NOT, rfc9846:4.5.2/9 MUST."""
+        """[cv.own] rfc9846:4.5.2/2 MUST, rfc9846:4.5.2/3 MUST, rfc9846:4.5.2/5 MUST, rfc9846:4.5.2/6 MUST,
+        rfc9846:4.5.2/7 MUST, rfc9846:4.5.2/8 MUST_NOT, rfc9846:4.5.2/9 MUST.
+        """
         made = self.host.ask_own_signature(self.cr, self.tr)
         o = CertificateVerify(
             epoch=self.wr,
@@ -1741,7 +1833,13 @@ class Tls13Client:
             fits_key=made.fits_key,
             signed=made.signed,
         )
-        if not (o.ok and o.algorithm in (self.cr.signatures or ()) and o.algorithm not in (513, 515, 1025, 1281, 1537) and o.fits_key and o.signed):
+        if not (
+            o.ok
+            and o.algorithm in (self.cr.signatures or ())
+            and o.algorithm not in (513, 515, 1025, 1281, 1537)
+            and o.fits_key
+            and o.signed
+        ):
             return False
         if self.wr_closed:  # [w.closed] rfc9846:6.1/4 MUST
             return False
@@ -1779,8 +1877,8 @@ class Tls13Client:
         return True
 
     def _out_tx_canceled(self, now: int) -> bool:
-        """[tx.canceled] rfc9846:6.1/new-2 MUST."""
-        o = Alert(epoch=self.wr, level='warning', desc='close_notify')
+        """[tx.canceled] rfc9846:6.1/new-2 MUST, rfc8446:6.1/2 SHOULD."""
+        o = Alert(epoch=self.wr, level="warning", desc="close_notify")
         if self.wr_closed:  # [w.closed] rfc9846:6.1/4 MUST
             return False
         self.wr_closed = True
@@ -1802,7 +1900,9 @@ class Tls13Client:
         return True
 
     def _out_ku_ask(self, now: int) -> bool:
-        """[ku.ask] rfc9846:4.7.3/new-1 MUST_NOT, rfc9846:4.7.3/new-2 MUST_NOT, rfc9846:5.5/new-1 MUST, rfc9846:5.3/2 MUST."""
+        """[ku.ask] rfc9846:4.7.3/new-1 MUST_NOT, rfc9846:4.7.3/new-2 MUST_NOT, rfc9846:5.5/new-1 MUST,
+        rfc9846:5.3/2 MUST, rfc8446:5.5/1 SHOULD.
+        """
         o = KeyUpdate(epoch=self.wr, request=1)
         self.wr += 1
         self.ku_asked = True
@@ -1825,7 +1925,11 @@ class Tls13Client:
 
     def _out_tx_app(self, now: int) -> bool:
         """[tx.app] rfc9846:5.1/7 MAY, rfc9846:4.5.3/3 MUST."""
-        o = App(epoch=self.wr, len=min(self.unsent, 16384), content=self.host.ask_piece(min(self.unsent, 16384)))
+        o = App(
+            epoch=self.wr,
+            len=min(self.unsent, 16384),
+            content=self.host.ask_piece(min(self.unsent, 16384)),
+        )
         if o.len > 16384:
             return False
         # [w.app] rfc9846:2/2 MUST_NOT, rfc9846:4.7.3/5 MUST, rfc9846:5.1/12 MUST_NOT
@@ -1846,7 +1950,7 @@ class Tls13Client:
 
     def _out_tx_leave(self, now: int) -> bool:
         """[tx.leave] rfc9846:6.1/4 MUST, rfc9846:6.1/new-1 MUST."""
-        o = Alert(epoch=self.wr, level='warning', desc='close_notify')
+        o = Alert(epoch=self.wr, level="warning", desc="close_notify")
         if self.wr_closed:  # [w.closed] rfc9846:6.1/4 MUST
             return False
         self.wr_closed = True
@@ -1858,7 +1962,7 @@ class Tls13Client:
 
     def _out_tx_close(self, now: int) -> bool:
         """[tx.close] rfc9846:6.1/4 MUST, rfc9846:6.1/new-1 MUST, rfc9846:6.1/3 MAY."""
-        o = Alert(epoch=self.wr, level='warning', desc='close_notify')
+        o = Alert(epoch=self.wr, level="warning", desc="close_notify")
         self.wr_closed = True
         self.host.emit_alert(o)
         if self.on_step is not None:
@@ -1867,7 +1971,7 @@ class Tls13Client:
 
     def _out_tx_closed(self, now: int) -> bool:
         """[tx.closed] rfc9846:6.1/4 MUST, rfc9846:6.1/new-1 MUST."""
-        o = Alert(epoch=self.wr, level='warning', desc='close_notify')
+        o = Alert(epoch=self.wr, level="warning", desc="close_notify")
         self.wr_closed = True
         self.host.emit_alert(o)
         self.hs = CLOSED

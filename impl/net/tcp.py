@@ -205,7 +205,8 @@ class Connection:
         """Let the machine send what it owes, and set the clock for the next time it wants to."""
         machine = self.machine
         machine.tick(now)
-        self._serve_readers()
+        if self._readers:
+            self._serve_readers()
         machine.pump(now)
         if self._writers:
             self._serve_writers()
@@ -307,9 +308,6 @@ class Connection:
         _settle(self.connected, None)
         if self._listener is not None:
             self._listener.connected(self)
-
-    def tell_finished(self) -> None:
-        """The end of the stream: whoever waits for it asks the law again when the batch is over."""
 
     def tell_refused(self) -> None:
         self._end(self.soft_error or ConnectionRefusedError(errno.ECONNREFUSED, "the peer refused the connection"))

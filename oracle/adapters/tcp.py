@@ -14,13 +14,13 @@ from ipaddress import ip_address
 from typing import NamedTuple
 
 from wirelaw.impl.wire.tcp import Segment, parse_segment
+from wirelaw.oracle.adapters.ghost import Budget, GhostStore
+from wirelaw.oracle.adapters.ip import TCP, Located, locate
+from wirelaw.oracle.adapters.resolution import Resolutions
+from wirelaw.oracle.adapters.sequence_space import Gap, SequenceSpace
 from wirelaw.oracle.capture import LinkType, Packet
 from wirelaw.oracle.capture.fragments import Fragments
 from wirelaw.oracle.capture.packet import ip_offset, sent_by_host
-
-from .ghost import Budget, GhostStore
-from .ip import TCP, Located, locate
-from .sequence_space import SequenceSpace
 
 _STORE_LIMIT = 1 << 21
 _FRAGMENTS = "fragments"
@@ -133,6 +133,11 @@ class Connection:
         client, server = self.spaces
         return client.rst or server.rst or (client.fin and server.fin)
 
+    @property
+    def hole(self) -> Gap | None:
+        """The first of the octets that both ends agree on and the capture lacks."""
+        return min((g for space in self.spaces for g in space.holes), key=lambda g: g.number, default=None)
+
     def doubt(self, reason: str) -> None:
         """This connection cannot be judged, for `reason`."""
         if reason not in self.doubts:
@@ -161,12 +166,13 @@ class Demultiplexer:
 
     At most `limit` connections are followed at once; beyond it the longest idle are retired. `on_retire` is called once
     for each connection that will not be seen again: replaced by a new incarnation, evicted, or at `finish`. `skipped`
-    counts the packets that gave no observation, by reason. Payload is kept up to `memory` octets in all, and beyond it
-    `same` becomes unknown (true).
+    counts the packets that gave no observation, by reason; `resolutions` tells which hosts waited for a link address. Payload is
+    kept up to `memory` octets in all, and beyond it `same` becomes unknown (true).
     """
 
     def __init__(self, limit: int = 4096, memory: int = 64 << 20, on_retire: Callable[[Connection], None] | None = None):
         self.skipped: Counter[str] = Counter()
+        self.resolutions = Resolutions()
         self._limit = limit
         self._budget = Budget(memory)
         self._on_retire = on_retire
@@ -192,6 +198,7 @@ class Demultiplexer:
         """The observation, or the reason for none."""
         at = ip_offset(packet)
         if at < 0:
+            self.resolutions.note(packet)
             return "not IP"
         located = locate(packet, at)
         if isinstance(located, str):
@@ -205,6 +212,8 @@ class Demultiplexer:
         segment = parse_segment(memoryview(octets), b"", b"", False)
         if segment is None:
             return "TCP header cut off" if len(octets) < located.size else "malformed TCP header"
+        if self.resolutions.open:
+            self.resolutions.sent(located.addresses[: len(located.addresses) // 2], packet.time_us)
         connection, direction = self._connection(packet, located, octets, segment)
         return connection, self._observe(packet, located, octets, segment, connection, direction)
 
@@ -272,10 +281,11 @@ class Demultiplexer:
     def _follow(self, connection: Connection, direction: Direction, packet: Packet, s: Segment, seq: int, size: int, ack: int) -> None:
         """Note what the segment says about its connection."""
         own, peer = connection.spaces[direction], connection.spaces[1 - direction]
-        own.sent(seq + size + s.syn + s.fin, one_way=not peer.packets)
+        start = min(seq, own.end) if s.rst and own.end is not None else seq  # the number of an RST says nothing of text before it
+        own.sent(start, seq + size + s.syn + s.fin, not peer.packets, packet.number, packet.time_us)
         if s.ackf:
             own.last_ack = ack
-            peer.acknowledged(ack)
+            peer.acknowledged(ack, packet.number, packet.time_us)
         if s.syn or s.fin or s.rst:
             if s.syn and own.isn is None:
                 own.isn = seq

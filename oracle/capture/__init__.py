@@ -1,7 +1,8 @@
 """Captures: what the observer saw, read as a stream of packets in constant memory, and written."""
 
-from .packet import LinkType, Packet
-from .pcap import PcapWriter
-from .reader import Capture, read_packets
+from wirelaw.oracle.capture.packet import LinkType, Packet
+from wirelaw.oracle.capture.pcap import PcapWriter
+from wirelaw.oracle.capture.reader import Capture, read_packets
+from wirelaw.oracle.capture.stream import counted
 
-__all__ = ["Capture", "LinkType", "Packet", "PcapWriter", "read_packets"]
+__all__ = ["Capture", "LinkType", "Packet", "PcapWriter", "counted", "read_packets"]

@@ -6,8 +6,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import BinaryIO, Self
 
-from .packet import SUPPORTED, LinkType, Packet
-from .stream import LONGEST_PACKET, CaptureStream
+from wirelaw.oracle.capture.packet import SUPPORTED, LinkType, Packet
+from wirelaw.oracle.capture.stream import LONGEST_PACKET, CaptureStream
 
 # Magic as it lies in the file: (byte order, units of the fraction in one microsecond).
 MAGICS = {

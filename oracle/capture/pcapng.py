@@ -4,8 +4,8 @@ import struct
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from .packet import SUPPORTED, Packet
-from .stream import LONGEST_PACKET, CaptureStream
+from wirelaw.oracle.capture.packet import SUPPORTED, Packet
+from wirelaw.oracle.capture.stream import LONGEST_PACKET, CaptureStream
 
 SECTION_MAGIC = b"\x0a\x0d\x0d\x0a"
 _SECTION, _INTERFACE, _OLD_PACKET, _SIMPLE, _STATISTICS, _ENHANCED = 0x0A0D0D0A, 1, 2, 3, 5, 6
@@ -189,14 +189,10 @@ class PcapngReader:
             high, low = struct.unpack(self._order + "II", end)
             until = interface.microseconds(high << 32 | low)
             self._stream.running_until_us = max(until, self._stream.running_until_us or until)
-        lost = 0
-        for code in (_ISB_IFDROP, _ISB_OSDROP):
-            if len(value := options.get(code, b"")) == 8:
-                lost += struct.unpack(self._order + "Q", value)[0]
-        if lost:
-            self._stream.notes.append(
-                f"{self._stream.name}: the capture lost {lost} packets of interface {interface.number}; what they held cannot be judged"
-            )
+        counts = (options.get(code, b"") for code in (_ISB_IFDROP, _ISB_OSDROP))
+        lost = sum(struct.unpack(self._order + "Q", value)[0] for value in counts if len(value) == 8)
+        if lost > self._stream.dropped.get(interface.number, 0):  # the counts grow; the last ones tell all
+            self._stream.dropped[interface.number] = lost
 
     def _options(self, octets: bytes) -> dict[int, bytes]:
         """Options by code, the last of each; a malformed tail is left out."""

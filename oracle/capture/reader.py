@@ -6,11 +6,10 @@ from pathlib import Path
 from typing import BinaryIO
 
 from wirelaw.impl.runtime.errors import UserError
-
-from .packet import Packet
-from .pcap import MAGICS, read_pcap
-from .pcapng import SECTION_MAGIC, PcapngReader
-from .stream import CaptureStream
+from wirelaw.oracle.capture.packet import Packet
+from wirelaw.oracle.capture.pcap import MAGICS, read_pcap
+from wirelaw.oracle.capture.pcapng import SECTION_MAGIC, PcapngReader
+from wirelaw.oracle.capture.stream import CaptureStream, counted
 
 _BUFFER = 1 << 18
 _COMPRESSED = {b"\x1f\x8b": "gzip", b"\x28\xb5": "zstd", b"\x04\x22": "lz4", b"BZ": "bzip2", b"\xfd7": "xz"}
@@ -29,7 +28,16 @@ class Capture:
     @property
     def notes(self) -> list[str]:
         """What is worth telling about the file so far: each a full sentence with the file's name."""
-        return self._stream.notes
+        told = [
+            f"{self._stream.name}: the capture lost {counted(n)} of interface {number}; what they held cannot be judged"
+            for number, n in self._stream.dropped.items()
+        ]
+        return [*self._stream.notes, *told]
+
+    @property
+    def lost(self) -> int:
+        """How many packets the file says it lacks, as far as it has been read: its counters stand at its end."""
+        return sum(self._stream.dropped.values())
 
     @property
     def running_until_us(self) -> int | None:

@@ -14,7 +14,8 @@ class CaptureStream:
     """A forward-only reader that knows the file's name, its own position, and the packet it is at.
 
     `notes` collects what is worth telling but no reason to stop. `running_until_us` is the last moment at which the
-    capture is known to have been running, where the file says so (interface statistics of pcapng).
+    capture is known to have been running, where the file says so (interface statistics of pcapng). `dropped` counts the packets
+    that the file says it lacks, by interface.
     """
 
     source: BinaryIO
@@ -23,6 +24,7 @@ class CaptureStream:
     packets: int = 0
     notes: list[str] = field(default_factory=list)
     running_until_us: int | None = None
+    dropped: dict[int, int] = field(default_factory=dict)
 
     def read(self, size: int) -> bytes:
         """Up to `size` octets; fewer only at the end of the file."""
@@ -36,16 +38,17 @@ class CaptureStream:
 
     def damaged(self, offset: int, what: str) -> UserError:
         """The error for a fault in the packet that starts at byte `offset`."""
-        remedy = f"cut it after {_counted(self.packets)} or record again" if self.packets else "record it again"
+        remedy = f"cut it after {counted(self.packets)} or record again" if self.packets else "record it again"
         return UserError(f"{self.name}: packet {self.packets + 1} at byte {offset}: {what}; the file is damaged from here, {remedy}")
 
     def cut_off(self, offset: int) -> None:
         """Note that the file ends inside a packet: usual when a capture tool is stopped, so no error."""
         self.notes.append(
             f"{self.name}: packet {self.packets + 1} at byte {offset}: the file ends inside this packet; "
-            f"only {_counted(self.packets)} before it can be judged"
+            f"only {counted(self.packets)} before it can be judged"
         )
 
 
-def _counted(packets: int) -> str:
+def counted(packets: int) -> str:
+    """A number of packets in words."""
     return "1 packet" if packets == 1 else f"{packets} packets"

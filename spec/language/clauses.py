@@ -55,6 +55,7 @@ class Disposition(StrEnum):
 
 
 BINDING = frozenset({Level.MUST, Level.MUST_NOT})
+_LABEL = re.compile(r"[A-Z]+-[0-9]+")
 _BINDS = tuple(p for p in Party if p not in (Party.NOBODY, Party.PEER))
 _CHECKS = tuple(p for p in Party if p not in (Party.API, Party.HOST))
 
@@ -99,8 +100,8 @@ class Clause:
 
     @property
     def binding(self) -> bool:
-        """Whether somebody has to answer for it: a MUST or MUST NOT."""
-        return self.level in BINDING
+        """Whether somebody has to answer for it: a MUST or MUST NOT, or a requirement that its document numbers (`SHLD-3`)."""
+        return self.level in BINDING or _LABEL.fullmatch(self.id) is not None
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,8 +121,8 @@ class Coverage:
 
     clauses: tuple[Clause, ...]
     cited: tuple[Clause, ...]
-    gaps: tuple[Clause, ...]  # MUST or MUST NOT that the law shall hold and no row cites
-    uncited: tuple[Clause, ...]  # the same for the weaker levels: worth a look, no error
+    gaps: tuple[Clause, ...]  # binding ones that the law shall hold and no row cites
+    uncited: tuple[Clause, ...]  # the same for all others: a warning
     stale: tuple[Clause, ...]  # called waived or later, and yet cited
     unknown: tuple[str, ...]  # cited names that no catalogue has
 
@@ -132,11 +133,12 @@ class Coverage:
 
     @property
     def summary(self) -> str:
-        """One line for a report: `217 clauses (180 cited, 20 elsewhere, 12 later, 5 waived, 0 gaps)`."""
+        """One line for a report: `217 clauses (180 cited, 20 elsewhere, 12 later, 5 waived, 0 gaps)`; warnings behind it."""
         held = {d: sum(c.disposition is d for c in self.clauses) for d in Disposition}
+        weaker = f", {len(self.uncited)} uncited" if self.uncited else ""
         return (
             f"{len(self.clauses)} clauses ({len(self.cited)} cited, {held[Disposition.ELSEWHERE]} elsewhere, "
-            f"{held[Disposition.LATER]} later, {held[Disposition.WAIVED]} waived, {len(self.gaps)} gaps)"
+            f"{held[Disposition.LATER]} later, {held[Disposition.WAIVED]} waived, {len(self.gaps)} gaps{weaker})"
         )
 
 

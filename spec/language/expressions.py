@@ -206,8 +206,11 @@ def _duration_text(microseconds: int) -> str:
 
 
 def text(e: Expr, outer: int = 0, *, expand: bool = False) -> str:
-    """`e` as law text, with the parentheses it needs; macros by their name unless `expand`."""
-    if e.origin and not expand:
+    """`e` as law text, with the parentheses it needs; macros by their name unless `expand`.
+
+    The conjuncts of a macro stay visible: only a body without `and` at its top is shown by the macro's name.
+    """
+    if e.origin and not expand and not (isinstance(e, Binary) and e.op == "and"):
         return e.origin
 
     def sub(x: Expr, level: int) -> str:

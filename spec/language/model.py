@@ -47,7 +47,7 @@ class Region:
 
 @dataclass(frozen=True, slots=True)
 class Variable:
-    """A variable. `kind`: var, user (the hidden application's), policy (implementation only), ghost (oracle only)."""
+    """A variable. `kind`: var, user (the hidden application's), policy (implementation only)."""
 
     name: str
     kind: str
@@ -156,9 +156,8 @@ class Row:
 
     @property
     def level(self) -> str:
-        """The strongest level among the cited clauses as the row states it; MUST when none is said."""
-        said = [c.level for c in self.citations if c.level]
-        return max(said, key=LEVELS.index) if said else "MUST"
+        """The first level stated: that of the clause by which findings name the row; MUST when none is said."""
+        return next((c.level for c in self.citations if c.level), "MUST")
 
     @property
     def clauses(self) -> tuple[str, ...]:
@@ -198,14 +197,12 @@ class Output:
 
 @dataclass(frozen=True, slots=True)
 class Property:
-    """An invariant, a `never`, or an `always .. leads_to .. within`."""
+    """What holds in every configuration (with `states`: in those): the `condition` of an `invariant`, not that of a `never`."""
 
     kind: str
     id: str
     states: frozenset[str]
-    condition: Expr | None
-    claim: Expr | None
-    within: Expr | None
+    condition: Expr
     citations: tuple[Citation, ...]
     span: Span
 
@@ -294,7 +291,3 @@ class Machine:
     def visible(self, conjuncts: tuple[Expr, ...]) -> tuple[Expr, ...]:
         """The conjuncts a judge can evaluate."""
         return tuple(c for c in conjuncts if not self.is_hidden(c))
-
-    def events_of(self, message: str) -> tuple[str, ...]:
-        """`message` and its ancestors, most specific first."""
-        return self.messages[message].lineage

@@ -265,22 +265,11 @@ class _Builder:
 
     def d_invariant(self, n: Any) -> t.Property:
         rowid, states, claim, *cites = n.children
-        return t.Property(
-            "invariant", _row_id(rowid), self.states(states), None, self.expr(claim), None, self.citations(cites)[0], self.span(n)
-        )
+        return t.Property("invariant", _row_id(rowid), self.states(states), self.expr(claim), self.citations(cites)[0], self.span(n))
 
     def d_never(self, n: Any) -> t.Property:
         rowid, states, condition, *cites = n.children
-        return t.Property(
-            "never", _row_id(rowid), self.states(states), self.expr(condition), None, None, self.citations(cites)[0], self.span(n)
-        )
-
-    def d_leads_to(self, n: Any) -> t.Property:
-        rowid, states, condition, claim, within, *cites = n.children
-        return t.Property(
-            "leads_to", _row_id(rowid), self.states(states), self.expr(condition), self.expr(claim), self.expr(within),
-            self.citations(cites)[0], self.span(n),
-        )  # fmt: skip
+        return t.Property("never", _row_id(rowid), self.states(states), self.expr(condition), self.citations(cites)[0], self.span(n))
 
     def d_family(self, n: Any) -> t.Family:
         name, key, *decls = n.children

@@ -90,6 +90,8 @@ class PythonWriter:
 
     def _write(self, e: Expr) -> tuple[str, int]:
         match e:
+            case Lit(value=str(value)) if value.isprintable() and not {'"', "\\"} & set(value):
+                return f'"{value}"', _ATOM
             case Lit(value=value):
                 return repr(value), _ATOM
             case Name():
@@ -130,7 +132,8 @@ class PythonWriter:
         return f"not {self.expr(x, 3)}", 3
 
     def _member(self, x: Expr, s: Expr, operator: str) -> tuple[str, int]:
-        collection = self.expr(s, _ATOM) if isinstance(s, SetLit) else f"({self.expr(s, _LEVEL['or'])} or ())"
+        is_collection = isinstance(s, SetLit) or (isinstance(s, Name) and s.kind == "raw")
+        collection = self.expr(s, _ATOM) if is_collection else f"({self.expr(s, _LEVEL['or'])} or ())"
         return f"{self.expr(x, 5)} {operator} {collection}", 4
 
     def _window(self, x: Expr, base: Expr, length: Expr) -> tuple[str, int]:
@@ -143,7 +146,8 @@ class PythonWriter:
         match e.op:
             case "and" | "or":
                 level = _LEVEL[e.op]
-                return f"{self.expr(e.a, level)} {e.op} {self.expr(e.b, level)}", level
+                a, b = (self.expr(x, 3 if isinstance(x, Binary) and x.op != e.op else level) for x in (e.a, e.b))
+                return f"{a} {e.op} {b}", level
             case "==" | "!=" if isinstance(e.b, Lit) and e.b.value is None:
                 return f"{self.expr(e.a, 5)} {'is' if e.op == '==' else 'is not'} None", 4
             case "<" | ">=" if a_seq and b_seq and not self.unbounded:

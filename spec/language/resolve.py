@@ -513,12 +513,8 @@ class _Resolver:
         return replace(s, fields=tuple(made.items()))
 
     def property(self, d: t.Property) -> m.Property:
-        def check(e: Expr | None) -> Expr | None:
-            return self.typer.predicate(e, Scope(), f"property [{d.id}]") if e is not None else None
-
-        within = coerce(self.typer.check(d.within, Scope()), DURATION, d.span, "a deadline") if d.within is not None else None
-        states = self.state_set(d.states, d.span)
-        return m.Property(d.kind, d.id, states, check(d.condition), check(d.claim), within, d.citations, d.span)
+        condition = self.typer.predicate(d.condition, Scope(), f"property [{d.id}]")
+        return m.Property(d.kind, d.id, self.state_set(d.states, d.span), condition, d.citations, d.span)
 
 
 def bare_flag(name: str, kind: Type, span: Span) -> Expr:

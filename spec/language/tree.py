@@ -288,9 +288,7 @@ class Property:
     kind: str
     id: str
     states: tuple[str, ...]
-    condition: Expr | None
-    claim: Expr | None
-    within: Expr | None
+    condition: Expr
     citations: tuple[Citation, ...]
     span: Span
 

@@ -219,8 +219,7 @@ class Typer:
         finally:
             self.depth -= 1
         shown = name if not args else f"{name}({', '.join(text(a) for a in args)})"
-        # The conjuncts of a macro stay visible: only a body without `and` at its top is shown by the macro's name.
-        return replace(made, origin=shown) if not (isinstance(made, Binary) and made.op == "and") else made
+        return replace(made, origin=shown)
 
     def field(self, e: Field, base: Expr, name: str, scope: Scope) -> Expr:
         if base.type.kind != "message":

@@ -9,6 +9,7 @@ profile wirelaw for tcp.connection {
   choose edge       = accept
   choose past_zero  = take
   choose late_ack   = ignore
+  choose late_wnd   = ignore
   choose paws_slack = drop
   choose ts_missing = accept
   choose paws_rst   = exempt
@@ -26,6 +27,8 @@ profile wirelaw for tcp.connection {
   choose syn_scale  = plain
   choose gone_fin   = wait
   choose late_text  = ignore
+  choose soft_error = bear
+  choose hard_error = bear
 
   set ack_delay          = 40ms
   set msl                = 30s

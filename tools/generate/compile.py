@@ -6,7 +6,6 @@ from collections.abc import Iterator, Mapping
 from dataclasses import replace
 
 from wirelaw.spec.language import model as m
-from wirelaw.spec.language.diagnostics import complain
 from wirelaw.spec.language.evaluate import binary
 from wirelaw.spec.language.expressions import (
     FALSE,
@@ -30,7 +29,9 @@ from wirelaw.spec.language.tree import Statement
 from wirelaw.spec.language.types import Type
 from wirelaw.tools.generate.definitions import Definitions
 from wirelaw.tools.generate.naming import Names, attribute, local
+from wirelaw.tools.generate.states import gathered, situated
 
+NO_LOCALS: Mapping[str, str] = {}
 _REFLEXIVE = {"==": TRUE, "<=": TRUE, ">=": TRUE, "!=": FALSE, "<": FALSE, ">": FALSE}
 
 
@@ -129,7 +130,10 @@ def statements(machine: m.Machine) -> Iterator[Statement]:
 
 
 def expressions(machine: m.Machine) -> Iterator[Expr]:
-    """Every expression of every row."""
+    """Every expression of every row, with the defaults of the fields that an output row says nothing of."""
+    for row in machine.emissions:
+        fields = machine.messages[row.event].fields.values() if row.event_kind == "message" else ()
+        yield from (f.default for f in fields if f.default is not None and f.name not in row.fields and f.name not in row.defaults)
     for row in machine.rows():
         yield from (*row.guard, *row.where, *row.when, *row.fields.values(), *row.defaults.values())
         yield from (row.default_message,) if row.default_message is not None else ()
@@ -154,18 +158,15 @@ class Compiler:
         self._flags = {n: v for n, v in profile.params.items() if machine.params[n].type.kind == "bool"}
         self._folded: dict[int, tuple[Expr, Expr]] = {}
         self.definitions = Definitions(machine, (self.fold(e) for e in expressions(machine)))
-        self._writer = PythonWriter(
-            PythonNames(self.variable, self.region, self._extern, lambda n: f"self.host.ask_{n}", self._due, self._running),
-            unbounded=False,
-        )
+        # `due` and `running` never get to the writer
+        names_in_python = PythonNames(self.variable, self.region, self._extern, lambda n: f"self.host.ask_{n}", str, str)
+        self._writer = PythonWriter(names_in_python, unbounded=False)
 
     # --- names -------------------------------------------------------------------------------------------------
 
     def variable(self, name: str) -> str:
         """The place of a variable."""
         variable = self.machine.variables[name]
-        if variable.kind == "ghost":
-            raise complain(variable.span, f"ghost variable `{name}` decides what the implementation does", "Make it a `var`.")
         return f"{variable.family or 'self'}.{attribute(name)}"
 
     def region(self, name: str) -> str:
@@ -176,11 +177,11 @@ class Compiler:
         self.externs.add(name)
         return name
 
-    def _due(self, name: str) -> str:
-        return f"(self.{name}_due is not None and self.{name}_due <= now)" if name in self.owed else "False"
-
-    def _running(self, name: str) -> str:
-        return f"(self.{name}_at is not None)"
+    def _due(self, name: str) -> Expr:
+        if name not in self.owed:
+            return FALSE
+        slot = Name(f"self.{name}_due", "raw")
+        return Binary("and", Binary("!=", slot, Lit(None)), Binary("<=", slot, Name("now", "now")))
 
     # --- expressions -------------------------------------------------------------------------------------------
 
@@ -196,24 +197,38 @@ class Compiler:
         made = tuple(c for c in map(self.fold, conjuncts) if c != TRUE)
         return (FALSE,) if FALSE in made else made
 
-    def text(self, e: Expr) -> str:
+    def situated(self, conjuncts: tuple[Expr, ...], known: frozenset[str]) -> tuple[Expr, ...]:
+        """What of the folded conjuncts is left to test where the regions are in states of `known`; `(FALSE,)` as above."""
+        return self.fold_all(tuple(situated(c, self.machine, known, self.definitions.knows) for c in conjuncts))
+
+    def text(self, e: Expr, held: Mapping[str, str] = NO_LOCALS) -> str:
         """`e`, folded, as Python."""
-        written = self._writer.expr(self._named(self.definitions.put(self.fold(e))))
+        written = self._writer.expr(self._placed(self.fold(e), held))
         return written[1:-1] if _is_wrapped(written) else written
 
-    def condition(self, conjuncts: tuple[Expr, ...]) -> list[str]:
-        """Folded conjuncts as Python texts to be joined by `and`."""
-        return [self._writer.expr(self._named(self.definitions.put(c)), 3) for c in conjuncts]
+    def condition(self, conjuncts: tuple[Expr, ...], held: Mapping[str, str] = NO_LOCALS) -> list[str]:
+        """Folded conjuncts as Python texts to be joined by `and`; `held` are the locals that hold the states of regions."""
+        return [self._writer.expr(self._placed(c, held), 3) for c in conjuncts]
 
     def negation(self, conjuncts: tuple[Expr, ...]) -> str:
         """Python text that holds when not all of the folded conjuncts do."""
         parts = self.condition(conjuncts)
         if len(parts) == 1:
-            return self._writer.expr(negate(self._named(self.definitions.put(conjuncts[0]))))
+            return self._writer.expr(negate(self._placed(conjuncts[0])))
         return f"not ({' and '.join(parts)})"
 
-    def _named(self, e: Expr) -> Expr:
+    def _placed(self, e: Expr, held: Mapping[str, str] = NO_LOCALS) -> Expr:
+        """`e` as it stands in the code: with calls of definitions, constants, and the names of Python."""
+        return self._named(gathered(self.definitions.put(e), self.machine, self.names), held)
+
+    def _named(self, e: Expr, held: Mapping[str, str]) -> Expr:
         match e:
+            case Name(kind="region", name=name) if name in held:
+                return replace(e, name=held[name], kind="raw")
+            case Call(kind="due", function="due", args=(Lit(value=name),)):
+                return self._due(str(name))
+            case Call(kind="due", args=(Lit(value=name),)):
+                return Binary("!=", Name(f"self.{name}_at", "raw"), Lit(None))
             case Name(kind="param", name=name):
                 self.params.add(name)
                 return replace(e, name=self.names.params[name], kind="raw")
@@ -221,7 +236,7 @@ class Compiler:
                 return replace(e, name=local(name))
             case Lit(value=str(value)) if e.type.kind == "enum" and e.type.name in self.machine.regions:
                 return Name(value, "raw", type=e.type)
-        return rebuild(e, self._named)
+        return rebuild(e, lambda x: self._named(x, held))
 
 
 def _is_wrapped(text: str) -> bool:

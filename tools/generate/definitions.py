@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from wirelaw.spec.language import model as m
 from wirelaw.spec.language.expressions import Call, Expr, Name, children, rebuild, walk
 from wirelaw.spec.language.types import Type
-from wirelaw.tools.generate.layout import Lines, indent
+from wirelaw.tools.generate.layout import Lines, branch, indent
 from wirelaw.tools.generate.naming import local
 
 SMALLEST = 10  # nodes; a shorter expression reads better in its place
@@ -62,6 +62,10 @@ class Definitions:
     def _family(self, n: Name) -> str:
         return self.machine.variables[n.name].family if n.kind == "var" else self.machine.regions[n.name].family
 
+    def knows(self, e: Expr) -> bool:
+        """True when `e` is the body of a definition."""
+        return bool(e.origin) and e in self._known
+
     def put(self, e: Expr, names: Mapping[Expr, str] | None = None) -> Expr:
         """`e` with calls in the place of definitions, or the local `names` of those that have one."""
         found = self._known.get(e) if e.origin else None
@@ -87,7 +91,7 @@ class Definitions:
         for inner in first:
             lines.append(f"{names[inner.body]} = {text(self._opened(inner, names) if inner in opened else self.put(inner.body))}")
         head = f"def {d.method}(self{', now: int' if d.needs_time else ''}) -> {python_type(d.body.type)}:"
-        return [head, *indent([*lines, f"return {text(self._opened(d, names))}"]), ""]
+        return [head, *indent([*lines, *_returns(self._opened(d, names), text)]), ""]
 
     def _opened(self, d: Definition, names: Mapping[Expr, str]) -> Expr:
         """What `d` says; without its origin, since this is no use of it."""
@@ -110,3 +114,11 @@ class Definitions:
         for part in children(e):
             found = self._known.get(part) if part.origin else None
             yield from self._parts(part) if found is None else (found,)
+
+
+def _returns(e: Expr, text: Callable[[Expr], str]) -> Lines:
+    """Statements that return `e`, one for each of its cases."""
+    match e:
+        case Call(kind="builtin", function="select", args=(test, yes, no)):
+            return [*branch([text(test)], _returns(yes, text)), *_returns(no, text)]
+    return [f"return {text(e)}"]

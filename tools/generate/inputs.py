@@ -122,10 +122,7 @@ class InputWriter:
         calls = [f"self.{self._method(t, pipeline.message)}({binder}, now)" for t in stages]
         if not calls:
             return []
-        joined = " and ".join(calls)
-        if len(joined) < 100:
-            return [joined]
-        return ["(", *indent([calls[0], *(f"and {c}" for c in calls[1:])]), ")"]
+        return [" and ".join(calls)]
 
     def _method(self, table: str, event: str) -> str:
         """`_table`, with the event's name where a table serves several."""

@@ -13,7 +13,7 @@ from wirelaw.spec.language.load import SPEC
 from wirelaw.spec.language.profile import Profile
 from wirelaw.tools.generate.compile import Compiler, python_type, statements
 from wirelaw.tools.generate.inputs import InputWriter
-from wirelaw.tools.generate.layout import Lines, indent, invoke
+from wirelaw.tools.generate.layout import Lines, indent, invoke, wrapped
 from wirelaw.tools.generate.naming import Names, attribute, camel
 from wirelaw.tools.generate.outputs import OutputWriter
 from wirelaw.tools.generate.rows import RowWriter
@@ -51,7 +51,7 @@ class _Module:
         body = [*self._class(), *self._families()]
         code = "\n".join(body)
         lines = [*self._header(), *self._imports(code), "", *self._constants(), *self._messages(), *self._host(), *body]
-        return re.sub(r"\n{4,}", "\n\n\n", "\n".join(lines).rstrip() + "\n")
+        return re.sub(r"\n{4,}", "\n\n\n", "\n".join(wrapped(lines)).rstrip() + "\n")
 
     # --- top ---------------------------------------------------------------------------------------------------
 
@@ -65,7 +65,8 @@ class _Module:
             *(f"#   {source}" for source in sources),
             f'"""{doc}',
             "",
-            f"Machine {machine.name} under profile {profile.name}{edition}. Each branch names the row it stands for: `[row] clause`.",
+            f"Machine {machine.name} under profile {profile.name}{edition}.",
+            "Each branch names the row it stands for: `[row] clause`.",
             '"""',
             "",
             "from __future__ import annotations",
@@ -81,10 +82,7 @@ class _Module:
             if not self.machine.externs_module:
                 listed = ", ".join(sorted(self.compiler.externs))
                 raise complain(self.machine.span, f"nothing says where {listed} is defined", 'Add `externs "module"`.')
-            head = f"from {self.machine.externs_module} import "
-            found = sorted(self.compiler.externs)
-            line = head + ", ".join(found)
-            lines += [line] if len(line) <= 120 else [f"{head}(", *(f"    {n}," for n in found), ")"]
+            lines.append(f"from {self.machine.externs_module} import {', '.join(sorted(self.compiler.externs))}")
         return lines
 
     def _constants(self) -> Lines:
@@ -95,7 +93,7 @@ class _Module:
         for states, name in self.names.sets.items():
             region = self.machine.regions[self.machine.states[min(states)].region]
             members = [s.name for s in region.states if s.name in states]
-            lines += invoke(f"{name}: Final = frozenset", [f"{{{', '.join(members)}}}"])
+            lines.append(invoke(f"{name}: Final = frozenset", [f"{{{', '.join(members)}}}"]))
         used = [n for n in self.machine.params if n in self.compiler.params]
         if used:
             lines += ["", f"# Parameters of profile `{self.profile.name}`; durations in microseconds."]
@@ -171,7 +169,7 @@ class _Module:
     def _variables(self, family: str) -> Lines:
         lines: Lines = []
         for v in self.machine.variables.values():
-            if v.family == family and v.kind != "ghost":
+            if v.family == family:
                 init = self.compiler.fold(v.init)
                 if family and any(isinstance(n, Name) and n.kind == "var" for n in walk(init)):
                     raise complain(v.span, f"`{v.name}` starts from another variable", "In a family, start from a constant.")

@@ -75,9 +75,11 @@ class Names:
         return self.sets[states]
 
     def _describe(self, states: frozenset[str]) -> str:
+        """Few states by their names, others by those that are missing, or by the first row that stands in just these."""
         region = self.machine.regions[self.machine.states[min(states)].region]
         inside = [s.name for s in region.states if s.name in states]
         outside = [s.name for s in region.states if s.name not in states]
-        if len(inside) <= 3:
-            return "_" + "_OR_".join(inside)
-        return "_NOT_" + "_NOR_".join(outside) if len(outside) <= 3 else f"_{inside[0]}_AND_{len(inside) - 1}_MORE"
+        row = next((r.id for r in self.machine.rows() if r.states == states), "")
+        if len(inside) > 3 and row:
+            return f"_STATES_OF_{snake(row).upper()}"
+        return "_" + "_OR_".join(inside) if len(inside) <= len(outside) else "_NOT_" + "_NOR_".join(outside)

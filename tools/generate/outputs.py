@@ -14,6 +14,7 @@ from wirelaw.tools.generate.layout import Lines, branch, indent, quoted
 from wirelaw.tools.generate.naming import attribute, snake
 from wirelaw.tools.generate.rename import put_names, rename
 from wirelaw.tools.generate.rows import RowWriter, note
+from wirelaw.tools.generate.states import among
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,15 +72,14 @@ class OutputWriter:
         main = self._main_region()
         plain = [r if r.region == main else replace(r, region="", states=frozenset()) for r in self.ordered]
         tree = decide(self.machine, plain, lambda rows: tuple(r.id for r in rows))
-        by_id = {r.id: r for r in self.ordered}
         body: Lines = []
         if isinstance(tree, Leaf):
-            body = [*self._tries(tree, by_id, main), "return"]
+            body = [*self._tries(tree, main, frozenset()), "return"]
         else:
             assert isinstance(tree, Split)
             body.append(f"st = {self.compiler.region(main)}")
             for i, (states, below) in enumerate(sorted(tree.branches, key=lambda b: len(b[0]))):
-                part = [*self._tries(below, by_id, main), "return"]
+                part = [*self._tries(below, main, states), "return"]
                 last = i == len(tree.branches) - 1
                 body += part if last else branch([self.rows.in_states("st", states)], part)
         return [
@@ -90,29 +90,32 @@ class OutputWriter:
             f'    raise EndlessOutputError("{self.machine.name}", {self.compiler.region(main)})',
         ]
 
-    def _tries(self, leaf: Node, by_id: dict[str, m.Row], main: str) -> Lines:
+    def _tries(self, leaf: Node, main: str, known: frozenset[str]) -> Lines:
+        """One `if` for each row; the local `st` holds the state of region `main` where some are `known`."""
         assert isinstance(leaf, Leaf)
+        held = {main: "st"} if known else {}
         lines: Lines = []
-        for row in (by_id[x] for x in leaf.rows):
+        for row in (r for r in self.ordered if r.id in leaf.rows):
             if row.family:
-                lines += branch([f"self._each_{snake(row.id)}(now)"], ["continue"], note(row), 3)
+                lines += branch([f"self._each_{snake(row.id)}(now)"], ["continue"], note(row))
                 continue
-            conditions = self.compiler.condition(self._moment(row))
-            if row.region not in ("", main):
-                conditions.insert(0, _grouped(self.rows.in_states(self.compiler.region(row.region), row.states)))
-            lines += branch([*conditions, f"self._out_{snake(row.id)}(now)"], ["continue"], f"[{row.id}]", 3)
+            elsewhere = (among(self.machine, row.states),) if row.region not in ("", main) else ()
+            moment = self.compiler.situated((*elsewhere, *self._moment(row)), known)
+            if FALSE in moment:
+                continue
+            conditions = self.compiler.condition(moment, held)
+            lines += branch([*conditions, f"self._out_{snake(row.id)}(now)"], ["continue"], f"[{row.id}]")
         return lines
 
     def _each(self, row: m.Row) -> Lines:
         """The first instance of a family for which the row fires."""
         family = attribute(row.family)
-        conditions = self.compiler.condition(self._moment(row))
-        if row.region:
-            conditions.insert(0, _grouped(self.rows.in_states(self.compiler.region(row.region), row.states)))
+        where = (among(self.machine, row.states),) if row.region else ()
+        conditions = self.compiler.condition((*where, *self._moment(row)))
         return [
             f"def _each_{snake(row.id)}(self, now: int) -> bool:",
             f"    for {family} in list(self.{family}.values()):",
-            *indent(branch([*conditions, f"self._out_{snake(row.id)}({family}, now)"], ["return True"], depth=3), 2),
+            *indent(branch([*conditions, f"self._out_{snake(row.id)}({family}, now)"], ["return True"]), 2),
             "    return False",
         ]
 
@@ -143,10 +146,10 @@ class OutputWriter:
             given.setdefault(self.machine.families[row.family].key, Name(f"{attribute(row.family)}.key", "raw"))
         self._check_bound(row, given)
         built = self.rows.complete(row.event, given, whole)
-        facts = Facts(binder, built, tuple(plain(c) for c in self._moment(row) if is_pure(c)))
+        facts = Facts(binder, built, tuple(plain(c) for c in self._here(row, row.guard + row.when) if is_pure(c)))
         lines = [f"made = {self.compiler.text(whole)}"] if whole is not None else []
-        lines += self.rows.construct(row.event, built, binder)
-        demands = facts.rest(self.compiler.fold_all(row.where))
+        lines += self.rows.assemble(row.event, built, binder)
+        demands = facts.rest(self._here(row, row.where))
         if demands == (FALSE,):
             raise complain(row.span, f"[{row.id}] can never be sent: what it puts into the message breaks its own `where`", "Correct one.")
         lines += self._unless(demands, "")
@@ -160,10 +163,14 @@ class OutputWriter:
         lines += self._payments(row, facts)
         return [*self._head(row), *indent(lines), *indent(self._end(row, row.event, binder))]
 
+    def _here(self, row: m.Row, conjuncts: tuple[Expr, ...]) -> tuple[Expr, ...]:
+        """The conjuncts, folded, where `row` stands."""
+        return self.compiler.situated(self.compiler.fold_all(conjuncts), row.states)
+
     def _unless(self, demands: tuple[Expr, ...], comment: str) -> Lines:
         if not demands:
             return []
-        return branch([self.compiler.negation(demands)], ["return False"], comment, 2)
+        return branch([self.compiler.negation(demands)], ["return False"], comment)
 
     def _check_bound(self, row: m.Row, given: dict[str, Expr]) -> None:
         """Every field that a judge looks at must be put there by somebody."""
@@ -183,21 +190,19 @@ class OutputWriter:
 
     def _gate(self, gate: m.Row, row: m.Row, facts: Facts) -> tuple[Lines, Lines]:
         """The test that a gate makes on this row's message, and the actions it adds."""
-        scope = facts.rest(self.compiler.fold_all(gate.guard))
+        scope = facts.rest(self._here(row, gate.guard))
         if scope == (FALSE,):
             return [], []
         lines: Lines = []
         if gate.family and gate.family != row.family:
             family = self.machine.families[gate.family]
             lines.append(f"{attribute(family.name)} = self._{family.name}_of({row.binders[0]}.{family.key})")
-        applies = self.compiler.condition(scope)
-        if gate.states and gate.region:
-            same = row.region == gate.region
-            if same and row.states and not row.states & gate.states:
+        if gate.states:
+            scope = (*self._here(row, (among(self.machine, gate.states),)), *scope)
+            if FALSE in scope:
                 return [], []
-            if not (same and row.states and row.states <= gate.states):
-                applies.insert(0, _grouped(self.rows.in_states(self.compiler.region(gate.region), gate.states)))
-        demands = facts.rest(self.compiler.fold_all(gate.where))
+        applies = self.compiler.condition(scope)
+        demands = facts.rest(self._here(row, gate.where))
         acts = self.rows.actions(gate.actions, gate.id)
         refused = [self.compiler.negation(demands)] if demands else []
         if refused == ["True"]:
@@ -207,7 +212,7 @@ class OutputWriter:
             lines.append(f"{flag} = {' and '.join(applies)}")
             applies, acts = [flag], branch([flag], acts)
         if demands:
-            lines += branch([*applies, *refused], ["return False"], note(gate), 2)
+            lines += branch([*applies, *refused], ["return False"], note(gate))
         return lines, acts
 
     # --- debts -------------------------------------------------------------------------------------------------
@@ -227,9 +232,5 @@ class OutputWriter:
             if not needs:
                 lines.append(f"{slot} = None")
             else:
-                lines += branch([f"{slot} is not None", *self.compiler.condition(needs)], [f"{slot} = None"], depth=2)
+                lines += branch([f"{slot} is not None", *self.compiler.condition(needs)], [f"{slot} = None"])
         return lines
-
-
-def _grouped(condition: str) -> str:
-    return f"({condition})" if " or " in condition else condition

@@ -54,7 +54,7 @@ class RowWriter:
     # --- actions -----------------------------------------------------------------------------------------------
 
     def actions(self, statements: tuple[Statement, ...], event: str) -> Lines:
-        """The statements in sequence; ghost variables and grades are of no concern to an implementation."""
+        """The statements in sequence; grades are of no concern to an implementation."""
         return [line for s in statements for line in self._action(s, event)]
 
     def _action(self, s: Statement, event: str) -> Lines:
@@ -71,19 +71,17 @@ class RowWriter:
             case "stop":
                 return [f"self.{s.name}_at = None"]
             case "tell":
-                return invoke(f"self.host.tell_{s.name}", [text(a) for a in s.args])
+                return [invoke(f"self.host.tell_{s.name}", [text(a) for a in s.args])]
             case "send":
                 given = {n: self.compiler.fold(v) for n, v in s.fields if v is not None}
                 built = self.complete(s.name, given, None)
-                return self._emit(s.name, built)
+                return [self._emit(s.name, built)]
             case "grade":
                 return []
         raise complain(s.span, f"no meaning for `{s.kind}` in an implementation ({event})", "Report this: the generator lacks a case.")
 
     def _assign(self, s: Statement) -> Lines:
         assert s.value is not None
-        if self.machine.variables[s.name].kind == "ghost":
-            return []
         place, value = self.compiler.variable(s.name), self.compiler.fold(s.value)
         match value:
             case Binary(op="+" | "-" as op, a=Name(name=name, kind="var"), b=b) if name == s.name and value.a.type.kind != "seq":
@@ -136,13 +134,15 @@ class RowWriter:
             return Lit(message, type=field.type)
         return zero(field.type)
 
-    def construct(self, message: str, built: dict[str, Expr], binder: str = "") -> Lines:
-        """`o = Message(..)` (`reply =` without a binder); fields that read other fields of it follow as assignments."""
-        text = self.compiler.text
-        later = {n: e for n, e in built.items() if binder and _reads(e, binder)}
-        args = [f"{n}={text(e)}" for n, e in built.items() if n not in later and not self._is_default(message, n, e)]
-        lines = invoke(f"{local(binder) or 'reply'} = {camel(message)}", args, depth=2)
-        return lines + [f"{local(binder)}.{n} = {text(e)}" for n, e in later.items()]
+    def assemble(self, message: str, built: dict[str, Expr], binder: str) -> Lines:
+        """`o = Message(..)`; fields that read other fields of it follow as assignments."""
+        later = {n: e for n, e in built.items() if _reads(e, binder)}
+        made = self._construct(message, {n: e for n, e in built.items() if n not in later})
+        return [f"{local(binder)} = {made}", *(f"{local(binder)}.{n} = {self.compiler.text(e)}" for n, e in later.items())]
+
+    def _construct(self, message: str, built: dict[str, Expr]) -> str:
+        fields = {n: e for n, e in built.items() if not self._is_default(message, n, e)}
+        return invoke(camel(message), [f"{n}={self.compiler.text(e)}" for n, e in fields.items()])
 
     def initial(self, message: str, name: str) -> Expr:
         """What a new message object holds in a field: its default where that needs no machine, else zero."""
@@ -154,11 +154,8 @@ class RowWriter:
         default = self.initial(message, name)
         return isinstance(e, Lit) and isinstance(default, Lit) and e.value == default.value and type(e.value) is type(default.value)
 
-    def _emit(self, message: str, built: dict[str, Expr]) -> Lines:
-        lines = self.construct(message, built)
-        if len(lines) == 1:
-            return [f"self.host.emit_{message}({lines[0].removeprefix('reply = ')})"]
-        return [*lines, f"self.host.emit_{message}(reply)"]
+    def _emit(self, message: str, built: dict[str, Expr]) -> str:
+        return invoke(f"self.host.emit_{message}", [self._construct(message, built)])
 
     # --- endings -----------------------------------------------------------------------------------------------
 
@@ -211,7 +208,7 @@ class RowWriter:
         if rule.message is not None:
             code = Lit(ending.codes[0])
             given = {n: self.compiler.fold(_put_argument(v, rule.argument, code)) for n, v in equalities(rule.where)}
-            lines += self._emit(rule.message, self.complete(rule.message, given, None))
+            lines.append(self._emit(rule.message, self.complete(rule.message, given, None)))
         for target in rule.target.values():
             lines += self.become(target)
         return lines

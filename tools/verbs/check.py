@@ -33,6 +33,7 @@ def add_verbs(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> Non
     )
     check.add_argument("law", nargs="*", type=Path, help="law files or folders")
     check.add_argument("--clauses", type=Path, help="folder of .req clause catalogues (default: those that ship)")
+    check.add_argument("--verbose", action="store_true", help="list the clauses of weaker levels that no row cites, too")
     check.add_argument("--solver", choices=("z3", "exhaustive"), help="default: z3 where it is installed")
     check.add_argument("--no-cache", action="store_true", help=f"prove everything anew (default: remember proofs in {CACHE})")
     add_json(check, "the report")
@@ -46,8 +47,9 @@ def run_check(options: argparse.Namespace) -> int:
             make_folder()
     law = load(options.law or None)
     catalogues = load_catalogues(options.clauses or SPEC / "clauses")
-    report = run_checks(law, catalogues, options.solver, None if options.no_cache else CACHE)
-    for diagnostic in report.diagnostics:
+    documents = None if options.law else catalogues.documents.keys()
+    report = run_checks(law, catalogues, options.solver, None if options.no_cache else CACHE, documents)
+    for diagnostic in (*report.diagnostics, *(report.uncited if options.verbose else ())):
         print(diagnostic)
     print(report.summary)
     print(f"{report.questions} questions put to {report.solver}, {report.seconds:.1f} s")
@@ -55,6 +57,7 @@ def run_check(options: argparse.Namespace) -> int:
         options.json,
         {
             "ok": report.ok, "diagnostics": [asdict(d) for d in report.diagnostics], "machines": report.machines, "rows": report.rows,
+            "uncited": [asdict(d) for d in report.uncited],
             "states": report.states, "undecided": list(report.undecided), "solver": report.solver, "seconds": round(report.seconds, 3),
             "summary": report.summary,
         },

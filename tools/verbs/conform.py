@@ -7,6 +7,7 @@ import shutil
 import sys
 from collections.abc import Callable
 from dataclasses import asdict
+from difflib import get_close_matches
 from pathlib import Path
 
 from rich.console import Console
@@ -18,13 +19,15 @@ from wirelaw.conformance.peer import Missing, Peer
 from wirelaw.conformance.peers import linux, wirelaw, wirelaw_qemu
 from wirelaw.conformance.replay import replay
 from wirelaw.conformance.report import as_data, table, write
-from wirelaw.conformance.trace import Call, Send, Trace, Wait, parse_trace
+from wirelaw.conformance.trace import Call, Send, Trace, Trouble, Wait, parse_trace
+from wirelaw.conformance.unseen import UNSEEN
 from wirelaw.impl.runtime.errors import MissingMeans, UserError
 from wirelaw.tools.verbs.output import cannot_write, write_json
 from wirelaw.tools.verbs.quantities import count, seconds, whole
 from wirelaw.tools.verbs.teaching import INTERRUPTED, add_json, add_verb
 
-LONGEST_WAIT = 3_600_000_000
+LONGEST_WAIT = 100 * 3_600_000_000
+"""µs; longer than any timer of the law, so that every witness can be played."""
 LONGEST_TEXT = 65_483
 MOST = 1 << 30
 
@@ -49,7 +52,12 @@ def add_verbs(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> Non
             ("conform tcp --clause 3.10.7.4/second", "only clauses with that in their name"),
             ("conform tcp --walks 50 --seed 7 --json r.json", "so many walks a peer; results as JSON"),
         ],
-        {0: "no peer breaks a clause that its file does not expect", 1: "one does", **INTERRUPTED},
+        {
+            0: "no peer breaks a clause that its file does not expect",
+            1: "one does",
+            3: "none does, and something stays undecided",
+            **INTERRUPTED,
+        },
     )
     conform.add_argument("protocol", choices=("tcp",))
     conform.add_argument("--peer", action="append", choices=sorted(PEERS), help="only this peer (default: all that are here)")
@@ -96,7 +104,8 @@ def add_verbs(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> Non
 
 
 def run_conform(options: argparse.Namespace) -> int:
-    """`wirelaw conform`: 1 when a peer breaks a clause that its file does not expect."""
+    """`wirelaw conform`: 1 when a peer breaks a clause that its file does not expect, else 3 when one stays undecided, else 0."""
+    _check_clause(options.clause)
     chosen = options.peer or sorted(PEERS)
     absent = {name: missing for name in chosen if (missing := PEERS[name][1]()) is not None}
     for name, missing in absent.items():
@@ -104,8 +113,6 @@ def run_conform(options: argparse.Namespace) -> int:
     present = [name for name in chosen if name not in absent]
     if not present:
         raise MissingMeans("none of the peers asked for is here", "see `wirelaw peers`")
-    if not judged_clauses(tcp_law(), options.clause):
-        raise UserError(f"no clause is called like {options.clause!r}; give a part of a name, such as 3.10.7.4/second")
     try:
         options.out.mkdir(parents=True, exist_ok=True)
     except OSError as error:
@@ -125,7 +132,20 @@ def run_conform(options: argparse.Namespace) -> int:
     if results.interrupted:
         print("interrupted: this is what was found so far", file=sys.stderr)
         return 130
-    return 1 if results.failures else 0
+    return 1 if results.failures else 3 if results.undecided else 0
+
+
+def _check_clause(wanted: str) -> None:
+    """`UserError` when no judged clause has `wanted` in its name."""
+    judged = judged_clauses(tcp_law())
+    if any(wanted in name for name in judged):
+        return
+    unseen = next((name for name in sorted(UNSEEN) if wanted in name), None)
+    if unseen is not None:
+        raise UserError(f"{unseen} is not judged: {UNSEEN[unseen]}; choose another clause (`wirelaw conform --all` lists them)")
+    near = get_close_matches(wanted, [*judged, *(name.partition(":")[2] for name in judged)], 3, 0.5)
+    said = f"did you mean {' or '.join(near)}?" if near else "give a part of a name, such as 3.10.7.4/second"
+    raise UserError(f"no clause is called like {wanted!r}; {said}")
 
 
 def _campaign(options: argparse.Namespace, present: list[str]) -> Results:
@@ -169,6 +189,8 @@ def _check_sound(trace: Trace, path: Path) -> None:
         match step:
             case Wait(us=us) if not 0 <= us <= LONGEST_WAIT:
                 raise UserError(f"{path}: step {number}, `{step}`: a wait is within 0..{LONGEST_WAIT} microseconds; correct it")
+            case Trouble(type=kind, code=code) if not (0 <= kind < 256 and 0 <= code < 256):
+                raise UserError(f"{path}: step {number}, `{step}`: an ICMP type or code is within 0..255; correct it")
             case Call(n=n) if not 0 <= n <= MOST:
                 raise UserError(f"{path}: step {number}, `{step}`: a call is about 0..{MOST} octets; correct it")
             case Send(len=length, wnd=wnd, up=up) if not (0 <= length <= LONGEST_TEXT and 0 <= wnd < 65536 and 0 <= up < 65536):

@@ -6,7 +6,8 @@ import argparse
 import sys
 from collections import Counter
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
+from functools import lru_cache
 from ipaddress import ip_address
 from pathlib import Path
 from typing import Any
@@ -15,17 +16,24 @@ from rich.console import Console
 from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 from wirelaw.impl.runtime.errors import UserError
 from wirelaw.oracle.adapters.tcp import Connection, Direction
-from wirelaw.oracle.capture import Capture
+from wirelaw.oracle.capture import Capture, Packet, read_packets
+from wirelaw.oracle.explanation import as_data as finding_data
 from wirelaw.oracle.explanation import render
 from wirelaw.oracle.rows import CompiledLaw, compile_law
 from wirelaw.oracle.tcp import Judged, judge_capture
-from wirelaw.oracle.verdict import Grade
-from wirelaw.spec.language.load import load
-from wirelaw.tools.verbs.output import write_json
+from wirelaw.oracle.verdict import Finding, Grade
+from wirelaw.oracle.witness import save_connections
+from wirelaw.spec.language.clauses import load_catalogues
+from wirelaw.spec.language.load import SPEC, load
+from wirelaw.tools.verbs.output import cannot_write, write_json
 from wirelaw.tools.verbs.teaching import INTERRUPTED, add_json, add_verb
 
 COMPRESSED = {b"\x1f\x8b": "gzip", b"\xfd7zXZ": "xz", b"BZh": "bzip2", b"\x28\xb5\x2f\xfd": "zstd"}
 """First octets of compressed files -> the program that unpacks them."""
+
+WITNESSES = 100
+"""Connections saved at most."""
+SHOWN = 4
 
 EXIT = {Grade.PASS: 0, Grade.NOTE: 0, Grade.WARN: 0, Grade.INCONCLUSIVE: 3, Grade.FAIL: 1, Grade.ERROR: 2}
 
@@ -43,6 +51,7 @@ def add_verbs(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> Non
             ("judge upload.pcap", "each end, one line; findings in full"),
             ("judge upload.pcap --near 192.0.2.7", "the capture was taken at this host"),
             ("judge upload.pcap -q --json verdicts.json", "print what is not a pass; all of it as JSON"),
+            ("judge upload.pcap --witness found", "save the connections with findings, one small capture each"),
             ("judge - < upload.pcap", "from standard input"),
         ],
         {0: "every end passes", 1: "an end broke the law", 3: "nothing worse than inconclusive", **INTERRUPTED},
@@ -51,6 +60,9 @@ def add_verbs(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> Non
     judge.add_argument("--law", action="append", type=Path, help="law files or folders (default: the law that ships)")
     judge.add_argument(
         "--near", metavar="ADDRESS", action="append", help="the capture was taken at this host (default: told from the times)"
+    )
+    judge.add_argument(
+        "--witness", metavar="FOLDER", type=Path, help="save each connection with a violation or warning there, as a capture of its own"
     )
     add_json(judge, "verdicts and findings")
     judge.add_argument("-q", "--quiet", action="store_true", help="print only what is not a pass")
@@ -64,50 +76,157 @@ def compiled_tcp(paths: list[Path] | None = None) -> CompiledLaw:
 
 def run_judge(options: argparse.Namespace) -> int:
     """`wirelaw judge`."""
+    if options.witness is not None and options.capture == "-":
+        raise UserError("--witness reads the capture twice; give it as a file, not as standard input")
+    near = _addresses(options.near or [])
     law = compiled_tcp(options.law)
     with _opened(options.capture) as capture:
-        return _judge(options, law, capture)
+        report = _Report(options, near)
+        code = _judge(report, law, capture)
+    if options.witness is not None:
+        report.save_witnesses()
+    write_json(options.json, report.as_data(capture.notes))
+    return code
 
 
-def _judge(options: argparse.Namespace, law: CompiledLaw, capture: Capture) -> int:
+class _Report:
+    """What is said of each end, as it is judged; nothing is said before the addresses given as near have been met."""
+
+    def __init__(self, options: argparse.Namespace, near: frozenset[str]) -> None:
+        self.options, self.near = options, near
+        self.results: list[Judged] = []
+        self.counts: Counter[str] = Counter()
+        self.start: int | None = None
+        self.witnesses: dict[int, Path] = {}
+        self._unmet = set(near)
+        self._waiting: list[str] = []
+
+    def add(self, judged: Judged) -> None:
+        """Take a verdict, and tell it unless it is to be kept quiet."""
+        self.results.append(judged)
+        connection, grade = judged.connection, judged.verdict.grade
+        self._unmet -= {connection.client.address, connection.server.address}
+        self.counts[str(grade)] += 1
+        if self.options.witness is not None and grade in (Grade.WARN, Grade.FAIL) and len(self.witnesses) < WITNESSES:
+            name = f"{Path(self.options.capture).stem}.connection{connection.number}.pcap"
+            self.witnesses[connection.number] = self.options.witness / name
+        if not self.options.quiet or grade >= Grade.WARN:
+            self._waiting.append(self._lines(judged))
+        if not self._unmet:
+            self.tell()
+
+    def tell(self) -> None:
+        """Print what waits."""
+        for text in self._waiting:
+            print(text, flush=True)
+        self._waiting.clear()
+
+    def check(self) -> None:
+        """UserError where the capture, wholly read, holds nothing to judge or no connection of an address given as near."""
+        name = self.options.capture
+        if not self.results:
+            raise UserError(f"{name}: no TCP connection in it; judge a capture that holds at least one")
+        if self._unmet:
+            ends = (e.address for j in self.results for e in (j.connection.client, j.connection.server))
+            met = list(dict.fromkeys(ends))
+            shown = ", ".join(met[:SHOWN]) + (f" and {len(met) - SHOWN} more" if len(met) > SHOWN else "")
+            raise UserError(f"--near {sorted(self._unmet)[0]}: no connection of {name} has this address; it holds {shown}")
+
+    def save_witnesses(self) -> None:
+        """Write the connections with findings, each to a file of its own, and say so."""
+        folder = self.options.witness
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            save_connections(read_packets(self.options.capture), self.witnesses)
+        except OSError as error:
+            raise cannot_write(folder, error) from None
+        for path in self.witnesses.values():
+            print(f"witness: {path}")
+
+    def _lines(self, judged: Judged) -> str:
+        connection, verdict = judged.connection, judged.verdict
+        role = "opener" if judged.direction is Direction.CLIENT else "listener"
+        where = "near" if judged.near else "far"
+        head = f"{connection.client} > {connection.server}   {judged.subject} as {role}, {where} capture"
+        head += f"   {connection.packets:,} packets   {verdict.grade}"
+        failed = next((f for f in verdict.findings if f.grade is Grade.FAIL), None)
+        if failed is not None:
+            head += f" at {self._place(failed)}"
+        head += f" ({verdict.reason})" if verdict.reason else ""
+        told = [self._block(f) for f in verdict.findings if f.grade >= Grade.WARN]
+        return "\n".join([head, *(f"  {line}" for block in told for line in block.splitlines())])
+
+    def _block(self, finding: Finding) -> str:
+        if finding.grade is Grade.INCONCLUSIVE:  # no violation: it must not look like one
+            return f"unexplained at {self._place(finding)}: {finding.observed}"
+        titles = {name: text for name, (text, _) in catalogue().items()}
+        return render(finding, titles, place=self._place(finding))
+
+    def _place(self, finding: Finding) -> str:
+        """Where in the capture: seconds count from its first packet."""
+        seconds = f"{(finding.time - (self.start or 0)) / 1e6:.3f} s"
+        return f"packet {finding.number} ({seconds})" if finding.number else seconds
+
+    def as_data(self, notes: list[str]) -> dict[str, Any]:
+        """The report as plain data."""
+        return {"capture": self.options.capture, "notes": notes, "connections": [self._end_data(j) for j in self.results]}
+
+    def _end_data(self, judged: Judged) -> dict[str, Any]:
+        connection, verdict = judged.connection, judged.verdict
+        levels = {name: level for name, (_, level) in catalogue().items()} if verdict.findings else {}
+        return {
+            "client": [connection.client.address, connection.client.port],
+            "server": [connection.server.address, connection.server.port],
+            "packets": connection.packets,
+            "judged": judged.subject,
+            "role": judged.direction.name.lower(),
+            "near": judged.near,
+            "verdict": str(verdict.grade).lower(),
+            "reason": verdict.reason,
+            "findings": [finding_data(f, levels) for f in verdict.findings],
+            "witness": str(self.witnesses[connection.number]) if connection.number in self.witnesses else None,
+            "rows": dict(verdict.coverage),
+        }
+
+
+@lru_cache(maxsize=1)
+def catalogue() -> dict[str, tuple[str, str]]:
+    """The sentence and the level of each clause, by its full name."""
+    return {c.name: (c.text, str(c.level)) for c in load_catalogues(SPEC / "clauses")}
+
+
+def _judge(report: _Report, law: CompiledLaw, capture: Capture) -> int:
     console = Console(stderr=True)
-    results: list[Judged] = []
-    worst = Grade.PASS
-    counts: Counter[str] = Counter()
     interrupted = False
-    try:
-        with Progress(
-            SpinnerColumn(),
-            TextColumn("{task.fields[packets]:,} packets"),
-            TimeElapsedColumn(),
-            console=console,
-            transient=True,
-            disable=not console.is_terminal,
-        ) as bar:
-            task = bar.add_task("", packets=0, total=None)
+    bar = Progress(
+        SpinnerColumn(), TextColumn("{task.fields[packets]:,} packets"), TimeElapsedColumn(),
+        console=console, transient=True, disable=not console.is_terminal,
+    )  # fmt: skip
+    # started, a bar that is not shown still ends with an empty line
+    with bar if console.is_terminal else nullcontext():
+        task = bar.add_task("", packets=0, total=None)
 
-            def counted() -> Any:
-                for number, packet in enumerate(capture, 1):
-                    if number % 1000 == 0:
-                        bar.update(task, packets=number)
-                    yield packet
+        def counting() -> Iterator[Packet]:
+            for number, packet in enumerate(capture, 1):
+                if report.start is None:
+                    report.start = packet.time_us
+                if number % 1000 == 0:
+                    bar.update(task, packets=number)
+                yield packet
 
-            for judged in judge_capture(law, counted(), _sides(options.near), capture.running_until_us):
-                results.append(judged)
-                worst = max(worst, judged.verdict.grade)
-                counts[str(judged.verdict.grade)] += 1
-                if not options.quiet or judged.verdict.grade >= Grade.WARN:
-                    print(_lines(judged), flush=True)
-    except KeyboardInterrupt:
-        print("interrupted: what was judged so far follows", file=sys.stderr)
-        interrupted = True
+        try:
+            for judged in judge_capture(law, counting(), _sides(report.near), capture.running_until_us, lost=lambda: capture.lost):
+                report.add(judged)
+        except KeyboardInterrupt:
+            print("interrupted: what was judged so far follows", file=sys.stderr)
+            interrupted = True
     for note in capture.notes:
         print(f"note: {note}", file=sys.stderr)
-    if not results and not interrupted:
-        raise UserError(f"{options.capture}: no TCP connection in it; judge a capture that holds at least one")
-    print(f"{len(results)} ends of connections: " + ", ".join(f"{n} {g}" for g, n in counts.items()) + ".")
-    write_json(options.json, {"capture": options.capture, "notes": list(capture.notes), "connections": [_as_json(j) for j in results]})
-    return 130 if interrupted else EXIT[worst]
+    if not interrupted:
+        report.check()
+    report.tell()
+    print(f"{len(report.results)} ends of connections: " + ", ".join(f"{n} {g}" for g, n in report.counts.items()) + ".")
+    return 130 if interrupted else EXIT[max((j.verdict.grade for j in report.results), default=Grade.PASS)]
 
 
 def _unpacked(file: Any, name: str) -> Any:
@@ -136,50 +255,22 @@ def _opened(name: str) -> Iterator[Capture]:
         yield Capture(_unpacked(file, name), name)
 
 
-def _sides(near: list[str] | None) -> Any:
-    if not near:
-        return None
-
-    for address in near:
+def _addresses(given: list[str]) -> frozenset[str]:
+    """The addresses in their usual notation."""
+    found = set()
+    for address in given:
         try:
-            ip_address(address)
+            found.add(str(ip_address(address)))
         except ValueError:
             raise UserError(f"--near {address}: no IP address; give the address of the host the capture was taken at") from None
+    return frozenset(found)
+
+
+def _sides(near: frozenset[str]) -> Any:
+    if not near:
+        return None
 
     def sides(connection: Connection) -> list[tuple[Direction, bool]]:
         return [(Direction.CLIENT, connection.client.address in near), (Direction.SERVER, connection.server.address in near)]
 
     return sides
-
-
-def _lines(judged: Judged) -> str:
-    connection, verdict = judged.connection, judged.verdict
-    role = "opener" if judged.direction is Direction.CLIENT else "listener"
-    where = "near" if judged.near else "far"
-    ends = f"{connection.client} > {connection.server}   {judged.subject} as {role}, {where} capture"
-    head = f"{ends}   {connection.packets:,} packets   {verdict.grade}"
-    if verdict.reason:
-        head += f" ({verdict.reason})"
-    return "\n".join([head, *(render(finding) for finding in verdict.findings if finding.grade >= Grade.WARN)])
-
-
-def _as_json(judged: Judged) -> dict[str, Any]:
-    connection, verdict = judged.connection, judged.verdict
-    return {
-        "client": [connection.client.address, connection.client.port],
-        "server": [connection.server.address, connection.server.port],
-        "packets": connection.packets,
-        "judged": judged.subject,
-        "role": judged.direction.name.lower(),
-        "near": judged.near,
-        "verdict": str(verdict.grade).lower(),
-        "reason": verdict.reason,
-        "findings": [
-            {
-                "clause": f.clause, "level": f.level, "row": f.row, "packet": f.number, "time_us": f.time,
-                "observed": f.observed, "expected": [str(n) for n in f.nearest],
-            }
-            for f in verdict.findings
-        ],
-        "rows": dict(verdict.coverage),
-    }  # fmt: skip

@@ -115,11 +115,7 @@ def as_claims(machine: m.Machine) -> list[tuple[m.Property, Expr]]:
     """Invariants and `never`s as one condition each: in these states, this holds."""
     found = []
     for p in machine.properties:
-        if p.kind == "leads_to":
-            continue
-        body = p.claim if p.kind == "invariant" else negate(p.condition if p.condition is not None else TRUE)
-        if body is None:
-            continue
+        body = p.condition if p.kind == "invariant" else negate(p.condition)
         region = machine.states[next(iter(p.states))].region if p.states else ""
         scope = in_states(region, p.states, machine)
         found.append((p, disjoin([negate(conjoin(scope)), body]) if scope else body))

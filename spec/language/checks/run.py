@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -22,10 +22,12 @@ from wirelaw.spec.language.checks import (
     timer_without_row,
     unbound_field,
     uncited_must,
+    uncited_row,
     unmet_event,
     unpayable_debt,
     unreachable_state,
     unresolved_clause,
+    unresolved_place,
 )
 from wirelaw.spec.language.checks.cache import CachedSolver
 from wirelaw.spec.language.checks.solver import Solver, make_solver
@@ -40,6 +42,7 @@ Check = Callable[[Subject], Iterator[Diagnostic]]
 # Proofs come after `broken_invariant`, whose result they may lean on.
 CHECKS: tuple[Check, ...] = (
     unresolved_clause.check,
+    uncited_row.check,
     impure_extern.check,
     misplaced_change.check,
     unreachable_state.check,
@@ -73,6 +76,11 @@ class CheckReport:
     seconds: float
 
     @property
+    def uncited(self) -> tuple[Diagnostic, ...]:
+        """A warning for each clause of a weaker level that the law shall hold and no row cites."""
+        return tuple(uncited_must.warnings(self.coverage)) if self.coverage is not None else ()
+
+    @property
     def ok(self) -> bool:
         """Nothing that is an error."""
         return not any(d.severity == "error" for d in self.diagnostics)
@@ -89,18 +97,20 @@ class CheckReport:
         return f"{counted}. {', '.join(parts)}.{unsettled}"
 
 
-def run_checks(law: Law, catalogues: Catalogues | None = None, solver: str | None = None, cache: Path | None = None) -> CheckReport:
+def run_checks(
+    law: Law, catalogues: Catalogues | None = None, solver: str | None = None, cache: Path | None = None,
+    documents: Collection[str] | None = None,
+) -> CheckReport:  # fmt: skip
     """Every check over every machine of `law`.
 
-    `solver` is `z3` or `exhaustive` (default: z3 where installed), `cache` the folder that keeps proofs between runs.
-    Raises `LawError` when z3 is asked for and not installed.
+    `solver` is `z3` or `exhaustive` (default: z3 where installed), `cache` the folder that keeps proofs between runs,
+    `documents` those the law answers for (default: those it cites). Raises `LawError` when z3 is asked for and not installed.
     """
     began = time.perf_counter()
     source_lines.cache_clear()
     inner = _solver(solver)
     found: list[Diagnostic] = []
     undecided: list[str] = []
-    cited: dict[str, list[str]] = {}
     asked = 0
     for machine in law.machines.values():
         asker = CachedSolver(inner, cache, machine.name)
@@ -110,11 +120,9 @@ def run_checks(law: Law, catalogues: Catalogues | None = None, solver: str | Non
         undecided += subject.undecided
         asker.save()
         asked += asker.asked
-        for row, c in unresolved_clause.citations(subject):
-            cited.setdefault(c.clause, []).append(row)
-    covered = uncited_must.coverage(catalogues, cited) if catalogues is not None else None
+    covered = uncited_must.coverage(catalogues, uncited_must.citations_of(law), documents) if catalogues is not None else None
     if covered is not None:
-        found += uncited_must.check(covered)
+        found += (*uncited_must.check(covered), *unresolved_place.check(covered))
     seconds = time.perf_counter() - began
     unique = tuple(dict.fromkeys(found))
     return CheckReport(unique, len(law.machines), *_size(law), covered, tuple(undecided), inner.name, asked, seconds)
