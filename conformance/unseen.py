@@ -16,6 +16,9 @@ _QUEUE = "what waits in the sender's buffer, and why, is not on the wire"
 _TIMES = "how long a timer was meant to run is not on the wire"
 _FREE = "an acknowledgment may come at any time, so none is one too many"
 _SECOND = "several segments may be acknowledged within half a second; which ones were full-sized the sender alone knows"
+_QUIET = "an attempt to connect that is given up ends without a segment"
+_NOTED = "a timestamp that is noted though it should not be shows in few comparisons, and none is on file"
+_UNPROVEN = "no broken peer is on file whose fault would be filed under it, so a pass would prove nothing"
 _TESTER = "the tester sends no such segment"
 
 UNSEEN: Final[Mapping[str, str]] = {
@@ -52,4 +55,15 @@ UNSEEN: Final[Mapping[str, str]] = {
     "rfc9293:MAY-12": "an acknowledgment may come at any time, so the check leaves no trace of its own",
     "rfc9293:3.10.7.4/fifth/data-injection": "the check is optional (MAY-12), and an acknowledgment may come at any time",
     "rfc5961:5.2": "the check is optional (MAY-12), and an acknowledgment may come at any time",
+    "rfc9293:MUST-47": _API,
+    "rfc9293:SHLD-25": _API,
+    "rfc9293:3.9.1.8": _API,
+    "rfc9293:3.10.4/SYN-SENT": _QUIET,
+    "rfc9293:3.10.5/SYN-SENT": _QUIET,
+    "rfc7323:5.3/R2": _NOTED,
+    "rfc7323:3.2/unasked": _NOTED,
+    "rfc7323:3.2/rst": _UNPROVEN,
+    "rfc7323:2.2/reply": _UNPROVEN,
+    "rfc9293:MUST-26": _UNPROVEN,
+    "rfc9293:3.8.6.1": _UNPROVEN,
 }

@@ -57,18 +57,19 @@ def cases_of(subject: Subject, row: Row) -> list[Case]:
     return _made[key]
 
 
-_whole: dict[str, list[Case]] = {}
+_whole: dict[str, list[tuple[Case, set[str]]]] = {}
 
 
-def corpus(subject: Subject) -> list[Case]:
-    """The corpus of all rows, made once, and what lies beside it."""
+def corpus(subject: Subject) -> list[tuple[Case, set[str]]]:
+    """The corpus of all rows and what lies beside it, made once: each case with the functions of generated code that it runs."""
     if subject.name not in _whole:
         made = [c for row in subject.machine.rows() for c in cases_of(subject, row)]
-        for event in Explorer(subject).explore([(c.events, c.cells) for c in made]):
-            expected = observe(subject.reference(), (event,), subject)
-            if expected[-1].error in ("", "endless"):  # an invariant may not hold here, and then a table may be silent
-                made.append(Case("", (event,), expected))
-        _whole[subject.name] = made
+        explorer = Explorer(subject)
+        beside = list(explorer.explore([(c.events, c.cells) for c in made]))
+        made += [Case("", (event,), observe(subject.reference(), (event,), subject)) for event in beside]
+        # an invariant may not hold in some, and then a table may be silent
+        pairs = zip(made, explorer.reached, strict=True)
+        _whole[subject.name] = [(c, names) for c, names in pairs if c.row or c.expected[-1].error in ("", "endless")]
     return _whole[subject.name]
 
 

@@ -13,12 +13,14 @@ from random import Random
 from typing import Any
 
 from tables import GeneratedDriver
-from translation_aim import NOW, Cell, World
+from translation_aim import NOW, Cell, World, cell_of
 from translation_coverage import Coverage
-from translation_run import Event, Subject, hosted, observe, outcome
+from translation_run import Event, Subject, expressions, hosted, observe, outcome
+from wirelaw.spec.language.expressions import Binary, walk
 from wirelaw.spec.language.types import Type
 
-PER_ROW = 30  # events tried for each row of a machine
+PER_ROW = 12  # events tried for each row of a machine
+SHIFTED = 20  # a number that others are shifted by stays below this
 OFTEN = 3  # cases that one decision is worth
 PARTS = ("places", "values", "answers")
 WHERE = {"var": "places", "field": "values", "arg": "values", "ask": "answers", "timer": "timers", "debt": "debts"}
@@ -34,8 +36,12 @@ class Explorer:
         self.random = Random(f"explore {subject.name}")
         self.coverage = Coverage(subject.text, dict(subject.stands_in))
         self.covered: Counter[Any] = Counter()
+        self.reached: list[set[str]] = []
         self.world = World(subject.machine, subject.profile, subject.externs)
         machine = subject.machine
+        nodes = [n for e in expressions(machine) for n in walk(e)]
+        shifts = {c for n in nodes if isinstance(n, Binary) and n.op in ("<<", ">>") and (c := cell_of(n.b)) is not None}
+        self.shifts = {c[-1] for c in shifts}
         self.anything = [("places", n) for n, v in machine.variables.items() if v.kind != "ghost"]
         self.anything += [("timers", n) for n in machine.timers] + [("debts", n) for n in sorted(subject.owed)]
         self.anything += [("answers", f.name) for f in machine.functions.values() if f.kind == "ask"]
@@ -51,10 +57,11 @@ class Explorer:
         return hosted(GeneratedDriver(self.subject.machine, self.subject.profile, self.coverage.module))
 
     def explore(self, base: Iterable[tuple[Events, frozenset[Cell]]]) -> Iterator[Event]:
-        """What is worth keeping beside events that turn on these cells."""
+        """What is worth keeping beside events that turn on these cells; `reached`: the functions that each ran, of `base` first."""
         known: list[tuple[Event, list[Spot], list[int]]] = []
         for events, cells in base:
             self.covered.update(self.run(events))
+            self.reached.append(self.coverage.names())
             known.append((events[0], sorted(s for c in cells if (s := _spot(c))), list(self.coverage.apart.values())))
         tries = PER_ROW * sum(1 for _ in self.subject.machine.rows())
         for _ in range(tries if known else 0):
@@ -66,6 +73,7 @@ class Explorer:
             if error in ("", "endless") and any(self.covered[p] < OFTEN for p in points):
                 self.covered.update(points)
                 known.append((event, spots, list(self.coverage.apart.values())))
+                self.reached.append(self.coverage.names())
                 yield event
 
     def varied(self, event: Event, spots: list[Spot], apart: list[int]) -> Event:
@@ -83,8 +91,9 @@ class Explorer:
             elif (type_ := self._type(event, part, name)) is not None:
                 value = self._other(type_, parts[part].get(name), parts, apart)
                 if value is not None:
+                    value = value % SHIFTED if name in self.shifts else value
                     parts[part][name] = value
-        return replace(event, **parts)
+        return replace(event, places=parts["places"], values=parts["values"], answers=parts["answers"])
 
     def _type(self, event: Event, part: str, name: str) -> Type | None:
         machine = self.subject.machine
@@ -143,5 +152,3 @@ def owed(subject: Subject, event: Event, random: Random, name: str) -> dict[str,
 def _within(type_: Type, value: int) -> int:
     """`value` as an unsigned number of this type."""
     return min(max(value, 0), 2 ** min(int(type_.name), 40) - 1) if type_.kind == "uint" else min(max(value, 0), 2 * NOW)
-
-

@@ -44,7 +44,9 @@ class Mutator:
         machine = next(n for n in tree.body if isinstance(n, ast.ClassDef) and n.name == name)
         self.methods = {id(n) for n in machine.body if isinstance(n, ast.FunctionDef)}
         functions = [n for n in (*tree.body, *machine.body) if isinstance(n, ast.FunctionDef)]
-        self.sites = [(f, i, kind) for f in functions for i, kind in _sites(f)]
+        self.sites: list[tuple[ast.FunctionDef | ast.AnnAssign | ast.Assign, int, str]] = [
+            (f, i, kind) for f in functions for i, kind in _sites(f)
+        ]
         self.sites += [(n, 0, "shared") for n in tree.body if isinstance(n, ast.AnnAssign | ast.Assign) and _shared(n)]
 
     def sample(self, count: int, seed: int) -> Iterator[Fault]:

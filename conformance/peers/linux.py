@@ -138,6 +138,11 @@ DEVIATIONS: tuple[Deviation, ...] = (
         "with its window, and gets no answer",
     ),
     Deviation(
+        "seq.zero.out", "rfc9293:3.10.7.4/first/zero-window", "INFO",
+        "text before a closed window is turned away with the acknowledgment that comes with it; special allowance should be made for "
+        "valid acknowledgments",
+    ),
+    Deviation(
         "seq.zero", "rfc9293:3.10.7.4/first/zero-window", "INFO",
         "with a receive buffer of a few segments, all full, a FIN gets no answer until the window opens",
         is_short=True,

@@ -648,8 +648,7 @@ class TcpConnection:
                 if self.on_step is not None:
                     self.on_step(Step(now, "paws", "paws.rst", "seg", s))
                 return True
-            seglen = s.len + s.syn + s.fin
-            bare = seglen == 0 and s.ackf
+            bare = s.len + s.syn + s.fin == 0
             # [paws.old] rfc7323:5.3/R1
             if (
                 not s.rst
@@ -674,8 +673,7 @@ class TcpConnection:
                 and s.tson
                 and ((s.tsval - self.ts_recent) & 0xFFFFFFFF) >= 0x80000000
                 and ((((s.tsval + 1) & 0xFFFFFFFF) - self.ts_recent) & 0xFFFFFFFF) >= 0x80000000
-                and seglen == 0
-                and s.ackf
+                and bare
             ):
                 self.challenge_upto = self.rcv_nxt
                 due = now + self._challenge_wait(now)
@@ -702,14 +700,7 @@ class TcpConnection:
                     self.on_step(Step(now, "paws", "paws.tick.old", "seg", s))
                 return False
             # [paws.tick.bare] rfc7323:5.3/R1
-            if (
-                not s.rst
-                and self.ts_on
-                and s.tson
-                and (s.tsval + 1) & 0xFFFFFFFF == self.ts_recent
-                and seglen == 0
-                and s.ackf
-            ):
+            if not s.rst and self.ts_on and s.tson and (s.tsval + 1) & 0xFFFFFFFF == self.ts_recent and bare:
                 self.challenge_upto = self.rcv_nxt
                 due = now + self._challenge_wait(now)
                 if self.challenge_due is None or due < self.challenge_due:
@@ -775,12 +766,13 @@ class TcpConnection:
                 )
                 or (seglen == 0 and s.seq == self.rcv_nxt)
             )
+            text_end = (s.seq + s.len) & 0xFFFFFFFF
             # [seq.ok] rfc9293:3.10.7.4/first MUST, rfc9293:3.4/window
             if (
                 acceptable
                 and not (
-                    seglen > 0
-                    and ((self.rcv_edge - ((s.seq + seglen) & 0xFFFFFFFF)) & 0xFFFFFFFF) >= 0x80000000
+                    s.len + s.syn > 0
+                    and ((self.rcv_edge - ((text_end + s.syn) & 0xFFFFFFFF)) & 0xFFFFFFFF) >= 0x80000000
                 )
             ):
                 if self.on_step is not None:
@@ -789,8 +781,8 @@ class TcpConnection:
             # [seq.over] rfc9293:3.10.7.4/first MUST
             if (
                 acceptable
-                and seglen > 0
-                and ((self.rcv_edge - ((s.seq + seglen) & 0xFFFFFFFF)) & 0xFFFFFFFF) >= 0x80000000
+                and s.len + s.syn > 0
+                and ((self.rcv_edge - ((text_end + s.syn) & 0xFFFFFFFF)) & 0xFFFFFFFF) >= 0x80000000
             ):
                 if self.on_step is not None:
                     self.on_step(Step(now, "sequence", "seq.over", "seg", s))

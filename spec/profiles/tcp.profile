@@ -10,6 +10,7 @@ profile wirelaw for tcp.connection {
   choose past_zero  = take
   choose late_ack   = ignore
   choose late_wnd   = ignore
+  choose zero_text  = heed
   choose paws_slack = drop
   choose ts_missing = accept
   choose paws_rst   = exempt

@@ -137,7 +137,7 @@ def _keys(graph: Graph, layout: Layout, overlay: Overlay) -> list[str]:
     if any(n.urgent for n in graph.nodes.values()):
         keys.append(f"{colored('urgent', style.KINDS['timer'])}: acts before it takes further input")
     if any(n.hot for n in graph.nodes.values()):
-        keys.append(f"{colored('hot', style.KINDS['timer'])}: a finished run may not rest here")
+        keys.append(f"{colored('hot', style.KINDS['timer'])}: no place to rest, a way leads out")
     if any("owe " in t.label.effect for t in graph.moves):
         keys.append("event / <I>effect</I>;  <I>owe X</I>: an X must be sent before its deadline")
     if any(t.label.choice for t in graph.moves):
