@@ -216,7 +216,7 @@ def test_a_report_keeps_links_and_modes_and_never_replaces_a_device(folder: Path
 
 TRACES = {
     "role king": "role 'king' is none; write `role client` or `role server`",
-    "role server\nwait 99999999999999999999": "step 1, `wait 99999999999999999999`: a wait is within 0..3600000000 microseconds",
+    "role server\nwait 99999999999999999999": "step 1, `wait 99999999999999999999`: a wait is within 0..360000000000 microseconds",
     "role server\ncall send -1": "step 1, `call send -1`: a call is about 0..1073741824 octets",
     "role server\nbuffer -4": "`buffer` is within 0..1073741824 octets",
     "role server\nisn 4294967296": "`isn` within 0..4294967295",

@@ -28,6 +28,8 @@ _FRAGMENTS = "fragments"
 _TURNAROUND_RATIO = 4
 # Both ends answering this fast, in microseconds, leaves no room for a network between them and the capture.
 _SAME_MACHINE_US = 100
+# A closed connection is forgotten after twice the longest life of a segment (RFC 9293 3.4.2), in microseconds.
+TIME_WAIT_US = 240_000_000
 
 
 class Direction(IntEnum):
@@ -307,7 +309,8 @@ class Demultiplexer:
         if s.syn and not s.ackf:
             connection, direction = entry
             own, peer = connection.spaces[direction], connection.spaces[1 - direction]
-            again = own.isn is not None and (own.isn - s.seq) % (1 << 32) == 0
+            same = own.isn is not None and (own.isn - s.seq) % (1 << 32) == 0
+            again = same and not (connection.closed and packet.time_us - connection.last_us > TIME_WAIT_US)
             # A new SYN begins a new incarnation after a close, or when nobody ever answered the old one.
             if not again and (connection.closed or not peer.packets):
                 self._retire(connection)
