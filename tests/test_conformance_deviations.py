@@ -102,10 +102,14 @@ def test_each_deviation_names_a_row_that_warns_and_a_clause_at_its_level() -> No
 def test_a_failure_is_expected_only_after_what_explains_it() -> None:
     with pytest.raises(ValueError, match="only after a row"):
         Deviation("tx.data", "rfc9293:3.8.6", "INFO", "no reason", fails=True)
-    failure = Finding(Grade.FAIL, "rfc9293:3.10.8/retransmission", "MUST", "tx.synack.again", 1, 1, "", configuration="ESTABLISHED, x")
-    assert expected(DEVIATIONS, failure, {"syn_sent.both": 1}, WALK)
-    assert not expected(DEVIATIONS, failure, {"tx.synack": 1}, WALK)
-    assert not expected(DEVIATIONS, replace(failure, configuration="CLOSE_WAIT, x"), {"syn_sent.both": 1}, WALK)
+    assert [d.row for d in DEVIATIONS if d.fails] == ["ack.bad"]
+    clause = "rfc9293:3.10.7.4/fifth/SYN-RECEIVED"
+    failure = Finding(Grade.FAIL, clause, "MUST", "ack.bad", 1, 1, "", configuration="SYN_RECEIVED, x")
+    closed = replace(WALK, steps=(Call("close"),))
+    assert expected(DEVIATIONS, failure, {"syn_sent.both": 1}, closed)
+    assert not expected(DEVIATIONS, failure, {"tx.synack": 1}, closed)
+    assert not expected(DEVIATIONS, failure, {"syn_sent.both": 1}, replace(WALK, steps=()))
+    assert not expected(DEVIATIONS, replace(failure, configuration="CLOSE_WAIT, x"), {"syn_sent.both": 1}, closed)
     for d in DEVIATIONS:
         if not d.fails:
             finding = Finding(Grade.WARN, "", "MUST", d.row, 1, 1, "")
@@ -113,6 +117,26 @@ def test_a_failure_is_expected_only_after_what_explains_it() -> None:
             assert expected([d], finding, rows, walk)
             assert not expected([d], replace(finding, grade=Grade.FAIL), rows, walk)
             assert not expected([d], replace(finding, row="tx.ack"), rows, walk)
+
+
+def test_a_repeated_syn_ack_is_known_after_an_acknowledgment_of_nothing_and_fails_once_the_syn_is_acknowledged() -> None:
+    d = crossing()
+    again = segment(PEER, "syn ackf", 5_000, 101, mss=1_000, has_mss=True)
+    assert d.say(">", again) is None
+    d.say("<", segment(TESTER, "ackf", 101, 5_000))
+    # that it answers what no segment acknowledges shows that it has opened
+    d.say("<", segment(TESTER, "ackf", 101, 105_001))
+    assert d.say(">", segment(PEER, "ackf", 5_001, 101)) is None
+    assert d.say(">", again) is None
+    assert "tx.synack.unheard" in {f.row for f in d.findings(0)}
+    assert all(f.grade is Grade.WARN and known(d, f) for f in d.findings(0))
+    d.say("<", segment(TESTER, "ackf", 101, 5_001))
+    d.say("<", segment(TESTER, "ackf", 101, 5_001, len=1))
+    assert d.say(">", segment(PEER, "ackf", 5_001, 102)) is None
+    failed = d.say(">", replace(again, ack=102))
+    assert failed is not None
+    assert failed.grade is Grade.FAIL
+    assert not known(d, failed)
 
 
 def test_window_scale_repeated_to_crossing_syns_is_known_and_in_an_answer_it_fails() -> None:
