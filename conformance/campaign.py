@@ -9,19 +9,19 @@ from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from pathlib import Path
 
-from wirelaw.conformance.bench import Bench, routes_of, run_traces, tcp_law
 from wirelaw.conformance.binding import MESSAGE, TROUBLE
 from wirelaw.conformance.deviations import expected
 from wirelaw.conformance.explore import Goals, explore
+from wirelaw.conformance.interleave import Bench, routes_of, run_traces, tcp_law
 from wirelaw.conformance.peer import Peer
 from wirelaw.conformance.shrink import shrink
 from wirelaw.conformance.trace import Trace
 from wirelaw.conformance.unseen import UNSEEN
 from wirelaw.conformance.walk import WalkResult
 from wirelaw.oracle.capture import LinkType, PcapWriter
-from wirelaw.oracle.explanation import render
-from wirelaw.oracle.rows import CompiledLaw
-from wirelaw.oracle.verdict import Finding, Grade
+from wirelaw.oracle.engine.explanation import render
+from wirelaw.oracle.engine.reading import CompiledLaw
+from wirelaw.oracle.engine.verdict import Finding, Grade
 from wirelaw.spec.language.expressions import names
 from wirelaw.spec.language.model import Machine, Row
 

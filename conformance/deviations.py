@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from wirelaw.conformance.trace import Call, Trace
-from wirelaw.oracle.verdict import Finding, Grade
+from wirelaw.oracle.engine.verdict import Finding, Grade
 
 
 @dataclass(frozen=True, slots=True)

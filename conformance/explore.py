@@ -12,15 +12,15 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from random import Random
 
-from wirelaw.conformance.bench import make_walk
 from wirelaw.conformance.binding import MESSAGE, OPEN, OPENING, TROUBLE, USER_CALLS
 from wirelaw.conformance.inputs import LONGEST_TEXT, Options, value
+from wirelaw.conformance.interleave import make_walk
 from wirelaw.conformance.peer import Peer
 from wirelaw.conformance.routes import Hop, Routes
 from wirelaw.conformance.trace import Call, Send, Step, Wait
 from wirelaw.conformance.walk import Plan, Walk
-from wirelaw.oracle.configuration import NEVER, Configuration
-from wirelaw.oracle.rows import CompiledLaw, CompiledRow
+from wirelaw.oracle.engine.configuration import NEVER, Configuration
+from wirelaw.oracle.engine.reading import CompiledLaw, CompiledRow
 from wirelaw.spec.language.expressions import Expr, Lit, walk
 from wirelaw.spec.language.model import Machine
 from wirelaw.spec.language.types import DURATION

@@ -16,11 +16,11 @@ from wirelaw.conformance.binding import ACK_BASES, MESSAGE, OPEN, SEQ_BASES, SYN
 from wirelaw.conformance.peer import octets
 from wirelaw.conformance.trace import FLAGS, Relative, Send, Trouble
 from wirelaw.impl.wire.tcp import Segment
-from wirelaw.oracle.configuration import Configuration
-from wirelaw.oracle.rows import CompiledLaw, CompiledRow, attribute
-from wirelaw.oracle.search import merge
-from wirelaw.oracle.steps import ANY_ACT, Event, LawGapError, Steps
-from wirelaw.oracle.wording import context
+from wirelaw.oracle.engine.configuration import Configuration
+from wirelaw.oracle.engine.reading import CompiledLaw, CompiledRow, attribute
+from wirelaw.oracle.engine.search import merge
+from wirelaw.oracle.engine.steps import ANY_ACT, Event, LawGapError, Steps
+from wirelaw.oracle.engine.wording import context
 from wirelaw.spec.language.evaluate import Context, evaluate
 from wirelaw.spec.language.expressions import Binary, Call, Expr, Field, Lit, Unary, Window, text
 

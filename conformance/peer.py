@@ -17,7 +17,7 @@ from wirelaw.conformance.deviations import Deviation
 from wirelaw.impl.wire.icmp import QUOTED_TRANSPORT, build_icmp
 from wirelaw.impl.wire.ipv4 import DONT_FRAGMENT, ICMP, TCP, write_header
 from wirelaw.impl.wire.tcp import CHECKSUM_OFFSET, Segment, build_segment
-from wirelaw.oracle.verdict import Environment
+from wirelaw.oracle.engine.verdict import Environment
 
 MASK = 0xFFFF_FFFF
 _ETHERNET, _IPV4 = 14, 34

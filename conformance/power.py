@@ -22,14 +22,14 @@ from dataclasses import dataclass
 from itertools import islice
 from random import Random
 
-from wirelaw.conformance.bench import Bench, routes_of, run_traces, tcp_law
 from wirelaw.conformance.binding import MACHINE
 from wirelaw.conformance.explore import Goals, explore
+from wirelaw.conformance.interleave import Bench, routes_of, run_traces, tcp_law
 from wirelaw.conformance.mutants import mutants, running
 from wirelaw.conformance.peers.wirelaw import WirelawPeer
 from wirelaw.conformance.trace import Trace
-from wirelaw.oracle.rows import compile_law
-from wirelaw.oracle.verdict import Grade
+from wirelaw.oracle.engine.reading import compile_law
+from wirelaw.oracle.engine.verdict import Grade
 from wirelaw.spec.language.diagnostics import LawError
 from wirelaw.spec.language.load import SPEC, load
 from wirelaw.spec.language.model import Machine

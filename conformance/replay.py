@@ -4,18 +4,18 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from wirelaw.conformance.bench import run_traces, tcp_law
+from wirelaw.conformance.interleave import run_traces, tcp_law
 from wirelaw.conformance.peer import Peer
 from wirelaw.conformance.trace import Relative, Trace
 from wirelaw.conformance.walk import WalkResult
 from wirelaw.impl.runtime.errors import UserError
 from wirelaw.impl.wire.tcp import parse_segment
-from wirelaw.oracle.adapters.ip import locate
 from wirelaw.oracle.capture import LinkType, Packet
+from wirelaw.oracle.capture.ip import locate
 from wirelaw.oracle.capture.packet import ip_offset
-from wirelaw.oracle.explanation import render
-from wirelaw.oracle.rows import CompiledLaw
-from wirelaw.oracle.verdict import Grade
+from wirelaw.oracle.engine.explanation import render
+from wirelaw.oracle.engine.reading import CompiledLaw
+from wirelaw.oracle.engine.verdict import Grade
 
 _FLAGS = (("syn", "S"), ("fin", "F"), ("rst", "R"), ("psh", "P"), ("ackf", "."))
 

@@ -14,8 +14,8 @@ from rich.table import Table
 from rich.text import Text
 from wirelaw.conformance.campaign import Found, PeerResults, Results, Standing, save_witness, state_of
 from wirelaw.conformance.unseen import UNSEEN
-from wirelaw.oracle.explanation import as_data as finding_data
-from wirelaw.oracle.explanation import render
+from wirelaw.oracle.engine.explanation import as_data as finding_data
+from wirelaw.oracle.engine.explanation import render
 from wirelaw.spec.language.clauses import load_catalogues
 from wirelaw.spec.language.load import SPEC
 

@@ -6,7 +6,7 @@ from collections import deque
 from dataclasses import dataclass
 
 from wirelaw.conformance.binding import MESSAGE
-from wirelaw.oracle.rows import CompiledLaw, CompiledRow
+from wirelaw.oracle.engine.reading import CompiledLaw, CompiledRow
 from wirelaw.spec.language import model as m
 from wirelaw.spec.language.expressions import Expr, Unary, names
 

@@ -20,7 +20,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from random import Random
 
-from wirelaw.conformance.link import Bridge, Faults
+from wirelaw.conformance.faulty_link import Bridge, Faults
 from wirelaw.conformance.netns import Namespace, missing_means
 from wirelaw.conformance.recorder import Recorder, wait_for_silence
 from wirelaw.impl.runtime.errors import MissingMeans, UserError

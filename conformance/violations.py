@@ -23,18 +23,18 @@ from dataclasses import dataclass
 from pathlib import Path
 from random import Random
 
-from wirelaw.conformance.bench import Bench, routes_of, run_traces, tcp_law
 from wirelaw.conformance.binding import MACHINE
 from wirelaw.conformance.campaign import filed_behind, filed_under, judged_clauses
 from wirelaw.conformance.explore import Goals, explore
+from wirelaw.conformance.interleave import Bench, routes_of, run_traces, tcp_law
 from wirelaw.conformance.liar import ANSWERS, LiarPeer, Lie, lies
 from wirelaw.conformance.mutants import mutants, running
 from wirelaw.conformance.peers.wirelaw import WirelawPeer
 from wirelaw.conformance.shrink import shrink
 from wirelaw.conformance.trace import Trace, parse_trace
 from wirelaw.conformance.walk import WalkResult
-from wirelaw.oracle.rows import CompiledLaw
-from wirelaw.oracle.verdict import Grade
+from wirelaw.oracle.engine.reading import CompiledLaw
+from wirelaw.oracle.engine.verdict import Grade
 from wirelaw.spec.language.diagnostics import LawError
 from wirelaw.spec.language.load import SPEC, load
 from wirelaw.tools.generate.module import generate

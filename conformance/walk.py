@@ -18,14 +18,14 @@ from wirelaw.conformance.peer import MASK, Peer, PeerCrashError, build_error, bu
 from wirelaw.conformance.routes import Routes
 from wirelaw.conformance.trace import Call, Step, Trace, Trouble, Wait
 from wirelaw.impl.wire.tcp import Segment
-from wirelaw.oracle.adapters.tcp import Connection, Demultiplexer, Direction
 from wirelaw.oracle.capture import LinkType, Packet
-from wirelaw.oracle.configuration import NEVER, Configuration
-from wirelaw.oracle.judge import Judge
-from wirelaw.oracle.rows import CompiledLaw, CompiledRow
-from wirelaw.oracle.search import BudgetError, Search, merge
-from wirelaw.oracle.steps import ANY_ACT, NO_ACT, SILENT_ACT, Event, Match, Steps
-from wirelaw.oracle.verdict import Bounds, Environment, Finding, Grade, Verdict
+from wirelaw.oracle.engine.configuration import NEVER, Configuration
+from wirelaw.oracle.engine.judge import Judge
+from wirelaw.oracle.engine.reading import CompiledLaw, CompiledRow
+from wirelaw.oracle.engine.search import BudgetError, Search, merge
+from wirelaw.oracle.engine.steps import ANY_ACT, NO_ACT, SILENT_ACT, Event, Match, Steps
+from wirelaw.oracle.engine.verdict import Bounds, Environment, Finding, Grade, Verdict
+from wirelaw.oracle.tcp.segments import Connection, Demultiplexer, Direction
 from wirelaw.spec.language.model import Row
 
 PAUSE_US = 4_000

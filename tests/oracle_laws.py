@@ -5,8 +5,8 @@ from __future__ import annotations
 from types import SimpleNamespace
 from typing import Any
 
-from wirelaw.oracle.judge import Observed
-from wirelaw.oracle.rows import CompiledLaw, compile_law
+from wirelaw.oracle.engine.judge import Observed
+from wirelaw.oracle.engine.reading import CompiledLaw, compile_law
 from wirelaw.spec.language.interpret import Interpreter
 from wirelaw.spec.language.model import Machine
 from wirelaw.spec.language.parse import parse_law, parse_profiles

@@ -12,17 +12,17 @@ from typing import TypeVar
 from wirelaw.impl.net.config import WIRELAW, HostConfig, Limits
 from wirelaw.impl.net.host import VirtualHost
 from wirelaw.impl.net.lan import Faults, Lan
-from wirelaw.impl.net.streams import TcpSocket
+from wirelaw.impl.net.tcp_sockets import TcpSocket
 from wirelaw.impl.wire.arp import REPLY, REQUEST, ArpPacket, build_arp, parse_arp
 from wirelaw.impl.wire.ethernet import BROADCAST, ETHERTYPE_ARP, ETHERTYPE_IPV4, build_frame
 from wirelaw.impl.wire.ipv4 import write_header
 from wirelaw.impl.wire.tcp import PROTOCOL, Segment, build_segment, parse_segment
-from wirelaw.oracle.adapters.tcp import Connection, Demultiplexer, Direction, observe
 from wirelaw.oracle.capture import LinkType, Packet
-from wirelaw.oracle.explanation import render
-from wirelaw.oracle.rows import CompiledLaw, compile_law
-from wirelaw.oracle.tcp import ConnectionJudge, weighed
-from wirelaw.oracle.verdict import Environment, Grade, Verdict
+from wirelaw.oracle.engine.explanation import render
+from wirelaw.oracle.engine.reading import CompiledLaw, compile_law
+from wirelaw.oracle.engine.verdict import Environment, Grade, Verdict
+from wirelaw.oracle.tcp.connection import ConnectionJudge, weighed
+from wirelaw.oracle.tcp.segments import Connection, Demultiplexer, Direction, observe
 from wirelaw.spec.language.load import SPEC, load
 
 T = TypeVar("T")

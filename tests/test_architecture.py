@@ -15,12 +15,16 @@ ROOT = Path(__file__).parent.parent
 ARROWS = {
     "impl/wire": (),
     "impl/runtime": (),
-    "impl/generated": ("impl/runtime",),
+    "impl/externs": (),
+    "impl/generated": ("impl/externs", "impl/runtime"),
     "impl/device": ("impl/runtime", "impl/wire"),
     "impl/net": ("impl/device", "impl/generated", "impl/runtime", "impl/wire"),
     "impl/apps": ("impl/device", "impl/generated", "impl/net", "impl/runtime", "impl/wire"),
     "spec/language": ("impl/runtime",),
-    "oracle": ("spec/language", "impl/wire", "impl/runtime"),
+    "oracle/engine": ("spec/language", "impl/runtime"),
+    "oracle/capture": ("oracle/engine", "impl/wire", "impl/runtime"),
+    "oracle/tcp": ("oracle/engine", "oracle/capture", "spec/language", "impl/wire", "impl/runtime"),
+    "oracle/examples": ("oracle/engine", "oracle/capture", "spec/language", "impl/runtime"),
     "conformance": ("spec/language", "oracle", "impl", "tools/generate"),
     "tools": ("spec", "impl", "oracle", "conformance"),
 }

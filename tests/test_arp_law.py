@@ -12,9 +12,9 @@ from wirelaw.impl.generated.arp_neighbour import ENTRY_TIMEOUT, RETRY_INTERVAL, 
 from wirelaw.impl.net import Host, HostConfig, VirtualHost
 from wirelaw.impl.wire.arp import REPLY, REQUEST, ArpPacket, build_arp, parse_arp
 from wirelaw.impl.wire.ethernet import BROADCAST, ETHERTYPE_ARP, build_frame
-from wirelaw.oracle.judge import Observed, judge_trace
-from wirelaw.oracle.rows import CompiledLaw, compile_law
-from wirelaw.oracle.verdict import Grade, Verdict
+from wirelaw.oracle.engine.judge import Observed, judge_trace
+from wirelaw.oracle.engine.reading import CompiledLaw, compile_law
+from wirelaw.oracle.engine.verdict import Grade, Verdict
 from wirelaw.spec.language.load import SPEC, Law, load
 
 OWN, OWN_IP = HostConfig().mac, bytes((10, 0, 2, 15))

@@ -10,13 +10,13 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from wirelaw.oracle.adapters.tcp import Connection, Demultiplexer, Observation, observe
 from wirelaw.oracle.capture import Packet, read_packets
 from wirelaw.oracle.capture.fragments import TIMEOUT_US, Fragments
 from wirelaw.oracle.capture.packet import ip_offset
-from wirelaw.oracle.rows import CompiledLaw, compile_law
-from wirelaw.oracle.tcp import judge_capture
-from wirelaw.oracle.verdict import Grade
+from wirelaw.oracle.engine.reading import CompiledLaw, compile_law
+from wirelaw.oracle.engine.verdict import Grade
+from wirelaw.oracle.tcp.connection import judge_capture
+from wirelaw.oracle.tcp.segments import Connection, Demultiplexer, Observation, observe
 from wirelaw.spec.language.load import SPEC, load
 
 CAPTURE = Path(__file__).parent / "fixtures" / "captures" / "echo-plain-client.pcap"

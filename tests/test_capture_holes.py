@@ -15,12 +15,12 @@ from wirelaw.conformance.trace import Trace
 from wirelaw.conformance.walk import WalkResult
 from wirelaw.impl.wire.arp import REPLY, REQUEST, ArpPacket, build_arp
 from wirelaw.impl.wire.ethernet import BROADCAST, ETHERTYPE_ARP, build_frame
-from wirelaw.oracle.adapters.ghost import Budget, GhostStore
-from wirelaw.oracle.adapters.resolution import Resolutions
-from wirelaw.oracle.adapters.sequence_space import SequenceSpace
 from wirelaw.oracle.capture import LinkType, Packet, read_packets
-from wirelaw.oracle.tcp import Judged, judge_capture
-from wirelaw.oracle.verdict import Grade, Verdict
+from wirelaw.oracle.capture.resolution import Resolutions
+from wirelaw.oracle.engine.verdict import Grade, Verdict
+from wirelaw.oracle.tcp.connection import Judged, judge_capture
+from wirelaw.oracle.tcp.ghost import Budget, GhostStore
+from wirelaw.oracle.tcp.sequence_space import SequenceSpace
 
 NAME = "bulk-plain-client"
 HOST, PEER, MAC = bytes([10, 7, 0, 1]), bytes([10, 7, 0, 2]), bytes([2, 0, 0, 0, 0, 1])

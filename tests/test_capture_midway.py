@@ -8,13 +8,13 @@ from functools import cache
 from pathlib import Path
 
 import pytest
-from wirelaw.oracle.adapters.tcp import Connection, Demultiplexer, Direction, Observation, ObservedSegment, observe
 from wirelaw.oracle.capture import read_packets
-from wirelaw.oracle.explanation import render
-from wirelaw.oracle.midway import MidwayJudge, Watch
-from wirelaw.oracle.rows import CompiledLaw, compile_law
-from wirelaw.oracle.tcp import judge_capture
-from wirelaw.oracle.verdict import Grade, Verdict
+from wirelaw.oracle.engine.explanation import render
+from wirelaw.oracle.engine.reading import CompiledLaw, compile_law
+from wirelaw.oracle.engine.verdict import Grade, Verdict
+from wirelaw.oracle.tcp.connection import judge_capture
+from wirelaw.oracle.tcp.midway import MidwayJudge, Watch
+from wirelaw.oracle.tcp.segments import Connection, Demultiplexer, Direction, Observation, ObservedSegment, observe
 from wirelaw.spec.language.load import SPEC, load
 
 CAPTURES = Path(__file__).parent / "fixtures" / "captures"

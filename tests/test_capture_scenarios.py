@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 from wirelaw.conformance.netns import Namespace, missing_means
 from wirelaw.conformance.scenarios import SCENARIOS, main, record
-from wirelaw.oracle.adapters.tcp import Connection, Demultiplexer, Direction, Observation, near, observe
 from wirelaw.oracle.capture import read_packets
+from wirelaw.oracle.tcp.segments import Connection, Demultiplexer, Direction, Observation, near, observe
 
 CAPTURES = Path(__file__).parent / "fixtures" / "captures"
 BY_NAME = {scenario.name: scenario for scenario in SCENARIOS}

@@ -10,7 +10,8 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from wirelaw.spec.language.checks import CheckReport, run_checks, unresolved_place
+from wirelaw.spec.language.check import CheckReport, run_checks
+from wirelaw.spec.language.checks import unresolved_place
 from wirelaw.spec.language.checks.uncited_must import citations_of
 from wirelaw.spec.language.checks.unresolved_place import tree_of
 from wirelaw.spec.language.clauses import Catalogues, Disposition, Level, Party, load_catalogue, load_catalogues

@@ -3,16 +3,16 @@
 from dataclasses import replace
 
 import pytest
-from wirelaw.conformance.bench import tcp_law
 from wirelaw.conformance.campaign import judged_clauses
 from wirelaw.conformance.deviations import Deviation, expected
+from wirelaw.conformance.interleave import tcp_law
 from wirelaw.conformance.peers.linux import DEVIATIONS
 from wirelaw.conformance.trace import Call, Trace
 from wirelaw.conformance.unseen import UNSEEN
 from wirelaw.impl.wire.tcp import Segment
-from wirelaw.oracle.judge import Judge
-from wirelaw.oracle.rows import CompiledRow
-from wirelaw.oracle.verdict import Environment, Finding, Grade
+from wirelaw.oracle.engine.judge import Judge
+from wirelaw.oracle.engine.reading import CompiledRow
+from wirelaw.oracle.engine.verdict import Environment, Finding, Grade
 from wirelaw.spec.language.clauses import load_catalogues
 from wirelaw.spec.language.load import SPEC
 

@@ -5,14 +5,14 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from wirelaw.conformance.bench import run_traces, tcp_law
 from wirelaw.conformance.campaign import Found, PeerResults, Results, Standing, judged_clauses, run
+from wirelaw.conformance.interleave import run_traces, tcp_law
 from wirelaw.conformance.liar import LiarPeer, Lie
 from wirelaw.conformance.peers.wirelaw import WirelawPeer
 from wirelaw.conformance.trace import Trouble, parse_trace
 from wirelaw.conformance.unseen import UNSEEN
 from wirelaw.conformance.violations import filed, parse, shown
-from wirelaw.oracle.verdict import Finding, Grade
+from wirelaw.oracle.engine.verdict import Finding, Grade
 from wirelaw.tools.cli import main
 
 VIOLATIONS = Path(__file__).with_name("conformance_violations.txt")

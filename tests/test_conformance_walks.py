@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from wirelaw.conformance import campaign, report
-from wirelaw.conformance.bench import Bench, make_walk, routes_of, run_traces, tcp_law
 from wirelaw.conformance.campaign import Progress, Standing, run, save_witness
 from wirelaw.conformance.explore import Explorer, Goals, draw_isn, draw_options
+from wirelaw.conformance.interleave import Bench, make_walk, routes_of, run_traces, tcp_law
 from wirelaw.conformance.mutants import mutants, running
 from wirelaw.conformance.peer import octets
 from wirelaw.conformance.peers.linux import LinuxPeer
@@ -24,7 +24,7 @@ from wirelaw.conformance.shrink import shrink
 from wirelaw.conformance.trace import Call, Step, Trace, Wait, load_trace, parse_trace
 from wirelaw.conformance.walk import WalkResult
 from wirelaw.oracle.capture import read_packets
-from wirelaw.oracle.verdict import Grade
+from wirelaw.oracle.engine.verdict import Grade
 from wirelaw.spec.language.load import SPEC, load
 from wirelaw.tools.generate.module import generate
 

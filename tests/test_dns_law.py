@@ -8,9 +8,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from tables import Driver, GeneratedDriver, InterpreterDriver
 from wirelaw.impl.generated.dns_query import Query, Response
-from wirelaw.oracle.judge import Observed, judge_trace
-from wirelaw.oracle.rows import CompiledLaw, compile_law
-from wirelaw.oracle.verdict import Grade, Verdict
+from wirelaw.oracle.engine.judge import Observed, judge_trace
+from wirelaw.oracle.engine.reading import CompiledLaw, compile_law
+from wirelaw.oracle.engine.verdict import Grade, Verdict
 from wirelaw.spec.language.load import SPEC, Law, load
 
 SECOND = 1_000_000

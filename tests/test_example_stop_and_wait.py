@@ -17,9 +17,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from wirelaw.impl.apps import stop_and_wait as app
 from wirelaw.impl.runtime.errors import UserError
-from wirelaw.oracle.adapters import stop_and_wait as adapter
-from wirelaw.oracle.rows import CompiledLaw
-from wirelaw.oracle.verdict import Environment, Finding, Grade, Verdict
+from wirelaw.oracle.engine.reading import CompiledLaw
+from wirelaw.oracle.engine.verdict import Environment, Finding, Grade, Verdict
+from wirelaw.oracle.examples import stop_and_wait as adapter
 from wirelaw.spec.language.load import SPEC, load
 from wirelaw.tools import cli
 from wirelaw.tools.draw import draw

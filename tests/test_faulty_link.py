@@ -5,7 +5,7 @@ from collections import Counter
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from wirelaw.conformance.link import Faults, FaultyLink, LinkCounters
+from wirelaw.conformance.faulty_link import Faults, FaultyLink, LinkCounters
 
 rates = st.floats(0, 1)
 faults = st.builds(

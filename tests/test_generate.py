@@ -18,7 +18,7 @@ from wirelaw.impl.runtime.machine import Recorder, Step
 from wirelaw.spec.language.diagnostics import LawError
 from wirelaw.spec.language.load import SPEC, load
 from wirelaw.tools.generate import HEADER, generate, module_name, write_all
-from wirelaw.tools.generate.layout import WIDTH, indent, wrapped
+from wirelaw.tools.generate.wrapping import WIDTH, indent, wrapped
 
 ROOT = SPEC.parent
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 from wirelaw.impl.net.host import Host, LiveHost
-from wirelaw.impl.net.streams import AsyncTcpListener, AsyncTcpStream, tcp_of
+from wirelaw.impl.net.tcp_sockets import AsyncTcpListener, AsyncTcpStream, tcp_of
 
 SERVER = "10.0.2.2"
 PATIENCE = 20.0  # seconds

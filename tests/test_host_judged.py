@@ -20,11 +20,11 @@ from wirelaw.impl.device.tap import TapLink
 from wirelaw.impl.net.config import WIRELAW, HostConfig, Limits
 from wirelaw.impl.net.host import LiveHost
 from wirelaw.impl.net.loop import Loop, Means
-from wirelaw.oracle.adapters.tcp import Connection, Direction
 from wirelaw.oracle.capture import LinkType, Packet
-from wirelaw.oracle.explanation import render
-from wirelaw.oracle.tcp import judge_capture
-from wirelaw.oracle.verdict import Grade
+from wirelaw.oracle.engine.explanation import render
+from wirelaw.oracle.engine.verdict import Grade
+from wirelaw.oracle.tcp.connection import judge_capture
+from wirelaw.oracle.tcp.segments import Connection, Direction
 
 pytestmark = pytest.mark.net
 KERNEL, OURS = "10.9.0.1", "10.9.0.2"

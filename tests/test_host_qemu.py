@@ -19,7 +19,7 @@ from wirelaw.impl.device.virtio_net import VirtioNet
 from wirelaw.impl.net.config import HostConfig
 from wirelaw.impl.net.host import Host, LiveHost
 from wirelaw.impl.net.loop import Loop, Means
-from wirelaw.impl.net.streams import TcpSocket
+from wirelaw.impl.net.tcp_sockets import TcpSocket
 
 pytestmark = [
     pytest.mark.net,

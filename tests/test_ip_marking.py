@@ -16,7 +16,7 @@ from tcp_rig import SERVER, Pair, Station, octets, read_all, would
 from wirelaw.impl.net.config import HostConfig
 from wirelaw.impl.net.host import Host, LiveHost, VirtualHost
 from wirelaw.impl.net.ipv4 import Marking
-from wirelaw.impl.net.streams import AsyncTcpStream
+from wirelaw.impl.net.tcp_sockets import AsyncTcpStream
 from wirelaw.impl.runtime.errors import UserError
 from wirelaw.impl.wire.ipv4 import TCP, UDP, Ipv4Header, parse_header
 

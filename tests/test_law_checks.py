@@ -7,15 +7,16 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from wirelaw.spec.language import model as m
-from wirelaw.spec.language.checks import incompleteness, overlap, run_checks
-from wirelaw.spec.language.checks.solver import Solver, Undecided, cells, make_solver
-from wirelaw.spec.language.checks.solver_exhaustive import ExhaustiveSolver
-from wirelaw.spec.language.checks.subject import Subject, exclude_each_other
+from wirelaw.spec.language.check import run_checks
+from wirelaw.spec.language.checks import incompleteness, overlap
 from wirelaw.spec.language.diagnostics import LawError
 from wirelaw.spec.language.evaluate import Context, evaluate
 from wirelaw.spec.language.expressions import Expr, conjoin, conjuncts, negate
 from wirelaw.spec.language.load import SPEC, Law, load
 from wirelaw.spec.language.parse import parse_law
+from wirelaw.spec.language.proof.exhaustive import ExhaustiveSolver
+from wirelaw.spec.language.proof.solver import Solver, Undecided, cells, make_solver
+from wirelaw.spec.language.proof.subject import Subject, exclude_each_other
 from wirelaw.spec.language.resolve import resolve
 from wirelaw.spec.language.typing import Scope, Typer
 

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 import pytest
-from wirelaw.spec.language.checks import run_checks
+from wirelaw.spec.language.check import run_checks
 from wirelaw.spec.language.clauses import load_catalogues
 from wirelaw.spec.language.diagnostics import LawError
 from wirelaw.spec.language.load import load

@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from oracle_laws import COUNTER, COUNTER_PROFILE, FLIGHTS, FLIGHTS_PROFILE, Recorder, law, machine, message, profile
-from wirelaw.oracle.judge import Judge, Observed, judge_trace
-from wirelaw.oracle.verdict import Environment, Grade
+from wirelaw.oracle.engine.judge import Judge, Observed, judge_trace
+from wirelaw.oracle.engine.verdict import Environment, Grade
 
 LAG = 30_000
 ENVIRONMENT = Environment(lag=LAG)

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 from oracle_laws import machine
-from wirelaw.oracle.alternatives import can_all_fail, holds_at_rest
-from wirelaw.oracle.rows import compile_law
+from wirelaw.oracle.engine.alternatives import can_all_fail, holds_at_rest
+from wirelaw.oracle.engine.reading import compile_law
 from wirelaw.spec.language.diagnostics import LawError
 from wirelaw.spec.language.model import Machine, Row
 

@@ -6,9 +6,9 @@ from collections import Counter
 
 import pytest
 from oracle_laws import COUNTER, FLIGHTS, law, message
-from wirelaw.oracle.judge import Judge, Observed, judge_trace
-from wirelaw.oracle.mutate import Outcome, replace_output, try_corruptions, with_fields
-from wirelaw.oracle.verdict import Environment, Grade
+from wirelaw.oracle.engine.judge import Judge, Observed, judge_trace
+from wirelaw.oracle.engine.mutate import Outcome, replace_output, try_corruptions, with_fields
+from wirelaw.oracle.engine.verdict import Environment, Grade
 
 STRICT = Environment(lag=10_000, swap=0, losses=0)
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 from oracle_laws import law, message
-from wirelaw.oracle.configuration import Residue
-from wirelaw.oracle.judge import Judge
-from wirelaw.oracle.verdict import Environment, Grade
+from wirelaw.oracle.engine.configuration import Residue
+from wirelaw.oracle.engine.judge import Judge
+from wirelaw.oracle.engine.verdict import Environment, Grade
 
 # Leaving may answer a request (`gone` was set), or come by itself; after it, every request is refused.
 LEAVING = """

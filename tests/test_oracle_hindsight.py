@@ -7,10 +7,10 @@ from oracle_laws import law, message
 from tcp_rig import TWO_MSL, Pair, octets, sized, verdicts, would
 from wirelaw.impl.net.config import VIPERDOS
 from wirelaw.impl.net.lan import Faults
-from wirelaw.oracle.explanation import render
-from wirelaw.oracle.hindsight import Hindsight
-from wirelaw.oracle.judge import Observed, judge_trace
-from wirelaw.oracle.verdict import Environment, Grade, Verdict
+from wirelaw.oracle.engine.explanation import render
+from wirelaw.oracle.engine.hindsight import Hindsight
+from wirelaw.oracle.engine.judge import Observed, judge_trace
+from wirelaw.oracle.engine.verdict import Environment, Grade, Verdict
 
 SIZE = 60_000
 

@@ -9,17 +9,17 @@ from pathlib import Path
 
 import pytest
 from oracle_laws import machine, message
-from wirelaw.oracle.adapters.tcp import Demultiplexer, Direction, observe
 from wirelaw.oracle.capture import read_packets
-from wirelaw.oracle.configuration import Configuration
-from wirelaw.oracle.judge import Judge
-from wirelaw.oracle.rows import CompiledLaw, compile_law
-from wirelaw.oracle.tcp import ConnectionJudge
-from wirelaw.oracle.wording import context
-from wirelaw.spec.language.checks.effects import as_claims
+from wirelaw.oracle.engine.configuration import Configuration
+from wirelaw.oracle.engine.judge import Judge
+from wirelaw.oracle.engine.reading import CompiledLaw, compile_law
+from wirelaw.oracle.engine.wording import context
+from wirelaw.oracle.tcp.connection import ConnectionJudge
+from wirelaw.oracle.tcp.segments import Demultiplexer, Direction, observe
 from wirelaw.spec.language.evaluate import evaluate
 from wirelaw.spec.language.expressions import Expr
 from wirelaw.spec.language.load import SPEC, load
+from wirelaw.spec.language.proof.effects import as_claims
 
 CAPTURES = Path(__file__).parent / "fixtures" / "captures"
 NAMES = sorted(p.stem for p in CAPTURES.glob("*.pcap"))

@@ -7,10 +7,10 @@ from collections import Counter
 from pathlib import Path
 
 import pytest
-from wirelaw.oracle.adapters.tcp import Direction
 from wirelaw.oracle.capture import read_packets
-from wirelaw.oracle.rows import compile_law
-from wirelaw.oracle.tcp import judge_capture
+from wirelaw.oracle.engine.reading import compile_law
+from wirelaw.oracle.tcp.connection import judge_capture
+from wirelaw.oracle.tcp.segments import Direction
 from wirelaw.spec.language.load import SPEC, load
 from wirelaw.tools.cli import main
 

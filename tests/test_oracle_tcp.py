@@ -8,14 +8,14 @@ from functools import cache
 from pathlib import Path
 
 import pytest
-from wirelaw.oracle.adapters.tcp import Connection, Demultiplexer, Direction, observe
 from wirelaw.oracle.capture import read_packets
-from wirelaw.oracle.explanation import render
-from wirelaw.oracle.judge import Judge, Observed
-from wirelaw.oracle.mutate import feed, try_corruptions, with_fields
-from wirelaw.oracle.rows import CompiledLaw, compile_law
-from wirelaw.oracle.tcp import ConnectionJudge, judge_capture
-from wirelaw.oracle.verdict import Bounds, Environment, Grade
+from wirelaw.oracle.engine.explanation import render
+from wirelaw.oracle.engine.judge import Judge, Observed
+from wirelaw.oracle.engine.mutate import feed, try_corruptions, with_fields
+from wirelaw.oracle.engine.reading import CompiledLaw, compile_law
+from wirelaw.oracle.engine.verdict import Bounds, Environment, Grade
+from wirelaw.oracle.tcp.connection import ConnectionJudge, judge_capture
+from wirelaw.oracle.tcp.segments import Connection, Demultiplexer, Direction, observe
 from wirelaw.spec.language.load import SPEC, load
 
 CAPTURES = Path(__file__).parent / "fixtures" / "captures"

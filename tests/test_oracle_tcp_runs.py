@@ -9,10 +9,10 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from wirelaw.oracle.explanation import render
-from wirelaw.oracle.judge import Observed, judge_trace
-from wirelaw.oracle.rows import CompiledLaw, compile_law
-from wirelaw.oracle.verdict import Grade
+from wirelaw.oracle.engine.explanation import render
+from wirelaw.oracle.engine.judge import Observed, judge_trace
+from wirelaw.oracle.engine.reading import CompiledLaw, compile_law
+from wirelaw.oracle.engine.verdict import Grade
 from wirelaw.spec.language.interpret import Interpreter
 from wirelaw.spec.language.load import SPEC, Law, load
 

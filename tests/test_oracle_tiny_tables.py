@@ -7,11 +7,11 @@ from typing import Any
 
 import pytest
 from tables import Case, InterpreterDriver, TinyTable, tiny_names, tiny_table
-from wirelaw.oracle.explanation import render
-from wirelaw.oracle.judge import Judge, Observed
-from wirelaw.oracle.mutate import feed
-from wirelaw.oracle.rows import CompiledLaw, compile_law
-from wirelaw.oracle.verdict import Environment, Finding, Grade
+from wirelaw.oracle.engine.explanation import render
+from wirelaw.oracle.engine.judge import Judge, Observed
+from wirelaw.oracle.engine.mutate import feed
+from wirelaw.oracle.engine.reading import CompiledLaw, compile_law
+from wirelaw.oracle.engine.verdict import Environment, Finding, Grade
 
 ENVIRONMENT = Environment(lag=0, swap=0, losses=0)
 

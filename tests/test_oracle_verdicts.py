@@ -6,10 +6,10 @@ from typing import Any
 
 import pytest
 from oracle_laws import COUNTER, FLIGHTS, law, message
-from wirelaw.oracle.explanation import as_data, render
-from wirelaw.oracle.judge import Judge, Observed, judge_trace
-from wirelaw.oracle.mutate import feed
-from wirelaw.oracle.verdict import Bounds, Environment, Grade, Verdict
+from wirelaw.oracle.engine.explanation import as_data, render
+from wirelaw.oracle.engine.judge import Judge, Observed, judge_trace
+from wirelaw.oracle.engine.mutate import feed
+from wirelaw.oracle.engine.verdict import Bounds, Environment, Grade, Verdict
 
 COUNTER_LAW, FLIGHTS_LAW = law(COUNTER), law(FLIGHTS)
 MS = 1_000

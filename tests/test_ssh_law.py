@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from rig import READINGS, Rig
-from wirelaw.impl.runtime.negotiation import agreed, head
-from wirelaw.spec.language.checks.run import run_checks
+from wirelaw.impl.externs.negotiation import agreed, head
+from wirelaw.spec.language.check import run_checks
 from wirelaw.spec.language.load import SPEC, Law, load
 
 STRICT = {"client": "kex-strict-c-v00@openssh.com", "server": "kex-strict-s-v00@openssh.com"}

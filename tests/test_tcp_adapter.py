@@ -6,10 +6,10 @@ from itertools import count
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from wirelaw.oracle.adapters.ghost import Budget, GhostStore
-from wirelaw.oracle.adapters.sequence_space import KEPT_BEHIND
-from wirelaw.oracle.adapters.tcp import Connection, Demultiplexer, Direction, Observation, near
 from wirelaw.oracle.capture import LinkType, Packet
+from wirelaw.oracle.tcp.ghost import Budget, GhostStore
+from wirelaw.oracle.tcp.segments import Connection, Demultiplexer, Direction, Observation, near
+from wirelaw.oracle.tcp.sequence_space import KEPT_BEHIND
 
 FIN, SYN, RST, PSH, ACK, URG = 1, 2, 4, 8, 16, 32
 HERE, THERE = ("10.0.0.1", 40_000), ("10.0.0.2", 80)

@@ -10,7 +10,7 @@ from itertools import pairwise
 import pytest
 from tcp_rig import Pair, Script, assert_lawful, octets, read_all, sized, would
 from wirelaw.impl.net.lan import Faults
-from wirelaw.impl.net.streams import TcpSocket
+from wirelaw.impl.net.tcp_sockets import TcpSocket
 
 VIRTUAL_PATIENCE = 200_000_000  # microseconds
 

@@ -9,8 +9,8 @@ from tcp_rig import TWO_MSL, Pair, assert_lawful, octets, sized, state, tcp_law,
 from wirelaw.impl.net.config import VIPERDOS
 from wirelaw.impl.net.lan import Faults
 from wirelaw.oracle.capture import Packet
-from wirelaw.oracle.tcp import judge_capture
-from wirelaw.oracle.verdict import Environment, Grade
+from wirelaw.oracle.engine.verdict import Environment, Grade
+from wirelaw.oracle.tcp.connection import judge_capture
 
 ENVIRONMENTS = {"exact": Environment.exact(), "near": Environment.near()}
 

@@ -24,7 +24,7 @@ from tcp_rig import (
     would,
 )  # fmt: skip
 from wirelaw.impl.net.lan import Faults
-from wirelaw.impl.net.streams import TcpSocket
+from wirelaw.impl.net.tcp_sockets import TcpSocket
 
 RESET = struct.pack("ii", 1, 0)
 

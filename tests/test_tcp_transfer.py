@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from tcp_rig import PORT, SERVER, TWO_MSL, Pair, Script, assert_lawful, octets, read_all, sized, state, transfer, would
 from wirelaw.impl.net.config import VIPERDOS, WIRELAW
 from wirelaw.impl.net.lan import Faults
-from wirelaw.impl.net.streams import TcpSocket
+from wirelaw.impl.net.tcp_sockets import TcpSocket
 
 BAD_CABLE = Faults(loss=0.02, duplication=0.02, reordering=0.02, corruption=0.02)
 buffers = st.sampled_from([2_048, 8_192, 65_536, 1 << 20])

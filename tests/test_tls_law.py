@@ -11,8 +11,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from rig import READINGS, Rig
-from wirelaw.impl.runtime import transcript
-from wirelaw.spec.language.checks.run import run_checks
+from wirelaw.impl.externs import transcript
+from wirelaw.spec.language.check import run_checks
 from wirelaw.spec.language.load import SPEC, Law, load
 
 RETRY_RANDOM = hashlib.sha256(b"HelloRetryRequest").hexdigest()

@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 from tables import Driver, GeneratedDriver, InterpreterDriver, generated_module
-from wirelaw.oracle.adapters.tcp import Demultiplexer, Direction, Observation, ObservedSegment, observe
 from wirelaw.oracle.capture.reader import read_packets
+from wirelaw.oracle.tcp.segments import Demultiplexer, Direction, Observation, ObservedSegment, observe
 from wirelaw.spec.language.load import SPEC, load
 from wirelaw.tools.generate import generate
 

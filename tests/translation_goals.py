@@ -11,7 +11,6 @@ from dataclasses import dataclass, replace
 from random import Random
 
 from translation_aim import INPUT, cells
-from wirelaw.spec.language.checks.effects import as_claims, assignments, demanded, in_states, others, put, rename
 from wirelaw.spec.language.expressions import (
     FALSE,
     TRUE,
@@ -31,6 +30,7 @@ from wirelaw.spec.language.expressions import (
 )
 from wirelaw.spec.language.model import Machine, Row, Table
 from wirelaw.spec.language.profile import Profile
+from wirelaw.spec.language.proof.effects import as_claims, assignments, demanded, in_states, others, put, rename
 from wirelaw.spec.language.python import fold
 from wirelaw.spec.language.tree import Ending, Statement
 from wirelaw.spec.language.types import BOOL, Type

@@ -19,7 +19,7 @@ from wirelaw.conformance.deviations import Deviation
 from wirelaw.conformance.netns import Namespace, missing_means
 from wirelaw.conformance.peer import Ends, Missing, Peer, Session, Station, octets
 from wirelaw.impl.wire.ethernet import parse_mac
-from wirelaw.oracle.verdict import Environment
+from wirelaw.oracle.engine.verdict import Environment
 
 _INTERFACE = "wire"
 _PEER, _TESTER = "10.97.0.1", "10.97.0.2"

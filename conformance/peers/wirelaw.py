@@ -17,10 +17,10 @@ from wirelaw.conformance.deviations import Deviation
 from wirelaw.conformance.peer import Ends, Missing, Peer, PeerCrashError, Session, Station, octets
 from wirelaw.impl.net.config import WIRELAW, HostConfig
 from wirelaw.impl.net.host import Host, LiveHost, VirtualHost
-from wirelaw.impl.net.streams import TcpSocket
+from wirelaw.impl.net.tcp_sockets import TcpSocket
 from wirelaw.impl.wire.arp import REPLY, REQUEST, ArpPacket, build_arp, parse_arp
 from wirelaw.impl.wire.ethernet import ETHERTYPE_ARP, HEADER_LENGTH, build_frame, parse_mac
-from wirelaw.oracle.verdict import Environment
+from wirelaw.oracle.engine.verdict import Environment
 
 TESTER_MAC = parse_mac("02:57:4c:00:00:02")
 TESTER = IPv4Address("10.0.2.2")

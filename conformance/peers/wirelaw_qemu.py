@@ -19,7 +19,7 @@ from wirelaw.impl.net.config import WIRELAW, HostConfig
 from wirelaw.impl.net.host import Host, LiveHost
 from wirelaw.impl.wire.arp import parse_arp
 from wirelaw.impl.wire.ethernet import HEADER_LENGTH
-from wirelaw.oracle.verdict import Environment
+from wirelaw.oracle.engine.verdict import Environment
 
 DEVIATIONS: tuple[Deviation, ...] = ()
 _FRAME = 65_600

@@ -6,7 +6,7 @@ from urllib.parse import urljoin, urlsplit
 
 import h11
 from wirelaw.impl.net.host import LiveHost
-from wirelaw.impl.net.streams import TcpSocket
+from wirelaw.impl.net.tcp_sockets import TcpSocket
 from wirelaw.impl.runtime.errors import UserError
 
 BLOCK = 1 << 20

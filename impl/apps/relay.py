@@ -10,7 +10,7 @@ import threading
 from contextlib import suppress
 
 from wirelaw.impl.net.host import LiveHost
-from wirelaw.impl.net.streams import TcpSocket
+from wirelaw.impl.net.tcp_sockets import TcpSocket
 
 BLOCK = 1 << 16
 

@@ -1,5 +1,5 @@
 # GENERATED, never edit: change the law below and run `python -m wirelaw.tools.generate`.
-#   spec/net/resolver.law
+#   spec/net/dns.law
 #   spec/profiles/net.profile
 """One lookup of a stub resolver: whom to ask, for how long, what to believe (RFC 1035, RFC 1123 section
 6.1.3, RFC 5452)

@@ -19,7 +19,7 @@ from typing import Any, ClassVar, Final, Protocol
 from wirelaw.impl.runtime.machine import (
     EndlessOutputError, IncompleteTableError, OUTPUTS_PER_PUMP, Step, UnmetEventError,
 )
-from wirelaw.impl.runtime.negotiation import agreed, head
+from wirelaw.impl.externs.negotiation import agreed, head
 
 # States of region `kx`.
 GREET: Final = "GREET"

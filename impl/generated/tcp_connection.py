@@ -19,7 +19,7 @@ from dataclasses import dataclass
 from typing import Any, ClassVar, Final, Protocol
 
 from wirelaw.impl.runtime.machine import EndlessOutputError, IncompleteTableError, OUTPUTS_PER_PUMP, Step
-from wirelaw.impl.runtime.ranges import forget, hold, reach
+from wirelaw.impl.externs.ranges import forget, hold, reach
 
 # States of region `conn`.
 CLOSED: Final = "CLOSED"

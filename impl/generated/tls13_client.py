@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from typing import Any, ClassVar, Final, Protocol
 
 from wirelaw.impl.runtime.machine import EndlessOutputError, IncompleteTableError, OUTPUTS_PER_PUMP, Step
-from wirelaw.impl.runtime.transcript import absorb, distinct, in_order, keyed, restarted, subset, without
+from wirelaw.impl.externs.transcript import absorb, distinct, in_order, keyed, restarted, subset, without
 
 # States of region `hs`.
 START: Final = "START"

@@ -1,7 +1,7 @@
 """Looking up host names (RFC 1035 section 7, RFC 5452) around the generated machine: several lookups at once, and a cache.
 
 `Query` is the surroundings of one machine, `Resolver` the tables of lookups under way and of answers remembered. Whom to
-ask, for how long, and what to believe stands in spec/net/resolver.law; nothing in this file looks at a machine's state.
+ask, for how long, and what to believe stands in spec/net/dns.law; nothing in this file looks at a machine's state.
 """
 
 import socket

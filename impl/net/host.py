@@ -13,12 +13,12 @@ from wirelaw.impl.device.link import MAX_FRAME, Link, Offload
 from wirelaw.impl.net.config import HostConfig
 from wirelaw.impl.net.icmp import PingReply
 from wirelaw.impl.net.loop import Loop
-from wirelaw.impl.net.means import opener
-from wirelaw.impl.net.sockets import AsyncUdpSocket, UdpSocket, async_look_up, look_up
+from wirelaw.impl.net.open_device import opener
 from wirelaw.impl.net.stack import Stack
 from wirelaw.impl.net.statistics import Statistics
-from wirelaw.impl.net.streams import AsyncTcpListener, AsyncTcpStream, TcpSocket, async_connect, async_listen
 from wirelaw.impl.net.tcp import Tcp
+from wirelaw.impl.net.tcp_sockets import AsyncTcpListener, AsyncTcpStream, TcpSocket, async_connect, async_listen
+from wirelaw.impl.net.udp_sockets import AsyncUdpSocket, UdpSocket, async_look_up, look_up
 from wirelaw.impl.runtime.entropy import SeededEntropy
 from wirelaw.impl.wire.checksum import Address
 from wirelaw.impl.wire.dns import AAAA, A

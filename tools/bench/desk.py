@@ -16,9 +16,9 @@ from wirelaw.impl.net.config import HostConfig
 from wirelaw.impl.net.host import Host
 from wirelaw.impl.net.lan import Faults, Lan
 from wirelaw.oracle.capture import LinkType, PcapWriter, read_packets
-from wirelaw.oracle.rows import compile_law
-from wirelaw.oracle.tcp import judge_capture
-from wirelaw.oracle.verdict import Grade
+from wirelaw.oracle.engine.reading import compile_law
+from wirelaw.oracle.engine.verdict import Grade
+from wirelaw.oracle.tcp.connection import judge_capture
 from wirelaw.spec.language.load import load
 
 

@@ -13,8 +13,8 @@ from dataclasses import dataclass, replace
 from wirelaw.spec.language import model as m
 from wirelaw.spec.language.expressions import Call, Expr, Name, children, rebuild, walk
 from wirelaw.spec.language.types import Type
-from wirelaw.tools.generate.layout import Lines, branch, indent
 from wirelaw.tools.generate.naming import local
+from wirelaw.tools.generate.wrapping import Lines, branch, indent
 
 SMALLEST = 10  # nodes; a shorter expression reads better in its place
 _FOREIGN = ("binder", "arg", "raw", "choice")

@@ -6,11 +6,11 @@ from wirelaw.spec.language import model as m
 from wirelaw.spec.language.types import Type
 from wirelaw.tools.generate.compile import Compiler, python_type
 from wirelaw.tools.generate.dispatch import Leaf, Node, Split, by_level, decide, is_silent, rows_in, share
-from wirelaw.tools.generate.layout import Lines, branch, indent, quoted
 from wirelaw.tools.generate.naming import attribute, camel, local
 from wirelaw.tools.generate.rename import rename
 from wirelaw.tools.generate.rows import CALL, STAGE, TIMER, Exits, RowWriter
 from wirelaw.tools.generate.tables import Place, TableWriter
+from wirelaw.tools.generate.wrapping import Lines, branch, indent, quoted
 
 
 class InputWriter:

@@ -13,10 +13,10 @@ from wirelaw.spec.language.load import SPEC
 from wirelaw.spec.language.profile import Profile
 from wirelaw.tools.generate.compile import Compiler, python_type, statements
 from wirelaw.tools.generate.inputs import InputWriter
-from wirelaw.tools.generate.layout import Lines, indent, invoke, wrapped
 from wirelaw.tools.generate.naming import Names, attribute, camel
 from wirelaw.tools.generate.outputs import OutputWriter
 from wirelaw.tools.generate.rows import RowWriter
+from wirelaw.tools.generate.wrapping import Lines, indent, invoke, wrapped
 
 HEADER = "# GENERATED, never edit"
 

@@ -10,11 +10,11 @@ from wirelaw.spec.language.expressions import FALSE, TRUE, Expr, Name
 from wirelaw.spec.language.profile import Profile
 from wirelaw.tools.generate.compile import Compiler, is_pure, opposite, plain, put_fields, simplify
 from wirelaw.tools.generate.dispatch import Leaf, Node, Split, decide
-from wirelaw.tools.generate.layout import Lines, branch, indent, quoted
 from wirelaw.tools.generate.naming import attribute, snake
 from wirelaw.tools.generate.rename import put_names, rename
 from wirelaw.tools.generate.rows import RowWriter, note
 from wirelaw.tools.generate.states import among
+from wirelaw.tools.generate.wrapping import Lines, branch, indent, quoted
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,8 +11,8 @@ from wirelaw.spec.language.interpret import equalities
 from wirelaw.spec.language.profile import Profile
 from wirelaw.spec.language.tree import Ending, Statement
 from wirelaw.tools.generate.compile import Compiler, zero
-from wirelaw.tools.generate.layout import Lines, branch, invoke, quoted
 from wirelaw.tools.generate.naming import Names, camel, local
+from wirelaw.tools.generate.wrapping import Lines, branch, invoke, quoted
 
 
 @dataclass(frozen=True, slots=True)

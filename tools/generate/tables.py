@@ -9,11 +9,11 @@ from wirelaw.spec.language import model as m
 from wirelaw.spec.language.expressions import FALSE, Expr, children, rebuild, walk
 from wirelaw.tools.generate.compile import NO_LOCALS, Compiler, Known
 from wirelaw.tools.generate.dispatch import Leaf, Mixed, Node, Split, rows_in
-from wirelaw.tools.generate.layout import Lines, branch
 from wirelaw.tools.generate.naming import attribute
 from wirelaw.tools.generate.rows import STAGE, Exits, RowWriter, note
 from wirelaw.tools.generate.sharing import put_locals, shared
 from wirelaw.tools.generate.states import among
+from wirelaw.tools.generate.wrapping import Lines, branch
 
 Guard = tuple[Expr, ...]
 

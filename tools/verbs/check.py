@@ -7,7 +7,7 @@ import contextlib
 from dataclasses import asdict
 from pathlib import Path
 
-from wirelaw.spec.language.checks.run import run_checks
+from wirelaw.spec.language.check import run_checks
 from wirelaw.spec.language.clauses import load_catalogues
 from wirelaw.spec.language.grammar import CACHE, make_folder
 from wirelaw.spec.language.load import SPEC, load

@@ -12,9 +12,9 @@ from pathlib import Path
 
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
-from wirelaw.conformance.bench import tcp_law
 from wirelaw.conformance.campaign import Progress as Reached
 from wirelaw.conformance.campaign import Results, judged_clauses, run
+from wirelaw.conformance.interleave import tcp_law
 from wirelaw.conformance.peer import Missing, Peer
 from wirelaw.conformance.peers import linux, wirelaw, wirelaw_qemu
 from wirelaw.conformance.replay import replay

@@ -15,14 +15,14 @@ from typing import Any
 from rich.console import Console
 from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 from wirelaw.impl.runtime.errors import UserError
-from wirelaw.oracle.adapters.tcp import Connection, Direction
 from wirelaw.oracle.capture import Capture, Packet, read_packets
-from wirelaw.oracle.explanation import as_data as finding_data
-from wirelaw.oracle.explanation import render
-from wirelaw.oracle.rows import CompiledLaw, compile_law
-from wirelaw.oracle.tcp import Judged, judge_capture
-from wirelaw.oracle.verdict import Finding, Grade
-from wirelaw.oracle.witness import save_connections
+from wirelaw.oracle.engine.explanation import as_data as finding_data
+from wirelaw.oracle.engine.explanation import render
+from wirelaw.oracle.engine.reading import CompiledLaw, compile_law
+from wirelaw.oracle.engine.verdict import Finding, Grade
+from wirelaw.oracle.tcp.connection import Judged, judge_capture
+from wirelaw.oracle.tcp.segments import Connection, Direction
+from wirelaw.oracle.tcp.witness import save_connections
 from wirelaw.spec.language.clauses import load_catalogues
 from wirelaw.spec.language.load import SPEC, load
 from wirelaw.tools.verbs.output import cannot_write, write_json

@@ -24,8 +24,8 @@ from wirelaw.impl.apps.fetch import Response, Url, get
 from wirelaw.impl.device.qtest import Forward
 from wirelaw.impl.net.config import PROFILES, HostConfig
 from wirelaw.impl.net.host import Host, LiveHost
-from wirelaw.impl.net.streams import tcp_of
 from wirelaw.impl.net.tcp import Connection
+from wirelaw.impl.net.tcp_sockets import tcp_of
 from wirelaw.impl.runtime.errors import UserError
 from wirelaw.impl.runtime.machine import Step
 from wirelaw.tools.verbs.output import whole_file, write_json

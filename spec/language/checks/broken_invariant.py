@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from wirelaw.spec.language import model as m
-from wirelaw.spec.language.checks.effects import Path, as_claims, demanded, enabling, paths, put
-from wirelaw.spec.language.checks.subject import Subject, finding
 from wirelaw.spec.language.diagnostics import Diagnostic
 from wirelaw.spec.language.expressions import Expr, Lit, names, negate
+from wirelaw.spec.language.proof.effects import Path, as_claims, demanded, enabling, paths, put
+from wirelaw.spec.language.proof.subject import Subject, finding
 from wirelaw.spec.language.types import Type
 
 _Way = tuple[m.Row, Path, tuple[Expr, ...], tuple[Expr, ...]]  # one way through a row, what enables it, what holds of its message

@@ -8,10 +8,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from wirelaw.spec.language import model as m
-from wirelaw.spec.language.checks.effects import Path, assignments, demanded, enabling, in_states, paths, put, rename
-from wirelaw.spec.language.checks.subject import Subject, finding
 from wirelaw.spec.language.diagnostics import Diagnostic
 from wirelaw.spec.language.expressions import FALSE, TRUE, Binary, Call, Expr, Field, Lit, Name, conjoin, rebuild, walk
+from wirelaw.spec.language.proof.effects import Path, assignments, demanded, enabling, in_states, paths, put, rename
+from wirelaw.spec.language.proof.subject import Subject, finding
 from wirelaw.spec.language.types import BOOL, NUMBER, Type, flip
 
 LONGEST_ROUND = 4  # rows that may fire in turn; longer rounds are not looked for

@@ -9,8 +9,8 @@ import textwrap
 from collections.abc import Iterator
 from types import ModuleType
 
-from wirelaw.spec.language.checks.subject import Subject, finding
 from wirelaw.spec.language.diagnostics import Diagnostic
+from wirelaw.spec.language.proof.subject import Subject, finding
 
 EFFECTS = frozenset({"open", "print", "input", "exec", "eval", "setattr", "delattr", "globals"})
 WORLD = frozenset({"random", "secrets", "time", "datetime", "os", "sys", "socket", "subprocess", "threading"})

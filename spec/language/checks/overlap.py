@@ -6,9 +6,9 @@ import itertools
 from collections.abc import Iterator
 
 from wirelaw.spec.language import model as m
-from wirelaw.spec.language.checks.effects import in_states, rename
-from wirelaw.spec.language.checks.subject import Subject, exclude_each_other, finding
 from wirelaw.spec.language.diagnostics import Diagnostic
+from wirelaw.spec.language.proof.effects import in_states, rename
+from wirelaw.spec.language.proof.subject import Subject, exclude_each_other, finding
 
 ADVICE = "Make one guard exclude the other, or give both rows different alternatives of a `choice`."
 

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 
 from wirelaw.spec.language import model as m
-from wirelaw.spec.language.checks.effects import assignments, enabling, put, rename
-from wirelaw.spec.language.checks.subject import Subject, finding
 from wirelaw.spec.language.diagnostics import Diagnostic
 from wirelaw.spec.language.expressions import FALSE, Expr, Field, Lit, Name, conjoin, negate, rebuild, walk
 from wirelaw.spec.language.interpret import binds_replies
 from wirelaw.spec.language.profile import Profile
+from wirelaw.spec.language.proof.effects import assignments, enabling, put, rename
+from wirelaw.spec.language.proof.subject import Subject, finding
 from wirelaw.spec.language.tree import Statement
 
 REPLY = "the reply"  # no name of the law looks like this

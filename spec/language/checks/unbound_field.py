@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from wirelaw.spec.language import model as m
-from wirelaw.spec.language.checks.subject import Subject, finding
 from wirelaw.spec.language.diagnostics import Diagnostic
 from wirelaw.spec.language.expressions import Field, Name, walk
+from wirelaw.spec.language.proof.subject import Subject, finding
 
 
 def check(subject: Subject) -> Iterator[Diagnostic]:

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from wirelaw.spec.language import model as m
-from wirelaw.spec.language.checks.subject import Subject, finding, listed
 from wirelaw.spec.language.diagnostics import Diagnostic, Span
+from wirelaw.spec.language.proof.subject import Subject, finding, listed
 
 
 def check(subject: Subject) -> Iterator[Diagnostic]:

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from wirelaw.spec.language import model as m
-from wirelaw.spec.language.checks.effects import demanded, enabling, in_states, rename
-from wirelaw.spec.language.checks.subject import Subject, finding
 from wirelaw.spec.language.diagnostics import Diagnostic
 from wirelaw.spec.language.expressions import Expr
+from wirelaw.spec.language.proof.effects import demanded, enabling, in_states, rename
+from wirelaw.spec.language.proof.subject import Subject, finding
 
 
 def check(subject: Subject) -> Iterator[Diagnostic]:

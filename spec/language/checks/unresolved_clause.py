@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from wirelaw.spec.language.checks.subject import Subject, finding
 from wirelaw.spec.language.diagnostics import Diagnostic
+from wirelaw.spec.language.proof.subject import Subject, finding
 from wirelaw.spec.language.tree import Citation
 
 

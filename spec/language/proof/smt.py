@@ -7,7 +7,8 @@ from typing import Any
 
 import z3
 from wirelaw.spec.language import model as m
-from wirelaw.spec.language.checks.solver import (
+from wirelaw.spec.language.expressions import Binary, Call, Expr, Field, Lit, Member, Name, SetLit, Unary, Window
+from wirelaw.spec.language.proof.solver import (
     Undecided,
     Value,
     Witness,
@@ -19,7 +20,6 @@ from wirelaw.spec.language.checks.solver import (
     seq_anchors,
     sort_of,
 )  # fmt: skip
-from wirelaw.spec.language.expressions import Binary, Call, Expr, Field, Lit, Member, Name, SetLit, Unary, Window
 
 TIMEOUT_MS = 10_000
 SEQ, WIDE = 32, 64

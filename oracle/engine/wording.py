@@ -6,8 +6,8 @@ import re
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from wirelaw.oracle.configuration import Configuration
-from wirelaw.oracle.rows import CompiledLaw, CompiledRow, attribute
+from wirelaw.oracle.engine.configuration import Configuration
+from wirelaw.oracle.engine.reading import CompiledLaw, CompiledRow, attribute
 from wirelaw.spec.language.evaluate import Context, evaluate
 from wirelaw.spec.language.expressions import Binary, Expr, Field, Lit, Member, Name, Unary, Window, names, text, walk
 

@@ -10,12 +10,12 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 
 from wirelaw.impl.runtime.errors import UserError
-from wirelaw.oracle.adapters.tcp import Connection, Demultiplexer, Direction, Observation, near, observe
 from wirelaw.oracle.capture import Packet, counted
-from wirelaw.oracle.judge import Judge
-from wirelaw.oracle.midway import MidwayJudge
-from wirelaw.oracle.rows import CompiledLaw
-from wirelaw.oracle.verdict import Bounds, Environment, Finding, Grade, Verdict
+from wirelaw.oracle.engine.judge import Judge
+from wirelaw.oracle.engine.reading import CompiledLaw
+from wirelaw.oracle.engine.verdict import Bounds, Environment, Finding, Grade, Verdict
+from wirelaw.oracle.tcp.midway import MidwayJudge
+from wirelaw.oracle.tcp.segments import Connection, Demultiplexer, Direction, Observation, near, observe
 
 MESSAGE = "seg"
 

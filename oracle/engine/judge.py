@@ -13,13 +13,13 @@ from collections.abc import Callable, Iterable, Iterator
 from itertools import product
 from typing import Any, NamedTuple
 
-from wirelaw.oracle import explanation
-from wirelaw.oracle.configuration import Configuration, Trail
-from wirelaw.oracle.hindsight import Hindsight, Point
-from wirelaw.oracle.rows import CompiledLaw
-from wirelaw.oracle.search import BudgetError, Search, Silence, merge
-from wirelaw.oracle.steps import NO_ACT, Event, LawGapError
-from wirelaw.oracle.verdict import Bounds, Environment, Finding, Grade, Verdict
+from wirelaw.oracle.engine import explanation
+from wirelaw.oracle.engine.configuration import Configuration, Trail
+from wirelaw.oracle.engine.hindsight import Hindsight, Point
+from wirelaw.oracle.engine.reading import CompiledLaw
+from wirelaw.oracle.engine.search import BudgetError, Search, Silence, merge
+from wirelaw.oracle.engine.steps import NO_ACT, Event, LawGapError
+from wirelaw.oracle.engine.verdict import Bounds, Environment, Finding, Grade, Verdict
 
 HISTORY = 64
 FINDINGS = 200

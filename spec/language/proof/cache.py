@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import Any
 
 from wirelaw.spec.language import model as m
-from wirelaw.spec.language.checks.solver import Solver, Undecided, Witness
 from wirelaw.spec.language.expressions import Binary, Call, Expr, Field, Lit, Name, Unary, children
 from wirelaw.spec.language.grammar import make_folder
+from wirelaw.spec.language.proof.solver import Solver, Undecided, Witness
 
 FORMAT = 2  # raise it when the meaning of a question or of an answer changes
 

@@ -13,10 +13,10 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Iterable
 
-from wirelaw.oracle.configuration import NEVER, Configuration, Debt
-from wirelaw.oracle.rows import CompiledLaw
-from wirelaw.oracle.steps import ANY_ACT, NO_ACT, SILENT_ACT, Event, Match, Steps
-from wirelaw.oracle.verdict import Bounds, Environment
+from wirelaw.oracle.engine.configuration import NEVER, Configuration, Debt
+from wirelaw.oracle.engine.reading import CompiledLaw
+from wirelaw.oracle.engine.steps import ANY_ACT, NO_ACT, SILENT_ACT, Event, Match, Steps
+from wirelaw.oracle.engine.verdict import Bounds, Environment
 
 LOSS_DEPTH = 16
 REMEDY_DEPTH = 64

@@ -29,13 +29,13 @@ from wirelaw.spec.language.checks import (
     unresolved_clause,
     unresolved_place,
 )
-from wirelaw.spec.language.checks.cache import CachedSolver
-from wirelaw.spec.language.checks.solver import Solver, make_solver
-from wirelaw.spec.language.checks.subject import Subject, source_lines
 from wirelaw.spec.language.clauses import Catalogues, Coverage
 from wirelaw.spec.language.diagnostics import Diagnostic, LawError
 from wirelaw.spec.language.load import Law
 from wirelaw.spec.language.model import Machine
+from wirelaw.spec.language.proof.cache import CachedSolver
+from wirelaw.spec.language.proof.solver import Solver, make_solver
+from wirelaw.spec.language.proof.subject import Subject, source_lines
 
 Check = Callable[[Subject], Iterator[Diagnostic]]
 

@@ -15,12 +15,12 @@ from dataclasses import dataclass
 from types import SimpleNamespace
 from typing import Any
 
-from wirelaw.oracle.configuration import Configuration
-from wirelaw.oracle.judge import Judge, Observed
-from wirelaw.oracle.rows import CompiledLaw, CompiledRow
-from wirelaw.oracle.steps import Event, Match, Steps
-from wirelaw.oracle.verdict import Finding, Grade
-from wirelaw.oracle.wording import context, short
+from wirelaw.oracle.engine.configuration import Configuration
+from wirelaw.oracle.engine.judge import Judge, Observed
+from wirelaw.oracle.engine.reading import CompiledLaw, CompiledRow
+from wirelaw.oracle.engine.steps import Event, Match, Steps
+from wirelaw.oracle.engine.verdict import Finding, Grade
+from wirelaw.oracle.engine.wording import context, short
 from wirelaw.spec.language import model as m
 from wirelaw.spec.language.evaluate import Context, evaluate
 from wirelaw.spec.language.expressions import Binary, Expr, Field, Lit, Member, Name, SetLit, Window, walk

@@ -9,12 +9,12 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from wirelaw.spec.language import model as m
-from wirelaw.spec.language.checks.effects import as_claims, in_states, rename
-from wirelaw.spec.language.checks.solver import Solver, Undecided, Witness, cells
 from wirelaw.spec.language.clauses import Catalogues
 from wirelaw.spec.language.diagnostics import Diagnostic, Span
 from wirelaw.spec.language.expressions import Binary, Expr, Field, Lit, negate, rebuild
 from wirelaw.spec.language.profile import Profile
+from wirelaw.spec.language.proof.effects import as_claims, in_states, rename
+from wirelaw.spec.language.proof.solver import Solver, Undecided, Witness, cells
 
 SHOWN_STATES = 4
 

@@ -9,7 +9,8 @@ from functools import partial
 from typing import Any, Final, Self, TypeVar
 
 from wirelaw.impl.net.ipv4 import UNMARKED
-from wirelaw.impl.net.sockets import (
+from wirelaw.impl.net.tcp import REFUSALS, Connection, Listener, Tcp
+from wirelaw.impl.net.udp_sockets import (
     AsyncDriver,
     Driver,
     Marked,
@@ -22,7 +23,6 @@ from wirelaw.impl.net.sockets import (
     outcome,
     to_text,
 )
-from wirelaw.impl.net.tcp import REFUSALS, Connection, Listener, Tcp
 from wirelaw.impl.wire.checksum import Address, Octets
 
 T = TypeVar("T")

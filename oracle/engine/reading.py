@@ -15,8 +15,8 @@ from dataclasses import dataclass, field
 from operator import attrgetter
 from typing import Any
 
-from wirelaw.oracle.alternatives import can_all_fail, holds_at_rest
-from wirelaw.oracle.configuration import NEVER, Configuration, emit_class
+from wirelaw.oracle.engine.alternatives import can_all_fail, holds_at_rest
+from wirelaw.oracle.engine.configuration import NEVER, Configuration, emit_class
 from wirelaw.spec.language import model as m
 from wirelaw.spec.language.diagnostics import LawError, complain
 from wirelaw.spec.language.evaluate import Context, evaluate
@@ -358,7 +358,7 @@ class _Compiler:
         return row.role == "input" and self.machine.tables[row.table].policy
 
     def execute(self, source: str, externs: Any) -> None:
-        from wirelaw.oracle.configuration import Instance, Reply, Residue  # noqa: PLC0415 - names for the emitted text only
+        from wirelaw.oracle.engine.configuration import Instance, Reply, Residue  # noqa: PLC0415 - names for the emitted text only
 
         file = f"<oracle of {self.machine.name} {next(_serial)}>"
         linecache.cache[file] = (len(source), None, source.splitlines(keepends=True), file)

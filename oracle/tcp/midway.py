@@ -16,11 +16,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
-from wirelaw.oracle.adapters.tcp import Direction, Observation, ObservedSegment
-from wirelaw.oracle.configuration import Configuration
-from wirelaw.oracle.judge import Judge
-from wirelaw.oracle.rows import CompiledLaw
-from wirelaw.oracle.verdict import Bounds, Environment, Finding, Grade, Verdict
+from wirelaw.oracle.engine.configuration import Configuration
+from wirelaw.oracle.engine.judge import Judge
+from wirelaw.oracle.engine.reading import CompiledLaw
+from wirelaw.oracle.engine.verdict import Bounds, Environment, Finding, Grade, Verdict
+from wirelaw.oracle.tcp.segments import Direction, Observation, ObservedSegment
 
 MESSAGE = "seg"
 LARGEST_SCALE = 14

@@ -14,7 +14,8 @@ from dataclasses import replace
 from typing import Any
 
 from wirelaw.spec.language import model as m
-from wirelaw.spec.language.checks.solver import (
+from wirelaw.spec.language.expressions import COMPARISONS, Binary, Call, Expr, Lit, Member, SetLit, Unary, Window, children, rebuild, walk
+from wirelaw.spec.language.proof.solver import (
     BUILTINS,
     Undecided,
     Value,
@@ -29,7 +30,6 @@ from wirelaw.spec.language.checks.solver import (
     seq_anchors,
     sort_of,
 )  # fmt: skip
-from wirelaw.spec.language.expressions import COMPARISONS, Binary, Call, Expr, Lit, Member, SetLit, Unary, Window, children, rebuild, walk
 from wirelaw.spec.language.terms import Domains, Exhausted, Search, Term, Terms
 from wirelaw.spec.language.types import BOOL
 

@@ -16,7 +16,7 @@ from wirelaw.conformance.peer import Peer, PeerCrashError, ports
 from wirelaw.conformance.routes import Routes
 from wirelaw.conformance.trace import Trace
 from wirelaw.conformance.walk import PLAIN, Plan, Replayed, Walk, WalkResult
-from wirelaw.oracle.rows import CompiledLaw, compile_law
+from wirelaw.oracle.engine.reading import CompiledLaw, compile_law
 from wirelaw.spec.language.load import SPEC, load
 from wirelaw.spec.language.model import Machine
 

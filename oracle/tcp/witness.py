@@ -6,8 +6,8 @@ from collections.abc import Iterable, Mapping
 from contextlib import ExitStack
 from pathlib import Path
 
-from wirelaw.oracle.adapters.tcp import Demultiplexer, observe
 from wirelaw.oracle.capture import Packet, PcapWriter
+from wirelaw.oracle.tcp.segments import Demultiplexer, observe
 
 
 def save_connections(packets: Iterable[Packet], wanted: Mapping[int, Path]) -> None:

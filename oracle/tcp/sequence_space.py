@@ -7,7 +7,7 @@ forged segment of one side can shift it.
 
 from dataclasses import dataclass, field
 
-from wirelaw.oracle.adapters.ghost import GhostStore
+from wirelaw.oracle.tcp.ghost import GhostStore
 
 _MODULUS = 1 << 32
 _HALF = 1 << 31

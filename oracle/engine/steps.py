@@ -10,11 +10,11 @@ from collections.abc import Callable, Iterable, Iterator
 from operator import attrgetter
 from typing import Any, NamedTuple
 
-from wirelaw.oracle.alternatives import can_all_fail
-from wirelaw.oracle.configuration import NEVER, Configuration, Debt, Reply
-from wirelaw.oracle.rows import CompiledLaw, CompiledRow, Level, Outcome, Stage, attribute
-from wirelaw.oracle.verdict import Environment
-from wirelaw.oracle.wording import breach
+from wirelaw.oracle.engine.alternatives import can_all_fail
+from wirelaw.oracle.engine.configuration import NEVER, Configuration, Debt, Reply
+from wirelaw.oracle.engine.reading import CompiledLaw, CompiledRow, Level, Outcome, Stage, attribute
+from wirelaw.oracle.engine.verdict import Environment
+from wirelaw.oracle.engine.wording import breach
 from wirelaw.spec.language.expressions import Lit
 from wirelaw.spec.language.interpret import binds_replies
 

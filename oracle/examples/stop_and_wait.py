@@ -1,7 +1,7 @@
 """Judging one end of a stop-and-wait transfer (spec/examples/stop_and_wait.law) from a capture taken at that end.
 
 The judge reads the octets for itself and shares no code with what it judges. A block says who its sender is, so the
-direction of a datagram is its kind. `python -m wirelaw.oracle.adapters.stop_and_wait sender|receiver CAPTURE` prints verdicts.
+direction of a datagram is its kind. `python -m wirelaw.oracle.examples.stop_and_wait sender|receiver CAPTURE` prints verdicts.
 """
 
 from __future__ import annotations
@@ -19,10 +19,10 @@ from wirelaw.impl.wire.ipv4 import UDP, parse_header
 from wirelaw.impl.wire.udp import parse_udp
 from wirelaw.oracle.capture import Packet, read_packets
 from wirelaw.oracle.capture.packet import ip_offset
-from wirelaw.oracle.explanation import render
-from wirelaw.oracle.judge import Judge, Observed
-from wirelaw.oracle.rows import CompiledLaw, compile_law
-from wirelaw.oracle.verdict import Environment, Grade, Verdict
+from wirelaw.oracle.engine.explanation import render
+from wirelaw.oracle.engine.judge import Judge, Observed
+from wirelaw.oracle.engine.reading import CompiledLaw, compile_law
+from wirelaw.oracle.engine.verdict import Environment, Grade, Verdict
 from wirelaw.spec.language.clauses import load_catalogues
 from wirelaw.spec.language.diagnostics import LawError
 from wirelaw.spec.language.load import SPEC, load
@@ -167,7 +167,7 @@ def _datagram(packet: Packet) -> tuple[End, End, bytes] | None:
 def main(arguments: Sequence[str] | None = None) -> int:
     """0: conformant; 1: a violation; 2: bad input; 3: inconclusive."""
     parser = argparse.ArgumentParser(
-        prog="python -m wirelaw.oracle.adapters.stop_and_wait", description="Judge one end of stop-and-wait transfers in a capture."
+        prog="python -m wirelaw.oracle.examples.stop_and_wait", description="Judge one end of stop-and-wait transfers in a capture."
     )
     parser.add_argument("role", choices=ROLES, help="the end to judge; the capture must have been taken there")
     parser.add_argument("capture", type=Path, help="a pcap or pcapng file")

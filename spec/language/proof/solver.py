@@ -55,7 +55,7 @@ class LateSolver:
 
 @functools.cache
 def _z3() -> Solver:
-    from wirelaw.spec.language.checks.solver_z3 import Z3Solver  # noqa: PLC0415
+    from wirelaw.spec.language.proof.smt import Z3Solver  # noqa: PLC0415
 
     return Z3Solver()
 
@@ -64,7 +64,7 @@ def make_solver(name: str | None = None) -> Solver:
     """The solver `z3` or `exhaustive`; by default z3 where it is installed. ImportError when z3 is asked for and not there."""
     installed = find_spec("z3") is not None
     if name == "exhaustive" or (name is None and not installed):
-        from wirelaw.spec.language.checks.solver_exhaustive import ExhaustiveSolver  # noqa: PLC0415 - it builds on this module
+        from wirelaw.spec.language.proof.exhaustive import ExhaustiveSolver  # noqa: PLC0415 - it builds on this module
 
         return ExhaustiveSolver()
     if not installed:

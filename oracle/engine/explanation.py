@@ -11,12 +11,12 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-from wirelaw.oracle.configuration import Configuration
-from wirelaw.oracle.rows import CompiledLaw, CompiledRow, attribute
-from wirelaw.oracle.search import BudgetError, Search, Silence
-from wirelaw.oracle.steps import ANY_ACT, NO_ACT, Event
-from wirelaw.oracle.verdict import Finding, Grade, Miss
-from wirelaw.oracle.wording import context, describe, difference, duration, how_much, relative, short, shown, state_names, state_text
+from wirelaw.oracle.engine.configuration import Configuration
+from wirelaw.oracle.engine.reading import CompiledLaw, CompiledRow, attribute
+from wirelaw.oracle.engine.search import BudgetError, Search, Silence
+from wirelaw.oracle.engine.steps import ANY_ACT, NO_ACT, Event
+from wirelaw.oracle.engine.verdict import Finding, Grade, Miss
+from wirelaw.oracle.engine.wording import context, describe, difference, duration, how_much, relative, short, shown, state_names, state_text
 from wirelaw.spec.language.evaluate import Context, evaluate
 from wirelaw.spec.language.expressions import Binary, Expr, Field, Lit, Name, Unary, walk
 

@@ -11,8 +11,8 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from wirelaw.oracle.judge import Judge
-    from wirelaw.oracle.steps import Event
+    from wirelaw.oracle.engine.judge import Judge
+    from wirelaw.oracle.engine.steps import Event
 
 REACH = 64
 """A second look goes back this many events at least, and twice as many at most."""

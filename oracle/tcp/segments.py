@@ -14,13 +14,13 @@ from ipaddress import ip_address
 from typing import NamedTuple
 
 from wirelaw.impl.wire.tcp import Segment, parse_segment
-from wirelaw.oracle.adapters.ghost import Budget, GhostStore
-from wirelaw.oracle.adapters.ip import TCP, Located, locate
-from wirelaw.oracle.adapters.resolution import Resolutions
-from wirelaw.oracle.adapters.sequence_space import Gap, SequenceSpace
 from wirelaw.oracle.capture import LinkType, Packet
 from wirelaw.oracle.capture.fragments import Fragments
+from wirelaw.oracle.capture.ip import TCP, Located, locate
 from wirelaw.oracle.capture.packet import ip_offset, sent_by_host
+from wirelaw.oracle.capture.resolution import Resolutions
+from wirelaw.oracle.tcp.ghost import Budget, GhostStore
+from wirelaw.oracle.tcp.sequence_space import Gap, SequenceSpace
 
 _STORE_LIMIT = 1 << 21
 _FRAGMENTS = "fragments"
