@@ -39,12 +39,23 @@ def alive(pid: int) -> bool:
         return False
 
 
+COMMAND = """
+import signal, sys
+signal.signal(signal.SIGINT, signal.default_int_handler)
+from wirelaw.tools.cli import main
+sys.exit(main())
+"""
+
+
 @contextmanager
 def running(folder: Path, *arguments: str) -> Iterator[subprocess.Popen[str]]:
-    """The command under way, in a folder of its own, with temporary files in `folder`/tmp."""
+    """The command under way, in a folder of its own, with temporary files in `folder`/tmp.
+
+    It hears Ctrl-C as at a terminal, also where these tests run in the background of a shell, whose children ignore it.
+    """
     (folder / "tmp").mkdir(exist_ok=True)
     environment = {**os.environ, "TMPDIR": str(folder / "tmp"), "COLUMNS": "120"}
-    command = [sys.executable, "-m", "wirelaw.tools.cli", *arguments]
+    command = [sys.executable, "-c", COMMAND, *arguments]
     with subprocess.Popen(
         command, cwd=folder, env=environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
     ) as process:
