@@ -23,13 +23,16 @@ class InputWriter:
         current = [r for t in machine.tables.values() for r in t.rows if not r.editions or edition in r.editions]
         self.by_id = {r.id: rename(r, self._names(r)) for r in current}
         self.tables = TableWriter(machine, rows, compiler, self.by_id)
+        self.methods: dict[tuple[str, str], str] = {}  # by table and event
 
     def _names(self, row: m.Row) -> tuple[str, ...]:
-        """What the arguments of the method are called that `row` stands in."""
-        if row.event_kind == "message":
-            found = [p.binder for name, p in self.machine.inputs.items() if name in self.machine.messages[row.event].lineage]
-            return (found[0],) * len(row.binders) if found else row.binders
-        return tuple(n for n, _ in self.machine.functions[row.event].params) if row.event_kind == "call" else ()
+        """What the arguments of a call are called in the method that `row` stands in; messages are renamed by pipeline."""
+        return tuple(n for n, _ in self.machine.functions[row.event].params) if row.event_kind == "call" else row.binders
+
+    def _of(self, pipeline: m.Pipeline) -> TableWriter:
+        """What writes tables for one pipeline: several may go through one table and call the message by different names."""
+        by_id = {r.id: rename(r, (pipeline.binder,) * len(r.binders)) if r.event_kind == "message" else r for r in self.by_id.values()}
+        return TableWriter(self.machine, self.rows, self.compiler, by_id)
 
     def write(self) -> Lines:
         """All methods for events that come in."""
@@ -125,9 +128,16 @@ class InputWriter:
         return [" and ".join(calls)]
 
     def _method(self, table: str, event: str) -> str:
-        """`_table`, with the event's name where a table serves several."""
-        roots = {self.machine.messages[r.event].root if r.event_kind == "message" else r.event for r in self._rows(table)}
-        return f"_{table}" if len(roots) == 1 else f"_{table}_{event}"
+        """`_table`, with the event's name where a table serves several; no two are called the same."""
+        made = self.methods.get((table, event))
+        if made is None:
+            served = {p.message for p in self.machine.inputs.values() if table in p.tables}
+            served |= {r.event for r in self._rows(table) if r.event_kind != "message"}
+            made = f"_{table}" if len(served) == 1 else f"_{table}_{event}"
+            while made in self.methods.values():
+                made += "_"
+            self.methods[table, event] = made
+        return made
 
     def _rows(self, table: str) -> list[m.Row]:
         return [self.by_id[r.id] for r in self.machine.tables[table].rows if r.id in self.by_id]
@@ -153,10 +163,11 @@ class InputWriter:
         event = f"{binder}.kind" if several else quoted(pipeline.message)
         body: Lines = []
         groups.sort(key=lambda g: len(g[0]))
+        writer = self._of(pipeline)
         if len(groups) > 1:
             body.append(f"kind = {binder}.kind")
         for i, (kinds, tree) in enumerate(groups):
-            part = self.tables.write(tree, Place(table, STAGE, event, binder))
+            part = writer.write(tree, Place(table, STAGE, event, binder))
             body += part if i == len(groups) - 1 else branch([_one_of("kind", kinds)], part)
         name = self._method(table, pipeline.message)
         return self._method_of(f"def {name}(self, {binder}: {hint}, now: int) -> bool:", table, body, f"{binder}.")
