@@ -9,12 +9,16 @@ from wirelaw.spec.language.diagnostics import complain
 
 # Names that a generated class or method uses itself.
 _ATTRIBUTES = frozenset({"host", "on_step", "tick", "pump", "deadline"})
+_CLASSES = frozenset(
+    {"Any", "Callable", "ClassVar", "EndlessOutputError", "Final", "IncompleteTableError", "Protocol", "Step", "UnmetEventError"}
+)
 _LOCALS = frozenset({"self", "now", "st", "o", "due", "made", "kind", "which", "at", "best", "key"})
 
 
 def camel(name: str) -> str:
-    """`tcp.connection` -> `TcpConnection`."""
-    return "".join(part[:1].upper() + part[1:] for part in name.replace(".", "_").replace("-", "_").split("_"))
+    """The class of a machine or message: `tcp.connection` -> `TcpConnection`. What a generated module imports keeps its name."""
+    made = "".join(part[:1].upper() + part[1:] for part in name.replace(".", "_").replace("-", "_").split("_"))
+    return f"{made}_" if made in _CLASSES else made
 
 
 def snake(name: str) -> str:
