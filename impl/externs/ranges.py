@@ -40,8 +40,8 @@ def reach(have: Ranges | None, upto: int) -> int:
     return upto
 
 
-def forget(have: Ranges | None, upto: int) -> Ranges:
-    """`have` without what lies before `upto`."""
+def forget(have: Ranges | None, upto: int) -> Ranges | None:
+    """`have` without what lies before `upto`; `None` when nothing is left."""
     if not have:
-        return ()
-    return tuple((upto if _before(a, upto) else a, b) for a, b in have if _before(upto, b))
+        return None
+    return tuple((upto if _before(a, upto) else a, b) for a, b in have if _before(upto, b)) or None

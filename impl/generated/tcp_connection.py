@@ -43,11 +43,8 @@ _RECEIVED: Final = frozenset({CLOSE_WAIT, CLOSING, LAST_ACK, TIME_WAIT})
 _TRANSFER: Final = frozenset({ESTABLISHED, FIN_WAIT_1, FIN_WAIT_2, CLOSE_WAIT, CLOSING, LAST_ACK})
 _STATES_OF_RST_EXACT: Final = frozenset({ESTABLISHED, FIN_WAIT_1, FIN_WAIT_2, CLOSE_WAIT})
 _CLOSING_OR_LAST_ACK_OR_TIME_WAIT: Final = frozenset({CLOSING, LAST_ACK, TIME_WAIT})
-_STATES_OF_RST_NEAR: Final = frozenset(
-    {SYN_RECEIVED, ESTABLISHED, FIN_WAIT_1, FIN_WAIT_2, CLOSE_WAIT, CLOSING, LAST_ACK}
-)
-_FLIGHT: Final = frozenset({ESTABLISHED, FIN_WAIT_1, CLOSE_WAIT, CLOSING, LAST_ACK})
 _OPEN: Final = frozenset({ESTABLISHED, FIN_WAIT_1, FIN_WAIT_2, CLOSE_WAIT, CLOSING, LAST_ACK, TIME_WAIT})
+_FLIGHT: Final = frozenset({ESTABLISHED, FIN_WAIT_1, CLOSE_WAIT, CLOSING, LAST_ACK})
 _STATES_OF_ACK_ALL: Final = frozenset({ESTABLISHED, FIN_WAIT_2, CLOSE_WAIT, TIME_WAIT})
 _STATES_OF_SEND_SHUT: Final = frozenset({SYN_SENT, SYN_RECEIVED, ESTABLISHED, CLOSE_WAIT})
 _STATES_OF_RECV_TEXT: Final = frozenset({SYN_RECEIVED, ESTABLISHED, FIN_WAIT_1, FIN_WAIT_2})
@@ -237,7 +234,7 @@ class TcpConnection:
         self.nodelay: bool = False
         self.closed_first: bool = False
         self.unsent: int = 0
-        self.last_challenge: int = 0
+        self.calm: int = 0
         self.srtt: int = 0
         self.rttvar: int = 0
         self.rto: int = 1000000
@@ -662,7 +659,7 @@ class TcpConnection:
                 due = now + self._challenge_wait(now)
                 if self.challenge_due is None or due < self.challenge_due:
                     self.challenge_due = due
-                self.last_challenge = now + self._challenge_wait(now)
+                self.calm = now + self._challenge_wait(now) + CHALLENGE_INTERVAL
                 if self.on_step is not None:
                     self.on_step(Step(now, "paws", "paws.old", "seg", s))
                 return False
@@ -679,7 +676,7 @@ class TcpConnection:
                 due = now + self._challenge_wait(now)
                 if self.challenge_due is None or due < self.challenge_due:
                     self.challenge_due = due
-                self.last_challenge = now + self._challenge_wait(now)
+                self.calm = now + self._challenge_wait(now) + CHALLENGE_INTERVAL
                 if self.on_step is not None:
                     self.on_step(Step(now, "paws", "paws.old.bare", "seg", s))
                 return False
@@ -695,7 +692,7 @@ class TcpConnection:
                 due = now + self._challenge_wait(now)
                 if self.challenge_due is None or due < self.challenge_due:
                     self.challenge_due = due
-                self.last_challenge = now + self._challenge_wait(now)
+                self.calm = now + self._challenge_wait(now) + CHALLENGE_INTERVAL
                 if self.on_step is not None:
                     self.on_step(Step(now, "paws", "paws.tick.old", "seg", s))
                 return False
@@ -705,7 +702,7 @@ class TcpConnection:
                 due = now + self._challenge_wait(now)
                 if self.challenge_due is None or due < self.challenge_due:
                     self.challenge_due = due
-                self.last_challenge = now + self._challenge_wait(now)
+                self.calm = now + self._challenge_wait(now) + CHALLENGE_INTERVAL
                 if self.on_step is not None:
                     self.on_step(Step(now, "paws", "paws.tick.bare", "seg", s))
                 return False
@@ -818,7 +815,7 @@ class TcpConnection:
                 due = now + self._challenge_wait(now)
                 if self.challenge_due is None or due < self.challenge_due:
                     self.challenge_due = due
-                self.last_challenge = now + self._challenge_wait(now)
+                self.calm = now + self._challenge_wait(now) + CHALLENGE_INTERVAL
                 if self.on_step is not None:
                     self.on_step(Step(now, "sequence", "seq.zero", "seg", s))
                 return True
@@ -841,7 +838,7 @@ class TcpConnection:
                 due = now + self._challenge_wait(now)
                 if self.challenge_due is None or due < self.challenge_due:
                     self.challenge_due = due
-                self.last_challenge = now + self._challenge_wait(now)
+                self.calm = now + self._challenge_wait(now) + CHALLENGE_INTERVAL
                 if self.on_step is not None:
                     self.on_step(Step(now, "sequence", "seq.edge", "seg", s))
                 return True
@@ -851,7 +848,7 @@ class TcpConnection:
                 due = now + self._challenge_wait(now)
                 if self.challenge_due is None or due < self.challenge_due:
                     self.challenge_due = due
-                self.last_challenge = now + self._challenge_wait(now)
+                self.calm = now + self._challenge_wait(now) + CHALLENGE_INTERVAL
                 if self.on_step is not None:
                     self.on_step(Step(now, "sequence", "seq.edge.bare", "seg", s))
                 return True
@@ -960,7 +957,7 @@ class TcpConnection:
                 due = now + self._challenge_wait(now)
                 if self.challenge_due is None or due < self.challenge_due:
                     self.challenge_due = due
-                self.last_challenge = now + self._challenge_wait(now)
+                self.calm = now + self._challenge_wait(now) + CHALLENGE_INTERVAL
                 if self.on_step is not None:
                     self.on_step(Step(now, "sequence", "seq.late", "seg", s))
                 return False
@@ -993,7 +990,7 @@ class TcpConnection:
             due = now + self._challenge_wait(now)
             if self.challenge_due is None or due < self.challenge_due:
                 self.challenge_due = due
-            self.last_challenge = now + self._challenge_wait(now)
+            self.calm = now + self._challenge_wait(now) + CHALLENGE_INTERVAL
             if self.on_step is not None:
                 self.on_step(Step(now, "sequence", "seq.bad", "seg", s))
             return False
@@ -1041,7 +1038,7 @@ class TcpConnection:
                 if self.on_step is not None:
                     self.on_step(Step(now, "recent", "recent.new", "seg", s))
                 return True
-            # [recent.odd] rfc7323:5.3/R3
+            # [recent.skip] rfc7323:5.3/R3 MAY
             if (
                 self.ts_on
                 and s.tson
@@ -1049,9 +1046,8 @@ class TcpConnection:
                 and ((self.last_ack - s.seq) & 0xFFFFFFFF) < 0x80000000
                 and not timely
             ):
-                self.ts_recent = s.tsval
                 if self.on_step is not None:
-                    self.on_step(Step(now, "recent", "recent.odd", "seg", s))
+                    self.on_step(Step(now, "recent", "recent.skip", "seg", s))
                 return True
             if not self.ts_on and s.tson:  # [recent.unasked] rfc7323:3.2/unasked MUST
                 if self.on_step is not None:
@@ -1066,14 +1062,14 @@ class TcpConnection:
     def _reset(self, s: Seg, now: int) -> bool:
         """Table `reset` (rfc9293:3.10.7.4/second/SYN-RECEIVED)."""
         st = self.conn
-        if st in _SYNCED:
+        if st == SYN_RECEIVED:
             if not s.rst:  # [rst.none]
                 if self.on_step is not None:
                     self.on_step(Step(now, "reset", "rst.none", "seg", s))
                 return True
             # [rst.passive] rfc9293:3.10.7.4/second/SYN-RECEIVED MUST, rfc9293:3.10.7.4/second/2 MUST,
             #     rfc9293:MUST-11 MUST, rfc9293:3.3.2/note-1
-            if st == SYN_RECEIVED and s.seq == self.rcv_nxt and self.passive:
+            if s.seq == self.rcv_nxt and self.passive:
                 self.rto_at = None
                 self.persist_at = None
                 self.time_wait_at = None
@@ -1088,7 +1084,7 @@ class TcpConnection:
                     self.on_step(Step(now, "reset", "rst.passive", "seg", s))
                 return False
             # [rst.refused] rfc9293:3.10.7.4/second/SYN-RECEIVED MUST, rfc9293:MUST-11 MUST
-            if st == SYN_RECEIVED and s.seq == self.rcv_nxt and not self.passive:
+            if s.seq == self.rcv_nxt and not self.passive:
                 self.rto_at = None
                 self.persist_at = None
                 self.time_wait_at = None
@@ -1102,6 +1098,21 @@ class TcpConnection:
                 if self.on_step is not None:
                     self.on_step(Step(now, "reset", "rst.refused", "seg", s))
                 return False
+            if s.seq != self.rcv_nxt:  # [rst.near] rfc9293:3.10.7.4/second/3 MUST
+                self.challenge_upto = self.rcv_nxt
+                due = now + self._challenge_wait(now)
+                if self.challenge_due is None or due < self.challenge_due:
+                    self.challenge_due = due
+                self.calm = now + self._challenge_wait(now) + CHALLENGE_INTERVAL
+                if self.on_step is not None:
+                    self.on_step(Step(now, "reset", "rst.near", "seg", s))
+                return False
+            raise IncompleteTableError("tcp.connection", "reset", "seg")
+        if st in _OPEN:
+            if not s.rst:  # [rst.none]
+                if self.on_step is not None:
+                    self.on_step(Step(now, "reset", "rst.none", "seg", s))
+                return True
             rwnd = (self.rcv_edge - self.rcv_nxt) & 0xFFFFFFFF
             # [rst.exact] rfc9293:3.10.7.4/second/2 MUST, rfc9293:MUST-12,
             #     rfc9293:3.10.7.4/second/ESTABLISHED, rfc5961:3.2, rfc9293:SHLD-2 SHOULD
@@ -1149,13 +1160,12 @@ class TcpConnection:
                 if self.on_step is not None:
                     self.on_step(Step(now, "reset", "rst.quiet", "seg", s))
                 return False
-            # [rst.near] rfc9293:3.10.7.4/second/3 MUST
-            if st in _STATES_OF_RST_NEAR and s.seq != self.rcv_nxt:
+            if st in _TRANSFER and s.seq != self.rcv_nxt:  # [rst.near] rfc9293:3.10.7.4/second/3 MUST
                 self.challenge_upto = self.rcv_nxt
                 due = now + self._challenge_wait(now)
                 if self.challenge_due is None or due < self.challenge_due:
                     self.challenge_due = due
-                self.last_challenge = now + self._challenge_wait(now)
+                self.calm = now + self._challenge_wait(now) + CHALLENGE_INTERVAL
                 if self.on_step is not None:
                     self.on_step(Step(now, "reset", "rst.near", "seg", s))
                 return False
@@ -1164,7 +1174,7 @@ class TcpConnection:
                 due = now + self._challenge_wait(now)
                 if self.challenge_due is None or due < self.challenge_due:
                     self.challenge_due = due
-                self.last_challenge = now + self._challenge_wait(now)
+                self.calm = now + self._challenge_wait(now) + CHALLENGE_INTERVAL
                 if self.on_step is not None:
                     self.on_step(Step(now, "reset", "rst.near.late", "seg", s))
                 return False
@@ -1184,7 +1194,7 @@ class TcpConnection:
             due = now + self._challenge_wait(now)
             if self.challenge_due is None or due < self.challenge_due:
                 self.challenge_due = due
-            self.last_challenge = now + self._challenge_wait(now)
+            self.calm = now + self._challenge_wait(now) + CHALLENGE_INTERVAL
             if self.on_step is not None:
                 self.on_step(Step(now, "syn", "syn.challenge", "seg", s))
             return False
@@ -1612,7 +1622,7 @@ class TcpConnection:
                 due = now + self._challenge_wait(now)
                 if self.challenge_due is None or due < self.challenge_due:
                     self.challenge_due = due
-                self.last_challenge = now + self._challenge_wait(now)
+                self.calm = now + self._challenge_wait(now) + CHALLENGE_INTERVAL
                 if self.on_step is not None:
                     self.on_step(Step(now, "ack", "ack.old", "seg", s))
                 return False
@@ -1627,7 +1637,7 @@ class TcpConnection:
                 due = now + self._challenge_wait(now)
                 if self.challenge_due is None or due < self.challenge_due:
                     self.challenge_due = due
-                self.last_challenge = now + self._challenge_wait(now)
+                self.calm = now + self._challenge_wait(now) + CHALLENGE_INTERVAL
                 if self.on_step is not None:
                     self.on_step(Step(now, "ack", "ack.unsent", "seg", s))
                 return False
@@ -1642,7 +1652,7 @@ class TcpConnection:
                 due = now + self._challenge_wait(now)
                 if self.challenge_due is None or due < self.challenge_due:
                     self.challenge_due = due
-                self.last_challenge = now + self._challenge_wait(now)
+                self.calm = now + self._challenge_wait(now) + CHALLENGE_INTERVAL
                 if self.on_step is not None:
                     self.on_step(Step(now, "ack", "ack.unsent.late", "seg", s))
                 return False
@@ -1723,7 +1733,7 @@ class TcpConnection:
                 and ((self.rcv_nxt - text_end) & 0xFFFFFFFF) >= 0x80000000
                 and rwnd > 0
                 and ((self.rcv_edge - text_end) & 0xFFFFFFFF) < 0x80000000
-                and reach(self.held, text_end) == text_end
+                and self.held is None
             ):
                 self.host.tell_deliver(
                     (self.rcv_nxt - s.seq) & 0xFFFFFFFF,
@@ -1791,9 +1801,32 @@ class TcpConnection:
                 due = now + self._challenge_wait(now)
                 if self.challenge_due is None or due < self.challenge_due:
                     self.challenge_due = due
-                self.last_challenge = now + self._challenge_wait(now)
+                self.calm = now + self._challenge_wait(now) + CHALLENGE_INTERVAL
                 if self.on_step is not None:
                     self.on_step(Step(now, "text", "text.shut", "seg", s))
+                return True
+            # [text.fill] rfc5681:3.2/fill SHOULD
+            if (
+                not self.gone
+                and s.len > 0
+                and ((self.rcv_nxt - s.seq) & 0xFFFFFFFF) < 0x80000000
+                and ((self.rcv_nxt - text_end) & 0xFFFFFFFF) >= 0x80000000
+                and rwnd > 0
+                and ((self.rcv_edge - text_end) & 0xFFFFFFFF) < 0x80000000
+                and self.held is not None
+                and reach(self.held, text_end) == text_end
+            ):
+                self.host.tell_deliver(
+                    (self.rcv_nxt - s.seq) & 0xFFFFFFFF,
+                    (((s.seq + s.len) & 0xFFFFFFFF) - self.rcv_nxt) & 0xFFFFFFFF,
+                )
+                self.rcv_nxt = (s.seq + s.len) & 0xFFFFFFFF
+                self.held = forget(self.held, self.rcv_nxt)
+                self.ack_upto = self.rcv_nxt
+                if self.ack_due is None or now < self.ack_due:
+                    self.ack_due = now
+                if self.on_step is not None:
+                    self.on_step(Step(now, "text", "text.fill", "seg", s))
                 return True
             # [text.join] rfc9293:SHLD-31 SHOULD, rfc5681:3.2/fill
             if (
@@ -1803,6 +1836,7 @@ class TcpConnection:
                 and ((self.rcv_nxt - text_end) & 0xFFFFFFFF) >= 0x80000000
                 and rwnd > 0
                 and ((self.rcv_edge - text_end) & 0xFFFFFFFF) < 0x80000000
+                and self.held is not None
                 and reach(self.held, text_end) != text_end
                 and not s.fin
             ):
@@ -1836,6 +1870,7 @@ class TcpConnection:
                 and ((self.rcv_nxt - text_end) & 0xFFFFFFFF) >= 0x80000000
                 and rwnd > 0
                 and ((self.rcv_edge - text_end) & 0xFFFFFFFF) < 0x80000000
+                and self.held is not None
                 and reach(self.held, text_end) != text_end
                 and s.fin
             ):
@@ -1935,6 +1970,19 @@ class TcpConnection:
     def _fin(self, s: Seg, now: int) -> bool:
         """Table `fin` (rfc9293:3.10.7.4/eighth)."""
         st = self.conn
+        if st == TIME_WAIT:
+            if not s.fin:  # [fin.over]
+                if self.on_step is not None:
+                    self.on_step(Step(now, "fin", "fin.over", "seg", s))
+                return True
+            # [fin.again.quiet] rfc9293:3.10.7.4/eighth/TIME-WAIT MUST, rfc9293:3.10.7.4/fifth/TIME-WAIT
+            self.ack_upto = self.rcv_nxt
+            if self.ack_due is None or now < self.ack_due:
+                self.ack_due = now
+            self.time_wait_at = now + 2 * MSL
+            if self.on_step is not None:
+                self.on_step(Step(now, "fin", "fin.again.quiet", "seg", s))
+            return False
         if st in _RECEIVING:
             text_end = (s.seq + s.len) & 0xFFFFFFFF
             rwnd = (self.rcv_edge - self.rcv_nxt) & 0xFFFFFFFF
@@ -1954,7 +2002,7 @@ class TcpConnection:
                 due = now + self._challenge_wait(now)
                 if self.challenge_due is None or due < self.challenge_due:
                     self.challenge_due = due
-                self.last_challenge = now + self._challenge_wait(now)
+                self.calm = now + self._challenge_wait(now) + CHALLENGE_INTERVAL
                 if self.on_step is not None:
                     self.on_step(Step(now, "fin", "fin.edge.wait", "seg", s))
                 return False
@@ -1993,8 +2041,15 @@ class TcpConnection:
             if self.on_step is not None:
                 self.on_step(Step(now, "fin", "fin.none", "seg", s))
             return False
-        if st in _RECEIVED:
+        if st in _CLOSE_WAIT_OR_CLOSING_OR_LAST_ACK:
+            if not s.fin:  # [fin.over]
+                if self.on_step is not None:
+                    self.on_step(Step(now, "fin", "fin.over", "seg", s))
+                return True
             # [fin.again] rfc9293:3.10.7.4/eighth/CLOSE-WAIT MUST
+            self.ack_upto = self.rcv_nxt
+            if self.ack_due is None or now < self.ack_due:
+                self.ack_due = now
             if self.on_step is not None:
                 self.on_step(Step(now, "fin", "fin.again", "seg", s))
             return False
@@ -3879,11 +3934,11 @@ class TcpConnection:
 
     def _challenge_wait(self, now: int) -> int:
         """`challenge_wait` of the law."""
-        if self.last_challenge > now:
-            return self.last_challenge - now
-        if now >= self.last_challenge + CHALLENGE_INTERVAL:
+        if now >= self.calm:
             return 0
-        return self.last_challenge + CHALLENGE_INTERVAL - now
+        if self.calm - now > CHALLENGE_INTERVAL:
+            return self.calm - now - CHALLENGE_INTERVAL
+        return self.calm - now
 
     def _initial_window(self) -> int:
         """`initial_window` of the law."""

@@ -14,7 +14,7 @@ profile wirelaw for tcp.connection {
   choose paws_slack = drop
   choose ts_missing = accept
   choose paws_rst   = exempt
-  choose ts_odd     = note
+  choose ts_odd     = skip
   choose ts_left    = skip
   choose beyond     = trim
   choose reassembly = keep
