@@ -14,6 +14,12 @@ from importlib import import_module
 from wirelaw.impl.runtime.errors import UserError
 from wirelaw.spec.language.diagnostics import LawError
 
+EXTRAS = {
+    "check": "check", "draw": "draw", "judge": "judge", "conform": "conform", "peers": "conform", "replay": "conform", "bench": "conform",
+    "netd": "run", "ping": "run", "get": "run",
+}  # fmt: skip
+"""Verb -> the extra of the distribution that brings its libraries. A small installation has the language alone."""
+
 DONE, VIOLATION, BAD_INPUT, INCONCLUSIVE = 0, 1, 2, 3
 INTERRUPTED = 130
 
@@ -49,6 +55,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return BAD_INPUT
     except UserError as error:
         print(f"{called}: {error}", file=sys.stderr)
+        return BAD_INPUT
+    except ModuleNotFoundError as error:
+        if not given or given[0] not in EXTRAS or (error.name or "").startswith("wirelaw"):
+            raise
+        print(f"{called}: {error.name} is not installed; pip install 'wirelaw[{EXTRAS[given[0]]}]'", file=sys.stderr)
         return BAD_INPUT
     except KeyboardInterrupt:
         print(f"{called}: interrupted", file=sys.stderr)

@@ -252,17 +252,25 @@ def load_catalogue(path: Path | str) -> Catalogue:
     return Catalogue(path.stem, head[0], head[1], str(path), tuple(clauses.values()))
 
 
-def load_catalogues(folder: Path | str) -> Catalogues:
-    """Read every `.req` file of a folder, in the order of their names. Raises `LawError` with every fault of all."""
+def load_catalogues(folder: Path | str, *beside: Path) -> Catalogues:
+    """Read every `.req` file of a folder, in the order of their names, and those that lie with the law in `beside`.
+
+    `beside` are law files or folders: a folder counts with all below it, a file with the folder it is in. Raises `LawError` with
+    every fault of all.
+    """
     folder = Path(folder)
     found: dict[str, Catalogue] = {}
     faults: list[Diagnostic] = []
-    for path in sorted(folder.glob("*.req")):
+    own = sorted(folder.glob("*.req"))
+    more = {p.resolve() for b in beside for p in (b.rglob("*.req") if b.is_dir() else b.parent.glob("*.req"))}
+    for path in (*own, *sorted(more - {p.resolve() for p in own})):
         try:
+            if path.stem in found:
+                raise _error(path, 1, 1, f"there is a catalogue `{path.stem}` already", "Call the file, and the document in it, otherwise.")
             found[path.stem] = load_catalogue(path)
         except LawError as error:
             faults.extend(error.diagnostics)
-    if not found and not faults:
+    if not own and not faults:
         raise _error(folder, 0, 0, "no .req file here", "Give the folder of the clause catalogues, `spec/clauses`.")
     if faults:
         raise LawError(*faults)

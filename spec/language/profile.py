@@ -49,6 +49,19 @@ def bind(profile: t.Profile, machine: m.Machine) -> Profile:
     return Profile(profile.name, profile.text, machine.name, profile.choices, params, order, profile.takes, fills, profile.span)
 
 
+def default_profile(machine: m.Machine, name: str) -> Profile:
+    """The profile `name` of a machine that leaves nothing open. Raises LawError that names what it does leave open."""
+    left = [*(f"choose {c} = {options[0]}" for c, options in machine.choices.items()), *(f"set {p} = .." for p in machine.params)]
+    if left:
+        message = f"machine `{machine.name}` leaves {len(left)} things open and has no profile" if len(left) > 1 else (
+            f"machine `{machine.name}` leaves something open and has no profile"
+        )  # fmt: skip
+        advice = f"Write one into a .profile file beside the law: `profile {name} for {machine.name} {{ {' '.join(left)} }}`."
+        raise LawError(Diagnostic(machine.span.file, machine.span.line, machine.span.column, message, advice))
+    order = tuple(r.id for r in machine.emissions if r.mode != "may")
+    return Profile(name, "", machine.name, {}, {}, order, {}, {}, machine.span)
+
+
 def _unknown(names: Iterable[str], known: Iterable[str], what: str, report: _Report) -> None:
     for name in names:
         if name not in set(known):

@@ -32,7 +32,9 @@ def add_verbs(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> Non
         {0: "sound", 2: "a finding; or bad input, which one line explains"},
     )
     check.add_argument("law", nargs="*", type=Path, help="law files or folders")
-    check.add_argument("--clauses", type=Path, help="folder of .req clause catalogues (default: those that ship)")
+    check.add_argument(
+        "--clauses", type=Path, help="folder of .req clause catalogues (default: those that ship); those beside your law count as well"
+    )
     check.add_argument("--verbose", action="store_true", help="list the clauses of weaker levels that no row cites, too")
     check.add_argument("--solver", choices=("z3", "exhaustive"), help="default: z3 where it is installed")
     check.add_argument("--no-cache", action="store_true", help=f"prove everything anew (default: remember proofs in {CACHE})")
@@ -46,7 +48,7 @@ def run_check(options: argparse.Namespace) -> int:
         with contextlib.suppress(OSError):  # a folder that cannot be written costs time, not correctness
             make_folder()
     law = load(options.law or None)
-    catalogues = load_catalogues(options.clauses or SPEC / "clauses")
+    catalogues = load_catalogues(options.clauses or SPEC / "clauses", *(options.law or ()))
     documents = None if options.law else catalogues.documents.keys()
     report = run_checks(law, catalogues, options.solver, None if options.no_cache else CACHE, documents)
     for diagnostic in (*report.diagnostics, *(report.uncited if options.verbose else ())):
