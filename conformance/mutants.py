@@ -52,10 +52,18 @@ def mutants(machine: m.Machine) -> Iterator[Mutant]:
 
 def _replaced(machine: m.Machine, row: m.Row, by: m.Row | None) -> m.Machine:
     def rows(old: Sequence[m.Row]) -> tuple[m.Row, ...]:
-        return tuple(by if r is row else r for r in old if r is not row or by is not None)  # type: ignore[misc]
+        if by is None:
+            return tuple(_without(r, row.id) for r in old if r is not row)
+        return tuple(by if r is row else r for r in old)
 
     tables = {name: replace(t, rows=rows(t.rows)) for name, t in machine.tables.items()}
     return replace(machine, tables=tables, gates=rows(machine.gates), emissions=rows(machine.emissions))
+
+
+def _without(row: m.Row, above: str) -> m.Row:
+    """`row` where the row `above` it is gone."""
+    kept = tuple(c for c in row.guard if c.before != above)
+    return row if len(kept) == len(row.guard) else replace(row, guard=kept)
 
 
 def _changes(machine: m.Machine, row: m.Row) -> Iterator[tuple[str, str, m.Row | None]]:
@@ -72,8 +80,8 @@ def _changes(machine: m.Machine, row: m.Row) -> Iterator[tuple[str, str, m.Row |
 
 def _guards(machine: m.Machine, row: m.Row) -> Iterator[tuple[str, str, m.Row]]:
     for n, conjunct in enumerate(row.guard):
-        if _is_choice(conjunct):
-            continue  # which of two rows is taken is free
+        if _is_choice(conjunct) or conjunct.before:
+            continue  # which of two rows is taken is free; what a row above says is that row's to change
         others = row.guard[:n], row.guard[n + 1 :]
         yield "guard", f"without {text(conjunct, expand=True)}", replace(row, guard=others[0] + others[1])
         negated = Unary("not", conjunct, type=BOOL)
@@ -108,6 +116,8 @@ def _targets(row: m.Row) -> Iterator[tuple[str, str, m.Row]]:
 
 def _constants(machine: m.Machine, row: m.Row) -> Iterator[tuple[str, str, m.Row]]:
     for n, conjunct in enumerate(row.guard):
+        if conjunct.before:
+            continue
         for changed in _off_by_one(conjunct):
             yield "constant", f"if {text(changed, expand=True)}", replace(row, guard=(*row.guard[:n], changed, *row.guard[n + 1 :]))
     for n, s in enumerate(row.actions):

@@ -130,6 +130,18 @@ def test_rows_stand_in_columns() -> None:
     )
 
 
+def test_groups_of_rows_nest() -> None:
+    made = check_formatting(
+        "machine m { table t on s(x)first{\nif x.n in{1,2}{ # small\nOPEN|CLOSED on s(y){[a] if y.n==1 stop}\n}\nfirst {[b] stop\n# c\n}}}"
+    )
+    assert made == (
+        "machine m {\n  table t on s(x) first {\n"
+        "    if x.n in {1, 2} {  # small\n"
+        "      OPEN | CLOSED on s(y) {\n        [a]  if y.n == 1  stop\n      }\n    }\n"
+        "    first {\n      [b]  stop\n      # c\n    }\n  }\n}\n"
+    )
+
+
 def test_long_rows_are_wrapped() -> None:
     text = (
         "machine m { lazy [x] OPEN emit seg(seq: snd_nxt) if ready where "

@@ -35,6 +35,8 @@ _KEYWORDS = frozenset(
     }
 )  # fmt: skip
 
+_ROW_GROUPS = ("ordered", "row_group")
+
 
 @dataclass(frozen=True, slots=True)
 class Token:
@@ -155,17 +157,19 @@ class _Formatter:
 
     # --- nodes ---------------------------------------------------------------------------------------------------
 
-    def nest(self, node: Any, children: Sequence[Any], depth: int) -> int:
-        """`HEADER {`, the children, `}`."""
-        opening = self.opening(node)
+    def nest(self, node: Any, children: Sequence[Any], depth: int, head: Any = None) -> int:
+        """`HEADER {`, the children, `}`; `head` is a node of the header in which braces may stand."""
+        opening = self.opening(node if head is None else head, after=head is not None)
         self.lines.append(INDENT * depth + line_of(self.text[node.meta.start_pos : opening]) + " {")
         at = opening + 1
-        is_table = node.data in ("table", "gate")
-        layout = self.columns(children) if is_table else None
+        is_table = node.data in ("table", "gate", "ordered", "row_group")
+        layout = self.columns([c for c in children if c.data not in _ROW_GROUPS]) if is_table else None
         heads = self.heads(children) if node.data == "profile" else {}
         for n, child in enumerate(children):
             at = self.gap(at, child.meta.start_pos, depth + 1)
-            if layout is not None:
+            if child.data in _ROW_GROUPS:
+                at = self.row_group(child, depth + 1)
+            elif layout is not None:
                 self.row(child, depth + 1, layout)
                 at = child.meta.end_pos
             elif node.data == "profile":
@@ -178,9 +182,15 @@ class _Formatter:
         self.lines.append(INDENT * depth + "}")
         return int(node.meta.end_pos)
 
-    def opening(self, node: Any) -> int:
-        """Where the brace of a machine, table or family stands."""
-        for m in _TOKEN.finditer(self.text, node.meta.start_pos):
+    def row_group(self, node: Any, depth: int) -> int:
+        """`first {` or `STATES on EVENT if GUARD {`, with its rows."""
+        if node.data == "ordered":
+            return self.nest(node, node.children, depth)
+        return self.nest(node, node.children[1:], depth, head=node.children[0])
+
+    def opening(self, node: Any, *, after: bool = False) -> int:
+        """Where the brace of a machine, table or family stands: the first one in `node`, or `after` it."""
+        for m in _TOKEN.finditer(self.text, node.meta.end_pos if after else node.meta.start_pos):
             if m.group() == "{":
                 return m.start()
         raise AssertionError("a nested construct without a brace")
@@ -188,7 +198,7 @@ class _Formatter:
     def declaration(self, node: Any, depth: int) -> int:
         self.kept = False
         if node.data in ("table", "gate"):
-            skipped = 3 if node.data == "table" else 1
+            skipped = 4 if node.data == "table" else 1
             return self.nest(node, node.children[skipped:], depth)
         if node.data == "family":
             return self.nest(node, node.children[2:], depth)

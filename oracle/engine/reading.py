@@ -22,6 +22,7 @@ from wirelaw.spec.language.diagnostics import LawError, complain
 from wirelaw.spec.language.evaluate import Context, evaluate
 from wirelaw.spec.language.expressions import Expr, Field, Lit, Name, walk
 from wirelaw.spec.language.python import PythonNames, PythonWriter
+from wirelaw.spec.language.sugar import at_edition
 from wirelaw.spec.language.tree import Ending, Statement
 
 ENGINE_SLOTS = ("next", "cost", "order", "scanned", "alarm", "debts", "replies", "timers", "owed", "remarks", "trail")
@@ -99,7 +100,9 @@ class Level:
         """Whether the hidden conjuncts of `rows` can all be false, so that `otherwise` may have been taken."""
         key = tuple(r.index for r in rows)
         if key not in self._escapes:
-            self._escapes[key] = can_all_fail([r.hidden for r in rows], self.choices)
+            # the last of rows in order fails when none before it is taken, and then its own condition decides
+            own = [tuple(c for c in r.hidden if not c.before) for r in rows]
+            self._escapes[key] = can_all_fail(own, self.choices)
         return self._escapes[key]
 
 
@@ -161,7 +164,8 @@ def attribute(name: str) -> str:
 def compile_law(machine: m.Machine, edition: int | None = None) -> CompiledLaw:
     """Compile `machine` for judging; `edition` defaults to the newest. LawError where a row needs what no judge can see."""
     known = sorted({e for row in machine.rows() for e in row.editions})
-    return _Compiler(machine, edition if edition is not None else (known[-1] if known else 0)).run()
+    edition = edition if edition is not None else (known[-1] if known else 0)
+    return _Compiler(at_edition(machine, edition), edition).run()
 
 
 class _Compiler:

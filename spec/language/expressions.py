@@ -16,11 +16,15 @@ ARITHMETIC = ("+", "-", "*", "/", "%", "<<", ">>")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Expr:
-    """Base of all nodes. `type` is filled by the resolver; `origin` is the text of the macro it was expanded from."""
+    """Base of all nodes. `type` is filled by the resolver; `origin` is the text of the macro it was expanded from.
+
+    `before` is set on a conjunct that says no more than that an earlier row of a `first` is not taken: the id of that row.
+    """
 
     type: Type = ANY
     span: Span = field(default=Span(), compare=False, repr=False)
     origin: str = field(default="", compare=False, repr=False)
+    before: str = field(default="", compare=False, repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,19 +132,19 @@ def rebuild(e: Expr, f: Callable[[Expr], Expr]) -> Expr:
         return e
     match e:
         case Field(name=name):
-            return Field(after[0], name, type=e.type, span=e.span, origin=e.origin)
+            return Field(after[0], name, type=e.type, span=e.span, origin=e.origin, before=e.before)
         case Unary(op=op):
-            return Unary(op, after[0], type=e.type, span=e.span, origin=e.origin)
+            return Unary(op, after[0], type=e.type, span=e.span, origin=e.origin, before=e.before)
         case Binary(op=op):
-            return Binary(op, *after, type=e.type, span=e.span, origin=e.origin)
+            return Binary(op, *after, type=e.type, span=e.span, origin=e.origin, before=e.before)
         case Call(function=function, kind=kind):
-            return Call(function, after, kind, type=e.type, span=e.span, origin=e.origin)
+            return Call(function, after, kind, type=e.type, span=e.span, origin=e.origin, before=e.before)
         case SetLit():
-            return SetLit(after, type=e.type, span=e.span, origin=e.origin)
+            return SetLit(after, type=e.type, span=e.span, origin=e.origin, before=e.before)
         case Window():
-            return Window(*after, type=e.type, span=e.span, origin=e.origin)
+            return Window(*after, type=e.type, span=e.span, origin=e.origin, before=e.before)
         case Member():
-            return Member(*after, type=e.type, span=e.span, origin=e.origin)
+            return Member(*after, type=e.type, span=e.span, origin=e.origin, before=e.before)
     raise AssertionError(f"no parts in {type(e).__name__}")
 
 
@@ -208,8 +212,11 @@ def _duration_text(microseconds: int) -> str:
 def text(e: Expr, outer: int = 0, *, expand: bool = False) -> str:
     """`e` as law text, with the parentheses it needs; macros by their name unless `expand`.
 
-    The conjuncts of a macro stay visible: only a body without `and` at its top is shown by the macro's name.
+    The conjuncts of a macro stay visible: only a body without `and` at its top is shown by the macro's name. That an earlier
+    row is not taken is said by its id.
     """
+    if e.before and not expand:
+        return f"not [{e.before}]"
     if e.origin and not expand and not (isinstance(e, Binary) and e.op == "and"):
         return e.origin
 

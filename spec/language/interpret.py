@@ -25,6 +25,7 @@ from wirelaw.spec.language import model as m
 from wirelaw.spec.language.evaluate import MASK, Context, evaluate
 from wirelaw.spec.language.expressions import Binary, Call, Expr, Field, Lit, Name, walk
 from wirelaw.spec.language.profile import Profile
+from wirelaw.spec.language.sugar import at_edition
 from wirelaw.spec.language.tree import Ending, Statement
 
 OUTPUTS_PER_PUMP = 100_000
@@ -83,12 +84,12 @@ class Interpreter:
     def __init__(
         self, machine: m.Machine, profile: Profile, host: Host, on_step: Callable[[Step], None] | None = None, edition: int | None = None
     ) -> None:
-        self.machine = machine
+        known = editions(machine)
+        self.edition = edition if edition is not None else (known[-1] if known else 0)
+        self.machine = at_edition(machine, self.edition)
         self.profile = profile
         self.host = host
         self.on_step = on_step
-        known = editions(machine)
-        self.edition = edition if edition is not None else (known[-1] if known else 0)
         self.externs = importlib.import_module(machine.externs_module) if machine.externs_module else None
         self.values: dict[tuple[str, Any], Any] = {}
         self.timers: dict[str, int | None] = dict.fromkeys(machine.timers)

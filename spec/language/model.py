@@ -155,6 +155,11 @@ class Row:
     span: Span
 
     @property
+    def own(self) -> tuple[Expr, ...]:
+        """The guard as it is written: without what rows above it in a `first` leave."""
+        return tuple(c for c in self.guard if not c.before)
+
+    @property
     def level(self) -> str:
         """The first level stated: that of the clause by which findings name the row; MUST when none is said."""
         return next((c.level for c in self.citations if c.level), "MUST")

@@ -239,8 +239,10 @@ class _Builder:
         return t.DefStmt(str(name), _strs(params.children) if params else (), self.block(body), self.span(n))
 
     def d_table(self, n: Any) -> t.Table:
-        policy, name, event, *rows = n.children
-        made = tuple(self.input_row(r) for r in rows)
+        policy, name, event, first, *items = n.children
+        made = self.table_items(items)
+        if first is not None:
+            made = (t.RowGroup(True, (), None, None, made, self.span(n)),)
         return t.Table(str(name), policy is not None, self.event(event), made, self.span(n))
 
     def d_gate(self, n: Any) -> t.Table:
@@ -276,6 +278,18 @@ class _Builder:
         return t.Family(str(name), str(key), self.decls(decls), self.span(n))
 
     # --- rows --------------------------------------------------------------------------------------------------
+
+    def table_items(self, nodes: list[Any]) -> tuple[t.Row | t.RowGroup, ...]:
+        return tuple(self.input_row(n) if n.data == "row" else self.row_group(n) for n in nodes)
+
+    def row_group(self, n: Any) -> t.RowGroup:
+        if n.data == "ordered":
+            return t.RowGroup(True, (), None, None, self.table_items(n.children), self.span(n))
+        head, *items = n.children
+        states, event, guard = (None,) * (3 - len(head.children)) + tuple(head.children)
+        return t.RowGroup(
+            False, self.states(states), self.event(event), self.opt(guard), self.table_items(items), self.span(n)
+        )  # fmt: skip
 
     def input_row(self, n: Any) -> t.Row:
         likely, rowid, states, event, guard, ending, block, *cites = n.children

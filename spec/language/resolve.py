@@ -11,6 +11,7 @@ from wirelaw.spec.language import model as m
 from wirelaw.spec.language import tree as t
 from wirelaw.spec.language.diagnostics import Diagnostic, LawError, Span, complain
 from wirelaw.spec.language.expressions import Binary, Expr, Field, Lit, Name, conjuncts, negate, walk
+from wirelaw.spec.language.sugar import in_order, rows_of
 from wirelaw.spec.language.types import ANY, BOOL, DURATION, Type, flip
 from wirelaw.spec.language.typing import Scope, Typer, coerce
 
@@ -280,12 +281,13 @@ class _Resolver:
 
     def table(self, d: t.Table, family: str) -> m.Table:
         rows: list[m.Row] = []
-        for r in d.rows:
-            try:
-                rows.append(self.input_row(d, r, family))
-            except LawError as error:
-                self.diagnostics += error.diagnostics
-        return m.Table(d.name, d.policy, tuple(rows), family, d.span)
+        orders: list[int] = []
+        for spread in self.guarded(lambda: list(rows_of(d))):
+            for r, order in spread:
+                made = self.guarded(self.input_row, d, r, family)
+                rows += made
+                orders += [order] * len(made)
+        return m.Table(d.name, d.policy, in_order(rows, orders, self.typer.regions), family, d.span)
 
     def claim_id(self, row: t.Row) -> None:
         if row.id in self.row_spans:
@@ -338,8 +340,9 @@ class _Resolver:
 
     def gate(self, d: t.Table, family: str) -> list[m.Row]:
         rows = []
-        for r in d.rows:
+        for r in d.items:
             try:
+                assert isinstance(r, t.Row)
                 self.claim_id(r)
                 assert r.event is not None
                 message = self.typer.message(r.event.name, r.event.span)

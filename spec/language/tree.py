@@ -274,11 +274,25 @@ class Row:
 
 
 @dataclass(frozen=True, slots=True)
+class RowGroup:
+    """`first { .. }` (`ordered`), or `STATES on EVENT if GUARD { .. }`: what is said once for all rows in it."""
+
+    ordered: bool
+    states: tuple[str, ...]
+    event: Event | None
+    guard: Expr | None
+    items: tuple[Row | RowGroup, ...]
+    span: Span
+
+
+@dataclass(frozen=True, slots=True)
 class Table:
+    """`items` are rows and groups of rows; of a gate, rows alone."""
+
     name: str
     policy: bool
     event: Event | None
-    rows: tuple[Row, ...]
+    items: tuple[Row | RowGroup, ...]
     span: Span
     is_gate: bool = False
 

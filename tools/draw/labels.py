@@ -65,7 +65,7 @@ class Labeller:
     def label(self, row: m.Row, ending: Ending, actions: tuple[Statement, ...]) -> Label:
         """The caption of `row` when it ends with `ending` (the row's own, or one alternative of an `either`)."""
         made = self._made(row, ending, actions)
-        choice = row.mode == "may" or any(is_choice(c) for c in row.guard)
+        choice = row.mode == "may" or any(is_choice(c) for c in row.own)
         words = self.layout.said.get(row.id)
         if words is None or ending.kind == "abort":
             return replace(made, choice=choice)
@@ -107,17 +107,17 @@ class Labeller:
         wishes = self.wishes_of(row)
         if wishes:
             return ", ".join(wishes[:2])
-        for conjunct in (*row.guard, *row.when):
+        for conjunct in (*row.own, *row.when):
             if isinstance(conjunct, Call) and conjunct.function == "running" and isinstance(conjunct.args[0], Lit):
                 return f"{CLOCK} {conjunct.args[0].value}"
         if row.event == "":
-            asked = [c for c in (*row.guard, *row.when) if not is_choice(c)]
+            asked = [c for c in (*row.own, *row.when) if not is_choice(c)]
             return f"[{shorten(', '.join(said(c, {}, 2) for c in asked), LONGEST_CONDITION)}]" if asked else "at once"
         return ""
 
     def wishes_of(self, row: m.Row) -> list[str]:
         found: list[str] = []
-        for conjunct in (*row.guard, *row.when):
+        for conjunct in (*row.own, *row.when):
             if isinstance(conjunct, Unary) or _is_zero_test(conjunct):
                 continue
             for node in walk(conjunct):
@@ -129,21 +129,21 @@ class Labeller:
 
     def received(self, row: m.Row) -> str:
         message = self.machine.messages[row.event]
-        return self.flags_or_name(message, flags(message, row.guard))
+        return self.flags_or_name(message, flags(message, row.own))
 
     def otherwise_unsaid(self, row: m.Row) -> str:
         """A condition for a caption that would name nothing but the one kind of message there is: a late stage of a pipeline."""
         message = self.machine.messages[row.event]
-        if message.parent is not None or not message.is_kind or flags(message, row.guard):
+        if message.parent is not None or not message.is_kind or flags(message, row.own):
             return ""
         parts = [words for words, c in conditions(row, self.binders(row)) if not isinstance(c, Unary)]
         return shorten(parts[0], LONGEST_CONDITION) if parts else ""
 
     def noted(self, row: m.Row) -> Label | None:
         """The caption of the row that raised the flag this one acts on: a later stage of the pipeline, on the same message."""
-        if flags(self.machine.messages[row.event], row.guard):
+        if flags(self.machine.messages[row.event], row.own):
             return None
-        found = (self.notes.get((row.event, c.name)) for c in row.guard if isinstance(c, Name) and c.kind == "var")
+        found = (self.notes.get((row.event, c.name)) for c in row.own if isinstance(c, Name) and c.kind == "var")
         return next((label for label in found if label is not None), None)
 
     def _notes(self) -> dict[tuple[str, str], Label]:
@@ -151,7 +151,7 @@ class Labeller:
         found: dict[tuple[str, str], Label] = {}
         for table in self.machine.tables.values():
             for row in table.rows:
-                held = flags(self.machine.messages[row.event], row.guard) if row.event_kind == "message" else []
+                held = flags(self.machine.messages[row.event], row.own) if row.event_kind == "message" else []
                 for a in row.actions if held else ():
                     if a.kind == "assign" and isinstance(a.value, Lit) and a.value.value is True:
                         label = Label(f"rcv {self.received(row)}", self.effect(row.actions, row))

@@ -70,7 +70,7 @@ def conditions(row: m.Row, known: Binders) -> list[tuple[str, Expr]]:
 
     Choices are left out (a caption marks them), and so are tests of the state, which the figure shows.
     """
-    parts = [c for c in (*row.guard, *row.when, *row.where) if not is_choice(c)]
+    parts = [c for c in (*row.own, *row.when, *row.where) if not is_choice(c)]
     parts = [c for c in parts if not any(isinstance(n, Name) and n.kind == "region" for n in walk(c))]
     return sorted(((said(c, known), c) for c in parts), key=lambda p: any(isinstance(n, Field) for n in walk(p[1])))
 
@@ -79,7 +79,7 @@ def asked(row: m.Row, known: Binders) -> tuple[str, ...]:
     """What a row asks for, a condition each; for a row of ours also what makes us act."""
     if row.otherwise:
         return ("otherwise",)
-    return tuple(said(c, known, 2) for c in (row.guard if row.role != "output" else (*row.guard, *row.when)))
+    return tuple(said(c, known, 2) for c in (row.own if row.role != "output" else (*row.own, *row.when)))
 
 
 def one_line(parts: Sequence[str], common: Mapping[str, int], longest: int) -> str:

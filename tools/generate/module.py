@@ -11,6 +11,7 @@ from wirelaw.spec.language.expressions import Name, walk
 from wirelaw.spec.language.interpret import editions
 from wirelaw.spec.language.load import SPEC
 from wirelaw.spec.language.profile import Profile
+from wirelaw.spec.language.sugar import at_edition
 from wirelaw.tools.generate.compile import Compiler, python_type, statements
 from wirelaw.tools.generate.inputs import InputWriter
 from wirelaw.tools.generate.naming import Names, attribute, camel
@@ -32,6 +33,7 @@ def generate(machine: m.Machine, profile: Profile, edition: int | None = None) -
 
 class _Module:
     def __init__(self, machine: m.Machine, profile: Profile, edition: int) -> None:
+        machine = at_edition(machine, edition)
         self.machine = machine
         self.profile = profile
         self.edition = edition

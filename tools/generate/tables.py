@@ -78,10 +78,13 @@ class TableWriter:
     def _guards(self, rows: Iterable[tuple[m.Row, frozenset[str]]], known: frozenset[str]) -> Iterator[tuple[m.Row, frozenset[str], Guard]]:
         """What is left to be tested for each row that can be met where those before it did not hold."""
         ruled_out = Known()
+        tried: set[str] = set()
         for row, states in rows:
             scope = (among(self.machine, states),) if states and states != known else ()
             here = states or known
-            folded = self.compiler.situated(self.compiler.fold_all(row.guard), here)
+            asked = tuple(c for c in row.guard if c.before not in tried)
+            tried.add(row.id)
+            folded = self.compiler.situated(self.compiler.fold_all(asked), here)
             guard = ruled_out.rest((*scope, *folded))
             if guard is not None and FALSE not in guard:
                 yield row, states, guard

@@ -21,7 +21,7 @@ def check(subject: Subject) -> Iterator[Diagnostic]:
 
 
 def _gap(subject: Subject, level: Level, edition: int | None) -> Iterator[Diagnostic]:
-    uncovered = [negate(conjoin(g)) for g in subject.guards(level)]
+    uncovered = [negate(conjoin([c for c in g if not c.before])) for g in subject.guards(level)]
     asked = [*subject.placed(level), *uncovered]
     witness = subject.witness(asked, f"is table `{level.table.name}` complete for `{level.event}` in {level.text()}")
     if witness is None:

@@ -7,22 +7,25 @@ from collections.abc import Iterator
 
 from wirelaw.spec.language import model as m
 from wirelaw.spec.language.diagnostics import Diagnostic
+from wirelaw.spec.language.expressions import Expr
 from wirelaw.spec.language.proof.effects import in_states, rename
 from wirelaw.spec.language.proof.subject import Subject, exclude_each_other, finding
+from wirelaw.spec.language.sugar import at_edition
 
 ADVICE = "Make one guard exclude the other, or give both rows different alternatives of a `choice`."
 
 
 def check(subject: Subject) -> Iterator[Diagnostic]:
     """One finding for each pair of rows that meet."""
-    for table in subject.machine.tables.values():
-        for a, b in itertools.combinations(table.rows, 2):
-            if a.event == b.event and _same_edition(a, b):
-                yield from _pair(subject, table, a, b)
-
-
-def _same_edition(a: m.Row, b: m.Row) -> bool:
-    return not a.editions or not b.editions or bool(set(a.editions) & set(b.editions))
+    seen: set[tuple[str, str, tuple[Expr, ...], tuple[Expr, ...]]] = set()
+    for edition in subject.editions():
+        for table in at_edition(subject.machine, edition).tables.values():
+            rows = [r for r in table.rows if not r.editions or edition in r.editions]
+            for a, b in itertools.combinations(rows, 2):
+                key = (a.id, b.id, a.guard, b.guard)
+                if a.event == b.event and key not in seen:
+                    seen.add(key)
+                    yield from _pair(subject, table, a, b)
 
 
 def _pair(subject: Subject, table: m.Table, a: m.Row, b: m.Row) -> Iterator[Diagnostic]:
@@ -40,7 +43,7 @@ def _pair(subject: Subject, table: m.Table, a: m.Row, b: m.Row) -> Iterator[Diag
     if a.otherwise or b.otherwise:
         return
     guard = tuple(rename(c, dict(zip(b.binders, a.binders, strict=False))) for c in b.guard)
-    if exclude_each_other(a.guard, guard):
+    if any(c.before == a.id for c in b.guard) or exclude_each_other(a.guard, guard):
         return
     places = in_states(a.region, states if a.region == b.region and states else a.states, subject.machine)
     if b.region != a.region or not a.states:

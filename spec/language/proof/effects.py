@@ -73,7 +73,7 @@ def others(row: m.Row, machine: m.Machine) -> tuple[Expr, ...]:
     found = []
     for r in level:
         names = dict(zip(r.binders, row.binders, strict=False))
-        whole = conjoin(tuple(rename(c, names) for c in in_states(r.region, r.states, machine) + r.guard))
+        whole = conjoin(tuple(rename(c, names) for c in in_states(r.region, r.states, machine) + r.own))
         found.append(negate(whole))
     return tuple(found)
 

@@ -15,6 +15,7 @@ from wirelaw.spec.language.expressions import Binary, Expr, Field, Lit, negate, 
 from wirelaw.spec.language.profile import Profile
 from wirelaw.spec.language.proof.effects import as_claims, in_states, rename
 from wirelaw.spec.language.proof.solver import Solver, Undecided, Witness, cells
+from wirelaw.spec.language.sugar import at_edition
 
 SHOWN_STATES = 4
 
@@ -138,7 +139,7 @@ class Subject:
 
     def levels(self, edition: int | None) -> Iterator[Level]:
         """Every set of competing rows, in the order of the law."""
-        for table in self.machine.tables.values():
+        for table in at_edition(self.machine, edition).tables.values():
             rows = [r for r in table.rows if not r.editions or edition in r.editions]
             for event in dict.fromkeys(r.event for r in rows):
                 yield from self._split(table, event, [r for r in rows if r.event == event], rows)

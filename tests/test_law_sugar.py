@@ -1,0 +1,183 @@
+"""What the language says shorter means what it says in full: rows in order, and groups of rows."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import product
+from types import SimpleNamespace
+from typing import Any
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from wirelaw.conformance.mutants import mutants
+from wirelaw.spec.language.check import check_machine
+from wirelaw.spec.language.expressions import text
+from wirelaw.spec.language.interpret import Interpreter
+from wirelaw.spec.language.model import Machine
+from wirelaw.spec.language.parse import parse_law, parse_profiles
+from wirelaw.spec.language.profile import Profile, bind
+from wirelaw.spec.language.proof.exhaustive import ExhaustiveSolver
+from wirelaw.spec.language.proof.subject import Subject
+from wirelaw.spec.language.resolve import resolve
+from wirelaw.tools.generate import generate
+
+STATES = ("", "A", "B", "A | B", "X", "Y")
+GUARDS = ("", "m.n > 1", "m.n == 2", "m.f", "m.n > 1 and m.f", "not m.f", "c == p", "c == p and m.f", "v == 1", "other == X")
+EDITIONS = ("", " edition 1", " edition 2", " edition 1, 2")
+HOLDS = {
+    "": lambda n, f, s: True, "m.n > 1": lambda n, f, s: n > 1, "m.n == 2": lambda n, f, s: n == 2, "m.f": lambda n, f, s: f,
+    "m.n > 1 and m.f": lambda n, f, s: n > 1 and f, "not m.f": lambda n, f, s: not f, "c == p": lambda n, f, s: True,
+    "c == p and m.f": lambda n, f, s: f, "v == 1": lambda n, f, s: False, "other == X": lambda n, f, s: "X" in s,
+}  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Said:
+    """One row or group of a drawn table, as text and as what it means."""
+
+    states: str
+    guard: str
+    edition: str
+    likely: bool
+    rows: tuple[Said, ...]  # of a group; empty: a row
+
+
+Meant = list[tuple[str, Said, tuple[str, ...]]]
+
+
+def rows_or_groups(depth: int) -> st.SearchStrategy[Said]:
+    inner = st.lists(rows_or_groups(depth - 1), min_size=1, max_size=3).map(tuple) if depth else st.just(())
+    row = st.builds(Said, st.sampled_from(STATES), st.sampled_from(GUARDS), st.sampled_from(EDITIONS), st.booleans(), st.just(()))
+    group = st.builds(Said, st.just(""), st.sampled_from(GUARDS[1:]), st.just(""), st.just(False), inner)
+    return row | group if depth else row
+
+
+def written(items: list[Said] | tuple[Said, ...], made: list[str], meant: Meant, around: tuple[str, ...] = ()) -> None:
+    """Lines of law for `items`, and for each row its id and the guards of the groups around it."""
+    for item in items:
+        condition = f" if {item.guard}" if item.guard else ""
+        if item.rows:
+            made.append(f"{condition} {{")
+            written(item.rows, made, meant, (*around, item.guard))
+            made.append("}")
+            continue
+        name = f"r{len(meant)}"
+        meant.append((name, item, around))
+        made.append(f"{'likely ' if item.likely else ''}[{name}] {item.states}{condition} next{item.edition}")
+
+
+def law_of(lines: list[str]) -> tuple[Machine, Profile]:
+    body = "\n    ".join(lines)
+    law = f"""machine toy {{
+  region st : A initial, B
+  region other : X initial, Y
+  message pkt {{ n : u8; f : bool }}
+  input pkt(m) through t, end
+  choice c {{ p, q }}
+  var v : u8
+  table t on pkt(m) first {{
+    {body}
+  }}
+  table end on pkt(m) {{ [e1] stop edition 1 [e2] stop edition 2 }}
+}}"""
+    machine = resolve(parse_law(law, "toy.law")[0])
+    (profile,) = parse_profiles("profile p for toy { choose c = p }", "toy.profile")
+    return machine, bind(profile, machine)
+
+
+def first_of(meant: Meant, states: Sequence[str], n: int, f: bool, edition: int) -> str | None:
+    """The plain reading: the first row from the top whose states, edition and guards hold."""
+    for name, row, around in meant:
+        in_states = not row.states or set(row.states.split(" | ")) & set(states)
+        of_edition = not row.edition or str(edition) in row.edition.split(" edition ")[1].split(", ")
+        if in_states and of_edition and all(HOLDS[g](n, f, states) for g in (row.guard, *around)):
+            return name
+    return None
+
+
+def emitted_code(machine: Machine, profile: Profile, edition: int) -> dict[str, Any]:
+    space: dict[str, Any] = {"__name__": "builtins"}  # dataclasses look their module up
+    exec(compile(generate(machine, profile, edition), "<toy>", "exec"), space)
+    return space
+
+
+def taken(steps: list[str]) -> str | None:
+    return next((s for s in steps if s.startswith("r")), None)
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.lists(rows_or_groups(2), min_size=1, max_size=6), st.sampled_from((1, 2)))
+def test_first_takes_the_first_row_that_holds(items: list[Said], edition: int) -> None:
+    lines: list[str] = []
+    meant: Meant = []
+    written([*items, Said("", "", "", False, ())], lines, meant)
+    machine, profile = law_of(lines)
+    space = emitted_code(machine, profile, edition)
+    for states, n, f in product(product("AB", "XY"), range(4), (False, True)):
+        steps: list[str] = []
+        expected = first_of(meant, states, n, f, edition)
+        running = Interpreter(machine, profile, SimpleNamespace(), lambda s, to=steps: to.append(s.row), edition)  # type: ignore[misc, arg-type]
+        running.put("st", states[0])
+        running.put("other", states[1])
+        running.input("pkt", SimpleNamespace(n=n, f=f, kind="pkt"), 0)
+        assert taken(steps) == expected
+        steps.clear()
+        emitted = space["Toy"](SimpleNamespace(), lambda s, to=steps: to.append(s.row))
+        emitted.st, emitted.other = states
+        emitted.on_pkt(space["Pkt"](n=n, f=f), 0)
+        assert taken(steps) == expected
+
+
+@settings(max_examples=25, deadline=None)
+@given(st.lists(rows_or_groups(1), min_size=1, max_size=4))
+def test_rows_in_order_are_disjoint_and_complete(items: list[Said]) -> None:
+    lines: list[str] = []
+    written([*items, Said("", "", "", False, ())], lines, [])
+    machine, profile = law_of(lines)
+    subject = Subject(machine, (profile,), None, ExhaustiveSolver())
+    found = [d.message for d in check_machine(subject)]
+    assert [x for x in found if "can both hold" in x or "no row of table" in x or "both `otherwise`" in x] == []
+    assert subject.undecided == []
+
+
+def test_no_conjunct_of_order_where_rows_cannot_meet() -> None:
+    machine, _ = law_of(["[a] A if m.f next", "[b] B if m.n > 1 next", "[old] A next edition 1", "[new] A next edition 2", "[c] B next"])
+    said = {r.id: [text(c) for c in r.guard] for r in machine.tables["t"].rows}
+    assert said == {"a": ["m.f"], "b": ["m.n > 1"], "old": [], "new": [], "c": []}
+    assert [r.id for r in machine.tables["t"].rows if r.otherwise] == ["old", "new", "c"]
+
+
+def test_a_row_is_in_order_only_with_its_own_event_level_and_first() -> None:
+    law = """machine toy {
+  region st : A initial
+  var v : u8
+  message any { n : u8 }
+  message x : any { }
+  input any(m) through t
+  table t on any(m) {
+    first {
+      [a]  if m.n > 1            next
+      [b]  on x(k) if k.n > 2    next
+      [c]  on x() if v == 0      next
+      [d]  if m.n < 1            next
+    }
+    [e]  if m.n == 1           next
+  }
+}"""
+    rows = resolve(parse_law(law, "toy.law")[0]).tables["t"].rows
+    assert {r.id: [text(c) for c in r.guard] for r in rows} == {
+        "a": ["m.n > 1"], "b": ["k.n > 2"], "c": ["v == 0", "not [b]"], "d": ["m.n < 1", "not [a]"], "e": ["m.n == 1"],
+    }  # fmt: skip
+    assert [text(c, expand=True) for c in rows[2].guard] == ["v == 0", "not k.n > 2"]
+    assert rows[2].binders == ("k",)
+    assert not any(r.otherwise for r in rows)
+
+
+def test_a_deleted_row_leaves_its_cases_to_the_next() -> None:
+    """As a fault of an implementation, not as an incomplete table."""
+    machine, profile = law_of(["[a] if m.n > 1 next", "[b] if m.f next", "[c] next"])
+    (without,) = (x.machine for x in mutants(machine) if x.row == "a" and x.change == "deleted")
+    space, steps = emitted_code(without, profile, 1), []
+    space["Toy"](SimpleNamespace(), lambda s: steps.append(s.row)).on_pkt(space["Pkt"](n=2, f=True), 0)
+    assert steps[0] == "b"
