@@ -219,7 +219,7 @@ class _PeerCampaign:
             r.budget[result.verdict.reason] += 1
         for f in result.verdict.findings:
             if f.grade >= Grade.WARN:
-                reason = expected(self.peer.DEVIATIONS, f, result.rows, result.trace)
+                reason = str(f.known) if f.known else expected(self.peer.DEVIATIONS, f, result.rows, result.trace)
                 key = (f.clause, f.row, f"{state_of(f)} (known)" if reason else state_of(f))
                 known = r.found.get(key)
                 if known is None:
@@ -287,7 +287,7 @@ def run(
     `clause` narrows the judged clauses to names that contain it and draws the walks towards their rows. An interrupt
     (KeyboardInterrupt) ends the campaign early; what was found is kept and `interrupted` is set.
     """
-    law = law or tcp_law()
+    given, law = law, law or tcp_law()
     clauses = judged_clauses(law, clause)
     judged = {r for rows in judged_clauses(law).values() for r in rows}
     results = Results(law, seed, clauses, len(judged))
@@ -295,7 +295,7 @@ def run(
     try:
         for start in peers:
             with start() as peer:
-                campaign = _PeerCampaign(law, peer, results, progress)
+                campaign = _PeerCampaign(given or tcp_law(peer.deviations), peer, results, progress)
                 results.peers.append(campaign.results)
                 began = time.monotonic()
                 limit = began + share * _EXPLORING

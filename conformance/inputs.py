@@ -119,7 +119,7 @@ class Composer:
             trail = d.trail
             while trail is not None and trail is not before:
                 trail, row, *_ = trail
-                found.add(self.law.rows[row].id)
+                found.add(self.law.every[row].id)
         return frozenset(found)
 
     def troubled(self, c: Configuration, now: int, row: CompiledRow | None = None) -> Trouble | None:

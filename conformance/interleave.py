@@ -17,20 +17,27 @@ from wirelaw.conformance.routes import Routes
 from wirelaw.conformance.trace import Trace
 from wirelaw.conformance.walk import PLAIN, Plan, Replayed, Walk, WalkResult
 from wirelaw.oracle.engine.reading import CompiledLaw, compile_law
-from wirelaw.spec.language.load import SPEC, load
+from wirelaw.spec.language.load import SPEC, Law, load
 from wirelaw.spec.language.model import Machine
 
 
 @lru_cache(maxsize=1)
+def _files() -> Law:
+    return load([SPEC / "tcp"])
+
+
 def tcp_machine() -> Machine:
     """The shipped law of TCP."""
-    return load([SPEC / "tcp"]).machine(MACHINE)
+    return _files().machine(MACHINE)
 
 
-@lru_cache(maxsize=1)
-def tcp_law() -> CompiledLaw:
-    """The shipped law of TCP as its judge reads it; also what its user's wishes start that only time will show."""
-    law = compile_law(tcp_machine())
+@lru_cache
+def tcp_law(peer: str = "") -> CompiledLaw:
+    """The shipped law of TCP as its judge reads it; also what its user's wishes start that only time will show.
+
+    `peer` is whose deviations are known beside it, if any are.
+    """
+    law = compile_law(tcp_machine(), deviations=_files().known_deviations(MACHINE, peer) if peer else ())
     known = {r.id for r in law.autos}
     arming = (r for r in law.rows if r.row.event_kind == "auto" and any(s.kind == "start" and s.name in law.windows for s in r.row.actions))
     return replace(law, autos=(*law.autos, *(r for r in arming if r.id not in known)))

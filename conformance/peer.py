@@ -124,6 +124,8 @@ class Peer(ABC):
     name: ClassVar[str]
     DEVIATIONS: ClassVar[Sequence[Deviation]] = ()
     """Expected deviations: reports mark what they cover instead of counting it as findings."""
+    deviations: ClassVar[str] = ""
+    """Whose deviations a judge knows (`spec/tcp/peers`): reports mark them instead of counting them as findings."""
     is_virtual: ClassVar[bool] = False
     """Its clock is virtual: waiting costs nothing and the same walk gives the same answers."""
     at_once: ClassVar[int] = 64

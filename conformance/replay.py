@@ -66,7 +66,7 @@ def replay(trace: Trace, peer: Peer, law: CompiledLaw | None = None, patience: i
 
     UserError where a number of the trace is relative to what the law does not know.
     """
-    law = law or tcp_law()
+    law = law or tcp_law(peer.deviations)
     _check_names(trace, law)
     result = run_traces(law, peer, [trace], patience)[0]
     failure = result.failure

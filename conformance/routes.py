@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from wirelaw.conformance.binding import MESSAGE
 from wirelaw.oracle.engine.reading import CompiledLaw, CompiledRow
 from wirelaw.spec.language import model as m
+from wirelaw.spec.language.diagnostics import Span
 from wirelaw.spec.language.expressions import Expr, Unary, names
 
 
@@ -30,7 +31,7 @@ class Routes:
     def __init__(self, law: CompiledLaw) -> None:
         self.machine = law.machine
         self.region = next(iter(law.machine.regions.values()))
-        self._granted: dict[tuple[str, frozenset[str]], bool] = {}
+        self._granted: dict[tuple[str, Span, frozenset[str]], bool] = {}
         self._edges: dict[str, list[Hop]] = {s.name: [] for s in self.region.states}
         final = {s.name for s in self.region.states if s.final}
         for r in law.rows:
@@ -60,7 +61,7 @@ class Routes:
 
     def is_granted(self, row: m.Row, called: frozenset[str]) -> bool:
         """Whether users that have made these calls may wish what `row` asks of them."""
-        key = (row.id, called)
+        key = (row.id, row.span, called)  # what stands instead of a row has its id
         if key not in self._granted:
             given = {s.name for r in self.machine.rows() if r.event_kind == "call" and r.event in called for s in r.actions}
             asked = (

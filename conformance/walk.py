@@ -65,7 +65,7 @@ class _BenchSteps(Steps):
 
     def acts(self, c: Configuration, now: int, number: int) -> Iterator[Configuration]:
         for d in super().acts(c, now, number):
-            if d.trail is None or d.trail is c.trail or self._wanted(self.law.rows[d.trail[1]].row):
+            if d.trail is None or d.trail is c.trail or self._wanted(self.law.every[d.trail[1]].row):
                 yield d
 
     def matches(self, c: Configuration, event: Event) -> list[Match]:
@@ -84,6 +84,14 @@ class _BenchSearch(Search):
         self.steps: _BenchSteps = _BenchSteps(law, environment, routes)
         self.gates: Counter[str] = Counter()
         self.acted = False  # the user has done what some input row waits for
+        self.visited: set[str] = set()  # control states in which it was thought of what the user's wishes do at once
+
+    def remember(self) -> tuple[frozenset[str], bool, frozenset[str]]:
+        return frozenset(self.steps.called), self.acted, frozenset(self.visited)
+
+    def recall(self, known: tuple[frozenset[str], bool, frozenset[str]] | None) -> None:
+        called, self.acted, visited = known or (frozenset(), False, frozenset())
+        self.steps.called, self.visited = set(called), set(visited)
 
     def emit(self, c: Configuration, match: Match, event: Event) -> list[Configuration]:
         self.gates.update(g.id for g, _ in match.gates)
@@ -160,7 +168,6 @@ class Walk:
         self._bare = False
         self._heard = 0
         self._wished: dict[str, tuple[CompiledRow, int]] = {}
-        self._visited: set[str] = set()
         self._latest: tuple[Configuration, str, Draft | Trouble] | None = None
 
     @property
@@ -227,7 +234,7 @@ class Walk:
                 self.judge.advance(self.peer.now())
                 self._note_wish(name)
                 if self.session.listening and name not in OPENING.values():
-                    self.search.steps.called.add("abort")  # a connection nobody has accepted goes with its listener
+                    self.judge.intervene(lambda: self.search.steps.called.add("abort"))  # what nobody has accepted goes with its listener
                 self.session.call(name, n)
                 self._posit(name)
             case Wait(us=us):
@@ -299,28 +306,37 @@ class Walk:
 
     def _posit(self, call: str) -> None:
         """What the call may do at once without a packet: the judge need not guess the moment."""
+        now = self.peer.now()
+        self.judge.intervene(lambda: self._called(call, now))
+
+    def _called(self, call: str, now: int) -> None:
         self.search.steps.called.add(call)
         self.search.acted |= call in self.routes.telling
-        self._add_acts(lambda row, state: row.event == call or call in self.routes.calls_for(row, state))
+        self._add_acts(lambda row, state: row.event == call or call in self.routes.calls_for(row, state), now)
 
     def _posit_arrival(self) -> None:
         """What the user's wishes of before may do at once in the states the peer has come to."""
-        self.judge.advance(self.peer.now())
-        steps = self.search.steps
-        fresh = {str(steps.control(c)) for c in self.judge.frontier} - self._visited
-        self._visited |= fresh
-        if fresh and self.search.steps.called:
-            self._add_acts(
-                lambda row, state: (
-                    state in fresh and row.event_kind == "auto" and bool(self.search.steps.called & {*self.routes.calls_for(row, state)})
-                )
-            )
+        now = self.peer.now()
+        self.judge.advance(now)
+        if not self.judge.ended:
+            self.judge.intervene(lambda: self._arrived(now))
 
-    def _add_acts(self, wanted: Callable[[Row, str], bool]) -> None:
-        steps, now = self.search.steps, self.peer.now()
+    def _arrived(self, now: int) -> None:
+        steps = self.search.steps
+        fresh = {str(steps.control(c)) for c in self.judge.frontier} - self.search.visited
+        self.search.visited |= fresh
+        if fresh and steps.called:
+
+            def wanted(row: Row, state: str) -> bool:
+                return state in fresh and row.event_kind == "auto" and bool(steps.called & {*self.routes.calls_for(row, state)})
+
+            self._add_acts(wanted, now)
+
+    def _add_acts(self, wanted: Callable[[Row, str], bool], now: int) -> None:
+        steps = self.search.steps
         for c in list(self.judge.frontier):
             for d in steps.acts(c, now, len(self.frames)):
-                row = self.law.rows[d.trail[1]].row if d.trail is not None else None
+                row = self.law.every[d.trail[1]].row if d.trail is not None else None
                 if row is not None and wanted(row, str(steps.control(c))):
                     self.judge.frontier.append(d)
 
@@ -329,14 +345,18 @@ class Walk:
         if self.session.listening and self.frames:
             now = self.peer.now()
             self.judge.advance(now)
-            steps, frontier = self.search.steps, self.judge.frontier
-            for c in list(frontier):
-                for name, since in c.timers.items():
-                    if self.law.windows[name][0] <= now - since:
-                        frontier += steps.expire(c, name, now, len(self.frames))
-            if any(steps.control(c) == CLOSED for c in frontier):
-                self._posit(OPENING["server"])
-                self.judge.frontier = merge([c for c in self.judge.frontier if steps.control(c) != CLOSED] or frontier)
+            if not self.judge.ended:
+                self.judge.intervene(lambda: self._over_and_listening(now))
+
+    def _over_and_listening(self, now: int) -> None:
+        steps, frontier = self.search.steps, self.judge.frontier
+        for c in list(frontier):
+            for name, since in c.timers.items():
+                if self.law.windows[name][0] <= now - since:
+                    frontier += steps.expire(c, name, now, len(self.frames))
+        if any(steps.control(c) == CLOSED for c in frontier):
+            self._called(OPENING["server"], now)
+            self.judge.frontier = merge([c for c in self.judge.frontier if steps.control(c) != CLOSED] or frontier)
 
     def _settle(self, limit: int, at_end: bool) -> Iterator[int]:
         """Wait until nothing is left to be done, at most `limit`; at the end, debts due later than that do not count."""

@@ -7,11 +7,12 @@ from typing import Any
 
 from wirelaw.oracle.engine.judge import Observed
 from wirelaw.oracle.engine.reading import CompiledLaw, compile_law
+from wirelaw.spec.language.deviations import attach
 from wirelaw.spec.language.interpret import Interpreter
 from wirelaw.spec.language.model import Machine
-from wirelaw.spec.language.parse import parse_law, parse_profiles
+from wirelaw.spec.language.parse import parse_deviations, parse_law, parse_profiles
 from wirelaw.spec.language.profile import Profile, bind
-from wirelaw.spec.language.resolve import resolve
+from wirelaw.spec.language.resolve import Resolver, resolve
 
 # Numbered requests are taken in order and answered cumulatively; anything after FIN is refused by a reply.
 COUNTER = """
@@ -96,6 +97,14 @@ def machine(text: str) -> Machine:
 def law(text: str) -> CompiledLaw:
     """The compiled law of the only machine in `text`."""
     return compile_law(machine(text))
+
+
+def deviating(text: str, *deviations: str) -> CompiledLaw:
+    """The same, with what the peers in `deviations` are known for."""
+    resolver = Resolver(parse_law(text, "test.law")[0], {})
+    made = resolver.run()
+    known = [d for one in deviations for d in parse_deviations(one, "test.deviations")]
+    return compile_law(made, deviations=[attach(d, resolver, made) for d in known])
 
 
 def profile(text: str, of: Machine) -> Profile:

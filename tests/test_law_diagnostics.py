@@ -14,9 +14,9 @@ NAMES = sorted(p.stem for p in FOLDER.glob("*.law"))
 
 def said_about(name: str, solver: str) -> str:
     """Everything the tools say about a law, its profile, and its clauses (in the folder of its name)."""
-    profile = Path(f"{name}.profile")
+    beside = [p for p in (Path(f"{name}.profile"), Path(f"{name}.deviations")) if p.exists()]
     try:
-        law = load([Path(f"{name}.law"), *([profile] if profile.exists() else [])])
+        law = load([Path(f"{name}.law"), *beside])
     except LawError as error:
         return f"{error}\n"
     catalogues = load_catalogues(name) if Path(name).is_dir() else None

@@ -8,7 +8,6 @@ from tcp_rig import TWO_MSL, Pair, octets, sized, verdicts, would
 from wirelaw.impl.net.config import VIPERDOS
 from wirelaw.impl.net.lan import Faults
 from wirelaw.oracle.engine.explanation import render
-from wirelaw.oracle.engine.hindsight import Hindsight
 from wirelaw.oracle.engine.judge import Observed, judge_trace
 from wirelaw.oracle.engine.verdict import Environment, Grade, Verdict
 
@@ -90,7 +89,7 @@ def test_a_second_look_forgives_nothing() -> None:
 
 
 def test_without_a_second_look_one_of_the_two_would_be_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(Hindsight, "look_back", lambda _: False)
+    monkeypatch.setattr("wirelaw.oracle.engine.judge.look_back", lambda *_: False)
     assert {told(0).grade, told(7).grade} == {Grade.PASS, Grade.FAIL}
 
 

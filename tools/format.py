@@ -1,4 +1,4 @@
-"""The formatter of law and profile text: `format_law`, and `main` for `format [--check] FILE..`.
+"""The formatter of law, profile and deviations text: `format_law`, and `main` for `format [--check] FILE..`.
 
 Rows of a table stand in columns (id, states, condition, ending, actions, clauses); a row that does not fit into a line is
 wrapped between its parts. Declarations keep the spacing their author gave them, since that is where hand-made alignment
@@ -31,7 +31,7 @@ _TOKEN = re.compile(
 _KEYWORDS = frozenset(
     {
         "if", "and", "or", "not", "in", "notin", "where", "when", "default", "pay", "for", "unless", "emit", "sent", "within", "stay",
-        "next", "stop", "drop", "auto", "otherwise", "on", "either", "holds",
+        "next", "stop", "drop", "auto", "otherwise", "on", "either", "holds", "instead", "beside",
     }
 )  # fmt: skip
 
@@ -110,7 +110,7 @@ def _wrapped(text: str, indent: str, ends: tuple[str, ...] = (",", ";")) -> list
 
 
 def format_law(text: str, file: str = "law") -> str:
-    """`text` in the one way a law, or by the name of `file` a profile, is laid out. Raises LawError when it does not parse."""
+    """`text` in the one way a law, or by the name of `file` a profile or deviations, is laid out. LawError when it does not parse."""
     text = text.expandtabs(4)
     return _Formatter(text, syntax_tree(text, file)).run()
 
@@ -126,7 +126,7 @@ class _Formatter:
         at = 0
         for machine in self.root.children:
             at = self.gap(at, machine.meta.start_pos, 0)
-            at = self.nest(machine, machine.children[2 if machine.data == "profile" else 1 :], 0)
+            at = self.nest(machine, machine.children[2 if machine.data in ("profile", "deviations") else 1 :], 0)
         self.gap(at, len(self.text), 0)
         while self.lines and not self.lines[-1]:
             self.lines.pop()
@@ -202,8 +202,12 @@ class _Formatter:
             return self.nest(node, node.children[skipped:], depth)
         if node.data == "family":
             return self.nest(node, node.children[2:], depth)
+        if node.data == "deviation":
+            return self.nest(node, node.children[2:], depth)
         if node.data == "emission":
             self.emission(node, depth)
+        elif node.data in ("instead", "beside"):
+            self.departure(node, depth)
         else:
             self.verbatim(node, depth)
         return int(node.meta.end_pos)
@@ -329,14 +333,25 @@ class _Formatter:
             self.verbatim(node, depth)
             return
         mode, rowid, states, what, guard, where, defaults, when, ending, block, *cites = node.children
+        asked = (("if", guard), ("where", where), ("default", defaults), ("when", when))
+        self.sentence((self.of(mode), str(rowid), self.of(states), self.of(what)), asked, ending, block, cites, depth)
+
+    def departure(self, node: Any, depth: int) -> None:
+        if self.has_comment(node):
+            self.verbatim(node, depth)
+            return
+        rows, states, what, guard, where, ending, block, *cites = node.children
+        head = ("instead of", self.of(rows)) if node.data == "instead" else ("beside", str(rows))
+        self.sentence((*head, self.of(states), self.of(what)), (("if", guard), ("where", where)), ending, block, cites, depth)
+
+    def sentence(
+        self, heads: Sequence[str], conditions: Sequence[tuple[str, Any]], ending: Any, block: Any, cites: Sequence[Any], depth: int
+    ) -> None:  # fmt: skip
+        """A row that stands for itself, on one line where it fits."""
         margin = INDENT * depth
-        head = " ".join(x for x in (self.of(mode), str(rowid), self.of(states), self.of(what)) if x)
-        asked = [
-            f"{word} {self.of(part)}"
-            for word, part in (("if", guard), ("where", where), ("default", defaults), ("when", when))
-            if part is not None
-        ]
-        end = " ".join(x for x in (self.ending(ending), self.block(block)) if x)
+        head = " ".join(x for x in heads if x)
+        asked = [f"{word} {self.of(part)}" for word, part in conditions if part is not None]
+        end = " ".join(x for x in (self.of(ending), self.block(block)) if x)
         clauses = self.cites(cites)
         whole = margin + " ".join(x for x in (head, *asked, end, clauses) if x)
         if len(whole) <= WIDTH:
@@ -347,7 +362,8 @@ class _Formatter:
         self.lines += _wrapped(head, margin)
         for part in asked:
             self.lines += _wrapped(part, margin + INDENT)
-        self.lines += _wrapped(end, margin + INDENT, ends=(";",))
+        if end:
+            self.lines += _wrapped(end, margin + INDENT, ends=(";",))
         if clauses:
             self.lines += _filled(clauses.split(" "), margin + INDENT)
 
@@ -370,8 +386,9 @@ def _filled(words: Sequence[str], margin: str) -> list[str]:
 
 
 def misformatted(paths: Sequence[Path]) -> Iterator[tuple[Path, str, str]]:
-    """(path, text, formatted text) of each `.law` and `.profile` file below `paths` that is not laid out as `format_law` would."""
-    files = sorted({f for p in paths for f in ([*p.rglob("*.law"), *p.rglob("*.profile")] if p.is_dir() else [p])})
+    """(path, text, formatted text) of each file of law below `paths` that is not laid out as `format_law` would."""
+    kinds = ("*.law", "*.profile", "*.deviations")
+    files = sorted({f for p in paths for f in ([x for kind in kinds for x in p.rglob(kind)] if p.is_dir() else [p])})
     for path in files:
         text = read_source(path)
         made = format_law(text, str(path))

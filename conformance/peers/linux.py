@@ -38,38 +38,6 @@ _SYSCTLS = {
 # Found by campaigns and weighed against the text of the RFCs.
 DEVIATIONS: tuple[Deviation, ...] = (
     Deviation(
-        "g.scale.crossed", "rfc7323:2.2/reply", "MAY",
-        "simultaneous open: the SYN,ACK repeats the window scale of its own SYN though the SYN it answers had none; the option is "
-        "permitted there only in answer (2.2)",
-    ),
-    Deviation(
-        "seq.syn.crossed.wide", "rfc7323:2.2/syn-window", "MUST_NOT",
-        "simultaneous open: the window of the other's SYN,ACK is taken as scaled; that of a segment with SYN never is (2.2)",
-    ),
-    Deviation(
-        "ack.bad.open", "rfc9293:3.10.7.4/fifth/SYN-RECEIVED", "INFO",
-        "simultaneous open: an acknowledgment equal to SND.UNA opens the connection; it must be greater, or is refused by a reset",
-    ),
-    Deviation(
-        "seq.bad.open", "rfc9293:3.10.7.4/fifth/SYN-RECEIVED", "INFO",
-        "simultaneous open: the same, by a segment whose text came before; the sequence number would have it dropped",
-    ),
-    Deviation(
-        "tx.synack.unheard", "rfc9293:3.10.7.4/fifth/SYN-RECEIVED", "INFO",
-        "simultaneous open: opened by an acknowledgment of nothing, it goes on repeating its SYN,ACK",
-    ),
-    Deviation(
-        "g.edge", "rfc7323:2.2", "MUST",
-        "simultaneous open with a peer that offers no window scale: its own windows are scaled all the same, so the edge jumps back; "
-        "scaling needs the option of both sides (2.2)",
-        after="syn_sent.both",
-    ),
-    Deviation(
-        "paws.rst.old", "rfc7323:5.2/rst", "MUST_NOT",
-        "a reset with an old timestamp is dropped by what stands in for a connection in SYN-RECEIVED, FIN-WAIT-2 and TIME-WAIT; resets "
-        "are exempt from PAWS (5.2, 5.3 R1)",
-    ),
-    Deviation(
         "seq.edge.bare", "rfc9293:3.4/window", "INFO",
         "a segment at the right edge of the window, of which nothing is taken, counts as inside and gets no answer; the edge is the "
         "first number outside",
@@ -83,10 +51,6 @@ DEVIATIONS: tuple[Deviation, ...] = (
         "text.join.lost", "rfc9293:SHLD-31", "SHOULD",
         "with a receive buffer of a few segments, text ahead of its turn is thrown away when the buffer is short",
         is_short=True,
-    ),
-    Deviation(
-        "text.late.reset", "rfc9293:3.10.7.4/seventh/CLOSE-WAIT", "INFO",
-        "text that runs over the FIN it follows, which only a broken peer sends, is answered by a reset; it is to be ignored",
     ),
     Deviation(
         "ack.unsent.late", "rfc9293:3.5.2/3", "INFO",
@@ -124,12 +88,6 @@ DEVIATIONS: tuple[Deviation, ...] = (
         "icmp.open.back", "rfc9293:MUST-56", "MUST_NOT",
         "an ICMP error that need not last ends the attempt in SYN-RECEIVED, where what stands in for the connection is forgotten; it "
         "must not (RFC 5461 tells why stacks do it)",
-    ),
-    Deviation(
-        "g.edge.wide", "rfc7323:2.2", "MUST",
-        "simultaneous open with a peer that offers no window scale: its own windows are scaled all the same; scaling needs the option "
-        "of both sides (2.2)",
-        after="syn_sent.both",
     ),
     Deviation(
         "seq.behind.take", "rfc9293:3.10.7.4/first", "INFO",
@@ -243,7 +201,7 @@ class _LinuxSession(Session):
 class LinuxPeer(Peer):
     """The running kernel."""
 
-    name = "linux"
+    name = deviations = "linux"
     DEVIATIONS = DEVIATIONS
     at_once = 96
 

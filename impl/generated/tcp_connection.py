@@ -3341,18 +3341,6 @@ class TcpConnection:
         if self.conn == SYN_RECEIVED and o.tson and self.passive and not self.peer_ts:
             return False
         gate_g_ack = self.conn in _SYNCED
-        gate_g_edge_wide = (
-            self.conn in _RECEIVING
-            and not self.passive
-            and self.ws_offered
-            and not self.peer_ws
-            and self.rcv_shift == 0
-            and self.own_shift > 0
-            and ((((self.rcv_nxt + o.wnd) & 0xFFFFFFFF) - self.rcv_edge) & 0xFFFFFFFF) >= 0x80000000
-        )
-        # [g.edge.wide] rfc7323:2.2 SHOULD
-        if gate_g_edge_wide and o.wnd < (self.rcv_edge - self.rcv_nxt) & 0xFFFFFFFF:
-            return False
         gate_g_edge = self.conn in _RECEIVING
         # [g.edge] rfc9293:SHLD-14 SHOULD_NOT, rfc9293:3.10.7.4/seventh/edge
         if (
@@ -3390,8 +3378,6 @@ class TcpConnection:
             return False
         if gate_g_ack:
             self.last_ack = o.ack
-        if gate_g_edge_wide:
-            self.rcv_shift = self.own_shift
         if gate_g_edge:
             self.rcv_edge = (self.rcv_nxt + (o.wnd << self.rcv_shift)) & 0xFFFFFFFF
         if gate_g_edge_late:
@@ -3439,18 +3425,6 @@ class TcpConnection:
         ):
             return False
         gate_g_ack = self.conn in _FLIGHT
-        gate_g_edge_wide = (
-            (self.conn == ESTABLISHED or self.conn == FIN_WAIT_1)
-            and not self.passive
-            and self.ws_offered
-            and not self.peer_ws
-            and self.rcv_shift == 0
-            and self.own_shift > 0
-            and ((((self.rcv_nxt + o.wnd) & 0xFFFFFFFF) - self.rcv_edge) & 0xFFFFFFFF) >= 0x80000000
-        )
-        # [g.edge.wide] rfc7323:2.2 SHOULD
-        if gate_g_edge_wide and o.wnd < (self.rcv_edge - self.rcv_nxt) & 0xFFFFFFFF:
-            return False
         gate_g_edge = (self.conn == ESTABLISHED or self.conn == FIN_WAIT_1)
         # [g.edge] rfc9293:SHLD-14 SHOULD_NOT, rfc9293:3.10.7.4/seventh/edge
         if (
@@ -3493,8 +3467,6 @@ class TcpConnection:
             return False
         if gate_g_ack:
             self.last_ack = o.ack
-        if gate_g_edge_wide:
-            self.rcv_shift = self.own_shift
         if gate_g_edge:
             self.rcv_edge = (self.rcv_nxt + (o.wnd << self.rcv_shift)) & 0xFFFFFFFF
         if gate_g_edge_late:
@@ -3539,18 +3511,6 @@ class TcpConnection:
         ):
             return False
         gate_g_ack = (self.conn == ESTABLISHED or self.conn == CLOSE_WAIT)
-        gate_g_edge_wide = (
-            self.conn == ESTABLISHED
-            and not self.passive
-            and self.ws_offered
-            and not self.peer_ws
-            and self.rcv_shift == 0
-            and self.own_shift > 0
-            and ((((self.rcv_nxt + o.wnd) & 0xFFFFFFFF) - self.rcv_edge) & 0xFFFFFFFF) >= 0x80000000
-        )
-        # [g.edge.wide] rfc7323:2.2 SHOULD
-        if gate_g_edge_wide and o.wnd < (self.rcv_edge - self.rcv_nxt) & 0xFFFFFFFF:
-            return False
         gate_g_edge = self.conn == ESTABLISHED
         # [g.edge] rfc9293:SHLD-14 SHOULD_NOT, rfc9293:3.10.7.4/seventh/edge
         if (
@@ -3596,8 +3556,6 @@ class TcpConnection:
             return False
         if gate_g_ack:
             self.last_ack = o.ack
-        if gate_g_edge_wide:
-            self.rcv_shift = self.own_shift
         if gate_g_edge:
             self.rcv_edge = (self.rcv_nxt + (o.wnd << self.rcv_shift)) & 0xFFFFFFFF
         if gate_g_edge_late:
@@ -3640,18 +3598,6 @@ class TcpConnection:
             gso_size=self._mss(),
         )
         gate_g_ack = (self.conn == ESTABLISHED or self.conn == CLOSE_WAIT)
-        gate_g_edge_wide = (
-            self.conn == ESTABLISHED
-            and not self.passive
-            and self.ws_offered
-            and not self.peer_ws
-            and self.rcv_shift == 0
-            and self.own_shift > 0
-            and ((((self.rcv_nxt + o.wnd) & 0xFFFFFFFF) - self.rcv_edge) & 0xFFFFFFFF) >= 0x80000000
-        )
-        # [g.edge.wide] rfc7323:2.2 SHOULD
-        if gate_g_edge_wide and o.wnd < (self.rcv_edge - self.rcv_nxt) & 0xFFFFFFFF:
-            return False
         gate_g_edge = self.conn == ESTABLISHED
         # [g.edge] rfc9293:SHLD-14 SHOULD_NOT, rfc9293:3.10.7.4/seventh/edge
         if (
@@ -3693,8 +3639,6 @@ class TcpConnection:
             return False
         if gate_g_ack:
             self.last_ack = o.ack
-        if gate_g_edge_wide:
-            self.rcv_shift = self.own_shift
         if gate_g_edge:
             self.rcv_edge = (self.rcv_nxt + (o.wnd << self.rcv_shift)) & 0xFFFFFFFF
         if gate_g_edge_late:
@@ -3735,17 +3679,6 @@ class TcpConnection:
             tsecr=self.ts_recent,
             gso_size=self._mss(),
         )
-        gate_g_edge_wide = (
-            not self.passive
-            and self.ws_offered
-            and not self.peer_ws
-            and self.rcv_shift == 0
-            and self.own_shift > 0
-            and ((((self.rcv_nxt + o.wnd) & 0xFFFFFFFF) - self.rcv_edge) & 0xFFFFFFFF) >= 0x80000000
-        )
-        # [g.edge.wide] rfc7323:2.2 SHOULD
-        if gate_g_edge_wide and o.wnd < (self.rcv_edge - self.rcv_nxt) & 0xFFFFFFFF:
-            return False
         # [g.edge] rfc9293:SHLD-14 SHOULD_NOT, rfc9293:3.10.7.4/seventh/edge
         if (
             ((((self.rcv_nxt + (o.wnd << self.rcv_shift)) & 0xFFFFFFFF) - self.rcv_edge) & 0xFFFFFFFF)
@@ -3759,8 +3692,6 @@ class TcpConnection:
         if gate_g_ts_clock and ((o.tsval - self.ts_sent) & 0xFFFFFFFF) >= 0x80000000:
             return False
         self.last_ack = o.ack
-        if gate_g_edge_wide:
-            self.rcv_shift = self.own_shift
         self.rcv_edge = (self.rcv_nxt + (o.wnd << self.rcv_shift)) & 0xFFFFFFFF
         if gate_g_ts_clock:
             self.ts_sent = o.tsval
@@ -3858,18 +3789,6 @@ class TcpConnection:
         if self.conn == SYN_RECEIVED and o.tson and self.passive and not self.peer_ts:
             return False
         gate_g_ack = self.conn in _SYNCED
-        gate_g_edge_wide = (
-            self.conn in _RECEIVING
-            and not self.passive
-            and self.ws_offered
-            and not self.peer_ws
-            and self.rcv_shift == 0
-            and self.own_shift > 0
-            and ((((self.rcv_nxt + o.wnd) & 0xFFFFFFFF) - self.rcv_edge) & 0xFFFFFFFF) >= 0x80000000
-        )
-        # [g.edge.wide] rfc7323:2.2 SHOULD
-        if gate_g_edge_wide and o.wnd < (self.rcv_edge - self.rcv_nxt) & 0xFFFFFFFF:
-            return False
         gate_g_edge = self.conn in _RECEIVING
         # [g.edge] rfc9293:SHLD-14 SHOULD_NOT, rfc9293:3.10.7.4/seventh/edge
         if (
@@ -3907,8 +3826,6 @@ class TcpConnection:
             return False
         if gate_g_ack:
             self.last_ack = o.ack
-        if gate_g_edge_wide:
-            self.rcv_shift = self.own_shift
         if gate_g_edge:
             self.rcv_edge = (self.rcv_nxt + (o.wnd << self.rcv_shift)) & 0xFFFFFFFF
         if gate_g_edge_late:

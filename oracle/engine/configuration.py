@@ -12,6 +12,9 @@ from typing import Any, NamedTuple, Self
 
 NEVER = 1 << 62
 SAME_DEBT_LIMIT = 64
+PRICE = 2
+"""What a warning costs, and what is posited of the observer; a known deviation from a SHOULD costs less, one from a MUST more."""
+KNOWN_PRICES = {"MAY": 1, "SHOULD": 1, "SHOULD_NOT": 1, "MUST": 3 * PRICE, "MUST_NOT": 3 * PRICE}
 
 
 class Debt(NamedTuple):
@@ -114,10 +117,9 @@ class Configuration(Instance):
         self.debts = (*debts, Debt(index, args, now, due, level, row, self.order, key))
         self.alarm = min(self.alarm, due)
 
-    def remark(self, grade: str, row: int, number: int, time: int, text: str) -> None:
-        """Note something that does not end the possibility; `warn` costs one."""
-        if grade == "warn":
-            self.cost += 1
+    def remark(self, grade: str, row: int, number: int, time: int, text: str, cost: int = 0) -> None:
+        """Note something that does not end the possibility, at its price."""
+        self.cost += PRICE if grade == "warn" else cost
         self.remarks = (self.remarks, (grade, row, number, time, text))
 
 

@@ -15,7 +15,7 @@ from wirelaw.oracle.engine.configuration import Configuration
 from wirelaw.oracle.engine.reading import CompiledLaw, CompiledRow, attribute
 from wirelaw.oracle.engine.search import BudgetError, Search, Silence
 from wirelaw.oracle.engine.steps import ANY_ACT, NO_ACT, Event
-from wirelaw.oracle.engine.verdict import Finding, Grade, Miss
+from wirelaw.oracle.engine.verdict import Finding, Grade, Known, Miss
 from wirelaw.oracle.engine.wording import context, describe, difference, duration, how_much, relative, short, shown, state_names, state_text
 from wirelaw.spec.language.evaluate import Context, evaluate
 from wirelaw.spec.language.expressions import Binary, Expr, Field, Lit, Name, Unary, walk
@@ -28,7 +28,7 @@ ELSEWHERE_ONLY_WEIGHT, ELSEWHERE_WEIGHT = 1.4, 12.0
 FIT_WEIGHT = 0.001  # among equals, the row of which most holds
 SHOWN_CONJUNCTS = 4
 QUESTION = "a missing row, an observer effect, a slack of this stack, or a bug?"
-_GRADES = {"note": Grade.NOTE, "warn": Grade.WARN, "fail": Grade.FAIL, "inconclusive": Grade.INCONCLUSIVE}
+_GRADES = {"note": Grade.NOTE, "warn": Grade.WARN, "known": Grade.WARN, "fail": Grade.FAIL, "inconclusive": Grade.INCONCLUSIVE}
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,11 +48,15 @@ def remarks(law: CompiledLaw, c: Configuration) -> list[Finding]:
     at = c.remarks
     while at is not None:
         at, (grade, index, number, time, note) = at
-        row = law.rows[index] if index >= 0 else None
+        row = law.every[index] if index >= 0 else None
         if row is None:
             found.append(Finding(Grade.NOTE, "", "MAY", "", number, time, note))
             continue
-        found.append(Finding(_GRADES.get(grade, Grade.NOTE), row.clause(), row.level, row.id, number, time, note, clauses=row.cited))
+        d = row.deviation
+        known = Known(d.peer, d.name, d.reason) if d is not None and grade == "known" else None
+        found.append(
+            Finding(_GRADES.get(grade, Grade.NOTE), row.clause(), row.level, row.id, number, time, note, clauses=row.cited, known=known)
+        )
     return found[::-1]
 
 
@@ -177,7 +181,7 @@ def _refusals(
 
 def _reply_candidates(search: Search, c: Configuration, event: Event, depth: int) -> Iterator[_Candidate]:
     law, reply = search.steps.law, c.replies[0]
-    row = law.rows[reply.row]
+    row = law.every[reply.row]
     said: list[tuple[str, str]] = []
     weight = 0.0
     if reply.message not in law.machine.messages[event.kind].lineage:
@@ -240,7 +244,7 @@ def of_silence(search: Search, silences: list[Silence], grade: Grade, subject: s
     """The finding for something owed that did not come."""
     law = search.steps.law
     s = silences[0]
-    row = law.rows[s.row]
+    row = law.every[s.row]
     level, parts = row.level, [f"not within {duration(s.due - s.since)}"]
     what = f"[{row.id}]"
     if s.debt is not None:
@@ -286,6 +290,8 @@ def render(finding: Finding, titles: Mapping[str, str] | None = None, witness: s
         why = "; ".join(dict.fromkeys(w for _, w in miss.failed))
         said = "nor this" if n else "owed" if why.startswith("not within") else "does not hold"
         lines.append(f"{head}{row}   {allowed}   <- {said}: {why}")
+    if finding.known is not None:
+        lines.append(f"  known      {finding.known}" + (f": {r}" if (r := finding.known.reason) != finding.observed else ""))
     if finding.configuration:
         agree = f"all {finding.possible} possible configurations agree" if finding.possible > 1 else "the only possible configuration"
         lines.append(f"  in         {finding.configuration} ({agree})")
@@ -314,6 +320,7 @@ def as_data(finding: Finding, levels: Mapping[str, str] | None = None) -> dict[s
             for m in finding.nearest
         ],
         "configuration": finding.configuration, "possible": finding.possible,
+        "known": {"peer": k.peer, "deviation": k.name, "reason": k.reason} if (k := finding.known) is not None else None,
     }  # fmt: skip
 
 

@@ -8,6 +8,7 @@ dismissed is needed, and only later events tell. So a judge keeps a point to ret
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -16,13 +17,23 @@ if TYPE_CHECKING:
 
 REACH = 64
 """A second look goes back this many events at least, and twice as many at most."""
+MEMORY = 4096
+"""The same, where a run is judged again with known deviations."""
 Step = tuple["Callable[[Event], Any]", "Event"]
+
+
+@dataclass(slots=True)
+class Allowance:
+    """How many events the judges that share it may keep in all, in order to judge a run again; `used` are kept now."""
+
+    limit: int = 100_000
+    used: int = 0
 
 
 class Point:
     """Everything in which a judge at one moment differs from the same judge at another."""
 
-    __slots__ = ("_counts", "_findings", "_frontier", "_now", "_pending", "_recent", "_suspended")
+    __slots__ = ("_counts", "_findings", "_frontier", "_known", "_now", "_pending", "_recent", "_suspended")
 
     def __init__(self, judge: Judge) -> None:
         search = judge.search
@@ -32,6 +43,7 @@ class Point:
         first = min((c.next for c in judge.frontier), default=search.end)
         self._pending = first, search.pending[first - search.base :]
         self._recent = list(search.recent)
+        self._known = search.remember()
 
     def restore(self, judge: Judge) -> None:
         """Put `judge` back to this moment."""
@@ -43,38 +55,56 @@ class Point:
         search.base, search.pending = self._pending[0], list(self._pending[1])
         search.recent.clear()
         search.recent.extend(self._recent)
+        search.recall(self._known)
 
 
-class Hindsight:
-    """The two latest points of a judge, and the steps since."""
+class Past:
+    """The two latest points of a judge that lie `reach` steps apart, and the steps since the earlier of them."""
 
-    def __init__(self, judge: Judge) -> None:
-        self._judge = judge
+    def __init__(self, judge: Judge, reach: int, allowance: Allowance | None = None) -> None:
+        self._judge, self._reach = judge, reach
+        self._allowance = allowance or Allowance(2 * reach)
         self._point, self._since = Point(judge), list[Step]()
         self._earlier: tuple[Point, list[Step]] | None = None
 
     def note(self, step: Callable[[Event], Any], event: Event) -> None:
         """A step is about to be taken."""
-        if len(self._since) >= REACH:
+        allowance = self._allowance
+        if len(self._since) >= (self._reach if allowance.used < allowance.limit else REACH):
+            self._drop(self._earlier[1] if self._earlier is not None else [])
             self._earlier = self._point, self._since
             self._point, self._since = Point(self._judge), []
         self._since.append((step, event))
+        allowance.used += 1
 
-    def look_back(self) -> bool:
-        """Take the noted steps again, leaving open what was not; whether the judge gets through them now.
+    def since(self) -> tuple[Point, list[Step]]:
+        """The earlier point, and all steps since."""
+        return (self._point, self._since) if self._earlier is None else (self._earlier[0], self._earlier[1] + self._since)
 
-        BudgetError and LawGapError come out as they arise. The judge is to be restored by the caller unless it got through.
-        """
-        judge, search = self._judge, self._judge.search
-        point, steps = (self._point, self._since) if self._earlier is None else (self._earlier[0], self._earlier[1] + self._since)
-        point.restore(judge)
-        search.thorough = True
-        try:
-            for step, event in steps:
-                step(event)
-                if judge.ended:
-                    return False
-        finally:
-            search.thorough = False
-        self._earlier, self._point, self._since = None, Point(judge), []
-        return True
+    def forget(self) -> None:
+        """Begin anew from here."""
+        self._drop(self._since)
+        self._drop(self._earlier[1] if self._earlier is not None else [])
+        self._earlier, self._point, self._since = None, Point(self._judge), []
+
+    def _drop(self, steps: list[Step]) -> None:
+        self._allowance.used -= len(steps)
+
+
+def look_back(judge: Judge, past: Past) -> bool:
+    """Take the steps of `past` again, leaving open what was not; whether the judge gets through them now.
+
+    BudgetError and LawGapError come out as they arise. The judge is to be restored by the caller unless it got through.
+    """
+    point, steps = past.since()
+    point.restore(judge)
+    judge.search.thorough = True
+    try:
+        for step, event in steps:
+            step(event)
+            if judge.ended:
+                return False
+    finally:
+        judge.search.thorough = False
+    past.forget()
+    return True

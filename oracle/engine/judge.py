@@ -10,12 +10,13 @@ from __future__ import annotations
 import time as clock
 from collections import Counter, deque
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import suppress
 from itertools import product
 from typing import Any, NamedTuple
 
 from wirelaw.oracle.engine import explanation
-from wirelaw.oracle.engine.configuration import Configuration, Trail
-from wirelaw.oracle.engine.hindsight import Hindsight, Point
+from wirelaw.oracle.engine.configuration import PRICE, Configuration, Trail
+from wirelaw.oracle.engine.hindsight import MEMORY, REACH, Allowance, Past, Point, look_back
 from wirelaw.oracle.engine.reading import CompiledLaw
 from wirelaw.oracle.engine.search import BudgetError, Search, Silence, merge
 from wirelaw.oracle.engine.steps import NO_ACT, Event, LawGapError
@@ -43,11 +44,14 @@ class Judge:
     contradiction. `coverage` counts rows by id. `subject` names the implementation in findings. `start` are the configurations
     to begin with, if not the law's initial ones: none of them with inputs left. `now` is the time of the last observation,
     `suspended` an output that may have been captured too early, `counts` what `coverage` is made of.
+
+    The law alone judges first. What it does not explain, or only with a warning, is judged again with the deviations that `law`
+    was compiled with: from the start, or as far back as `allowance` permits. If that explains it, judging goes on behind it.
     """
 
     def __init__(
         self, law: CompiledLaw, bounds: Bounds | None = None, environment: Environment | None = None, subject: str = "the host",
-        start: list[Configuration] | None = None,
+        start: list[Configuration] | None = None, allowance: Allowance | None = None,
     ) -> None:  # fmt: skip
         self.law = law
         self.bounds = bounds or Bounds()
@@ -64,7 +68,8 @@ class Judge:
         self.now: int | None = None
         self.suspended: Event | None = None
         self._seconds = 0.0
-        self._hindsight = Hindsight(self)
+        self._hindsight = Past(self, REACH)
+        self._run = Past(self, MEMORY, allowance) if law.instead or law.beside else None
 
     def _initial(self) -> list[Configuration]:
         regions = self.law.regions
@@ -102,6 +107,10 @@ class Judge:
                 self.advance(until)
             if self.suspended is not None and not self.ended:
                 self._guarded(self._give_up, self.suspended)
+            if not self.ended and self._run is not None and any(f.grade is Grade.WARN for f in self.verdict().findings):
+                self._judge_again()
+        if self._run is not None:
+            self._run.forget()
         return self.verdict()
 
     def verdict(self) -> Verdict:
@@ -130,7 +139,8 @@ class Judge:
         counts = Counter(self.counts)
         if self.frontier:
             counts.update((row, state) for row, _, state in _walk(_best(self.frontier).trail))
-        return {(self.law.rows[row].id, "+".join(s) if isinstance(s, tuple) else str(s)): n for (row, s), n in counts.items()}
+        own = len(self.law.rows)
+        return {(self.law.rows[row].id, "+".join(s) if isinstance(s, tuple) else str(s)): n for (row, s), n in counts.items() if row < own}
 
     def fork(self) -> Judge:
         """An independent judge in the same position: for looking ahead."""
@@ -141,7 +151,8 @@ class Judge:
         other.search.pending, other.search.base = list(self.search.pending), self.search.base
         other.search.recent.extend(self.search.recent)
         other.counts, other._order, other.now, other.suspended = Counter(self.counts), self._order, self.now, self.suspended
-        other._hindsight = Hindsight(other)
+        other._hindsight, other._run = Past(other, REACH), None
+        other.search.steps.deviating = self.search.steps.deviating
         return other
 
     def settled(self, time: int) -> bool:
@@ -169,9 +180,7 @@ class Judge:
         try:
             if self._seconds > self.bounds.seconds:
                 raise BudgetError(f"more than {self.bounds.seconds:g} seconds")
-            self._hindsight.note(handle, event)
-            finding = handle(event)
-            return self._second_look(finding) if finding is not None and self.ended else finding
+            return self._step(handle, event)
         except BudgetError as error:
             self._end(f"budget: {error}")
         except LawGapError as error:
@@ -180,11 +189,47 @@ class Judge:
             self._seconds += clock.perf_counter() - began
         return None
 
+    def intervene(self, act: Callable[[], None]) -> None:
+        """Change `frontier` or the search by `act`: noted, so that a second look does the same at the same place."""
+        self._step(lambda _: act(), Event("", None, 0, 0, self._order))
+
+    def _step(self, handle: Callable[[Event], Finding | None], event: Event) -> Finding | None:
+        if self._run is not None:
+            self._run.note(handle, event)
+        self._hindsight.note(handle, event)
+        finding = handle(event)
+        if finding is None or not self.ended:
+            return finding
+        finding = self._second_look(finding)
+        return None if finding is None or self._judge_again() else finding
+
+    def _judge_again(self) -> bool:
+        """Judge the run again with known deviations; whether they explain it. If not, all stays as it was."""
+        if self._run is None:
+            return False
+        (start, steps), before = self._run.since(), Point(self)
+        self._run.forget()
+        ended, self._run = self.ended, None
+        start.restore(self)
+        self._hindsight = Past(self, REACH)
+        self.search.steps.deviating = True
+        with suppress(BudgetError, LawGapError):
+            for handle, event in steps:
+                self._step(handle, event)
+                if self.ended:
+                    break
+            else:
+                self._bound()
+                return True
+        before.restore(self)
+        self.search.steps.deviating, self.ended = False, ended
+        return False
+
     def _second_look(self, finding: Finding) -> Finding | None:
         """Whether the contradiction stands when nothing that was dismissed on the way is left out."""
         contradicted = Point(self)
         try:
-            if self._hindsight.look_back():
+            if look_back(self, self._hindsight):
                 return None
         except LawGapError:
             pass
@@ -269,7 +314,7 @@ class Judge:
         if not successors:
             return self._contradiction(earlier)
         for c in successors:
-            c.cost += 1
+            c.cost += PRICE
             c.remark("note", -1, earlier.number, earlier.time, f"posited: captured before observation {later.number}, sent after it")
         self._accept(successors, earlier)
         return None

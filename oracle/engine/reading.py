@@ -10,7 +10,7 @@ from __future__ import annotations
 import importlib
 import itertools
 import linecache
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from operator import attrgetter
 from typing import Any
@@ -18,6 +18,7 @@ from typing import Any
 from wirelaw.oracle.engine.alternatives import can_all_fail, holds_at_rest
 from wirelaw.oracle.engine.configuration import NEVER, Configuration, emit_class
 from wirelaw.spec.language import model as m
+from wirelaw.spec.language.deviations import Deviation, Deviations
 from wirelaw.spec.language.diagnostics import LawError, complain
 from wirelaw.spec.language.evaluate import Context, evaluate
 from wirelaw.spec.language.expressions import Expr, Field, Lit, Name, walk
@@ -50,6 +51,7 @@ class CompiledRow:
     `hidden` are the conjuncts of its guard that count as true, and `at_rest` tells whether they hold while the user does
     nothing; `loud` rows send a reply, so that taking one shows. `shape` tests what depends on the message alone; `shuts`, of
     a gate, tells whether it refuses whatever the message says; `within` is a deadline in µs.
+    `deviation` is that which a row that is not the law's belongs to.
     """
 
     index: int
@@ -65,6 +67,7 @@ class CompiledRow:
     loud: bool
     level: str
     shuts: Test | None = None
+    deviation: Deviation | None = None
 
     @property
     def id(self) -> str:
@@ -129,7 +132,11 @@ class Stage:
 
 @dataclass(slots=True)
 class CompiledLaw:
-    """A machine as its judge needs it; `edition` selects the rows."""
+    """A machine as its judge needs it; `edition` selects the rows.
+
+    `every` holds the `rows` of the law and behind them those of known deviations: `instead`, by the place of the row of the law
+    (input rows and gates), and output and internal rows `beside` it.
+    """
 
     machine: m.Machine
     edition: int
@@ -149,6 +156,9 @@ class CompiledLaw:
     externs: Any
     source: str
     windows: dict[str, tuple[int, int]]
+    every: tuple[CompiledRow, ...]
+    instead: dict[int, tuple[CompiledRow, ...]]
+    beside: tuple[CompiledRow, ...]
 
     @property
     def regions(self) -> tuple[m.Region, ...]:
@@ -161,17 +171,21 @@ def attribute(name: str) -> str:
     return f"v_{name}"
 
 
-def compile_law(machine: m.Machine, edition: int | None = None) -> CompiledLaw:
-    """Compile `machine` for judging; `edition` defaults to the newest. LawError where a row needs what no judge can see."""
+def compile_law(machine: m.Machine, edition: int | None = None, deviations: Iterable[Deviations] = ()) -> CompiledLaw:
+    """Compile `machine` for judging; `edition` defaults to the newest. LawError where a row needs what no judge can see.
+
+    A run that the law alone does not explain is judged again with `deviations`.
+    """
     known = sorted({e for row in machine.rows() for e in row.editions})
     edition = edition if edition is not None else (known[-1] if known else 0)
-    return _Compiler(at_edition(machine, edition), edition).run()
+    return _Compiler(at_edition(machine, edition), edition, tuple(deviations)).run()
 
 
 class _Compiler:
-    def __init__(self, machine: m.Machine, edition: int) -> None:
+    def __init__(self, machine: m.Machine, edition: int, deviations: tuple[Deviations, ...]) -> None:
         self.machine = machine
         self.edition = edition
+        self.others = [(d, a) for known in deviations for d in known.deviations for a in d.alternatives if self.current(a.row)]
         self.lines: list[str] = []
         self.made: dict[str, Any] = {}
         self.errors: list[LawError] = []
@@ -347,7 +361,7 @@ class _Compiler:
     def run(self) -> CompiledLaw:
         rows = [r for r in self.machine.rows() if self.current(r) and not self.of_policy(r)]
         self.emit_classes()
-        pending = [self.compile_row(n, r) for n, r in enumerate(rows)]
+        pending = [self.compile_row(n, r) for n, r in enumerate([*rows, *(a.row for _, a in self.others)])]
         self.emit_debts()
         self.emit_abort()
         if self.errors:
@@ -356,7 +370,7 @@ class _Compiler:
         source = "\n".join(self.lines) + "\n"
         self.execute(source, externs)
         compiled = tuple(make() for make in pending)
-        return self.assemble(compiled, externs, source)
+        return self.assemble(compiled[: len(rows)], compiled[len(rows) :], externs, source)
 
     def of_policy(self, row: m.Row) -> bool:
         return row.role == "input" and self.machine.tables[row.table].policy
@@ -369,8 +383,14 @@ class _Compiler:
         self.made.update(_x=externs, _Reply=Reply, _Residue=Residue, _Configuration=Configuration, _Instance=Instance, _new=object.__new__)
         exec(compile(source, file, "exec"), self.made)  # noqa: S102 - the text was written above, from a checked law
 
-    def assemble(self, rows: tuple[CompiledRow, ...], externs: Any, source: str) -> CompiledLaw:
+    def assemble(self, rows: tuple[CompiledRow, ...], others: tuple[CompiledRow, ...], externs: Any, source: str) -> CompiledLaw:
         mc = self.machine
+        places = {r.id: r.index for r in rows}
+        instead: dict[int, tuple[CompiledRow, ...]] = {}
+        for (deviation, a), r in zip(self.others, others, strict=True):
+            r.deviation = deviation
+            if r.row.role != "output" and a.instead in places:
+                instead[places[a.instead]] = (*instead.get(places[a.instead], ()), r)
         debts = tuple(
             CompiledDebt(
                 d, self.made[f"d{n}"], self.made[f"u{n}"], d.unless is not None, mc.states[next(iter(d.states))].region if d.states else ""
@@ -388,7 +408,8 @@ class _Compiler:
             tuple(r for r in rows if r.row.role == "gate"), tuple(autos),
             tuple(calls), timers, debts, frozenset(s.name for s in mc.states.values() if s.urgent),
             self.made.get("abort_where", _ALWAYS), rule.target if rule is not None else {}, self.initial(externs),
-            {f: self.instance(f, externs) for f in mc.families}, externs, source, windows,
+            {f: self.instance(f, externs) for f in mc.families}, externs, source, windows, rows + others, instead,
+            tuple(r for r in others if r.row.role == "output"),
         )  # fmt: skip
 
     def pipelines(self) -> dict[str, tuple[Stage, ...]]:

@@ -12,8 +12,9 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Iterable
+from typing import Any
 
-from wirelaw.oracle.engine.configuration import NEVER, Configuration, Debt
+from wirelaw.oracle.engine.configuration import NEVER, PRICE, Configuration, Debt
 from wirelaw.oracle.engine.reading import CompiledLaw
 from wirelaw.oracle.engine.steps import ANY_ACT, NO_ACT, SILENT_ACT, Event, Match, Steps
 from wirelaw.oracle.engine.verdict import Bounds, Environment
@@ -73,6 +74,13 @@ class Search:
         """The index after the last pending input."""
         return self.base + len(self.pending)
 
+    def remember(self) -> Any:
+        """What a search knows besides events, for `recall`. A seam for searches that know more."""
+        return None
+
+    def recall(self, known: Any) -> None:
+        """Know again what was known when `remember` was asked."""
+
     def prune(self, frontier: Iterable[Configuration]) -> None:
         """Forget inputs that every configuration has consumed, and outputs that no later input can precede."""
         if not self.pending:
@@ -125,6 +133,22 @@ class Search:
     def explain(self, frontier: list[Configuration], event: Event) -> list[Configuration]:
         """All that `frontier` may have become by sending `event`; empty when nothing explains it (and `frontier` is intact)."""
         self.steps.count = 0
+        found = self._explained(frontier, event)
+        if not found and self.steps.deviating:
+            self.steps.lenient = True
+            try:
+                found = self._explained(frontier, event)
+            finally:
+                self.steps.lenient = False
+        if not found and self.environment.losses and self.end > self.base:
+            self._with_losses(frontier, event, found)
+        if self.recent:
+            for c in found:
+                if c.debts:
+                    self.pay_late(c)
+        return merge(found)
+
+    def _explained(self, frontier: list[Configuration], event: Event) -> list[Configuration]:
         found: list[Configuration] = []
         for c in frontier:
             self._lazily(c, event, found)
@@ -133,13 +157,7 @@ class Search:
                 self._with_hidden_acts(frontier, event, found)
             elif self.end > self.base and self.steps.may_answer(event) and self.steps.movers(event.kind, event.message, event.time):
                 self._with_answers(frontier, event, found)
-        if not found and self.environment.losses and self.end > self.base:
-            self._with_losses(frontier, event, found)
-        if self.recent:
-            for c in found:
-                if c.debts:
-                    self.pay_late(c)
-        return merge(found)
+        return found
 
     def emit(self, c: Configuration, match: Match, event: Event) -> list[Configuration]:
         """Apply one explanation. A seam for observers of the search."""
@@ -290,7 +308,7 @@ class Search:
     def _lose(self, c: Configuration) -> Configuration:
         lost = self.pending[c.next - self.base]
         c.next += 1
-        c.cost += 1
+        c.cost += PRICE
         c.remark("note", -1, lost.number, lost.time, "posited: input lost between the capture and the host")
         return c
 
@@ -348,13 +366,13 @@ class Search:
             if reply.since + steps.within(reply.row) == at:
                 silence = Silence(c, reply.row, reply.since, at)
                 c.replies = tuple(r for r in c.replies if r is not reply)
-                level = "MAY" if steps.optional(reply) else steps.law.rows[reply.row].level
+                level = "MAY" if steps.optional(reply) else steps.law.every[reply.row].level
                 return self._missed(c, silence, level)
         for key, since in c.owed.items():
             if since + steps.within(key[0]) == at:
                 silence = Silence(c.copy(), key[0], since, at)
                 c.owed = {**c.owed, key: NEVER}  # said once
-                return self._missed(c, silence, steps.law.rows[key[0]].level)
+                return self._missed(c, silence, steps.law.every[key[0]].level)
         steps.set_alarm(c)
         return [c]
 

@@ -11,7 +11,7 @@ from operator import attrgetter
 from typing import Any, NamedTuple
 
 from wirelaw.oracle.engine.alternatives import can_all_fail
-from wirelaw.oracle.engine.configuration import NEVER, Configuration, Debt, Reply
+from wirelaw.oracle.engine.configuration import KNOWN_PRICES, NEVER, Configuration, Debt, Reply
 from wirelaw.oracle.engine.reading import CompiledLaw, CompiledRow, Level, Outcome, Stage, attribute
 from wirelaw.oracle.engine.verdict import Environment
 from wirelaw.oracle.engine.wording import breach
@@ -54,17 +54,23 @@ class LawGapError(Exception):
 
 
 class Steps:
-    """The step relation of one compiled law. `count` counts rows tried, for the budget."""
+    """The step relation of one compiled law. `count` counts rows tried, for the budget.
+
+    Known deviations are steps as well while `deviating` is set: those that stand instead of an input row wherever that is taken,
+    those of what is sent only while `lenient` is set too, that is, where the law alone does not explain it. Each costs its level.
+    """
 
     def __init__(self, law: CompiledLaw, environment: Environment) -> None:
         self.law = law
         self.environment = environment
         self.count = 0
+        self.deviating = self.lenient = False
         machine = law.machine
         self._lineage = {n: m.lineage for n, m in machine.messages.items()}
         self._states: Callable[[Any], Any] = attrgetter(*(attribute(r.name) for r in law.regions))
         self._outputs: dict[tuple[str, Any], tuple[CompiledRow, ...]] = {}
         self._gates: dict[tuple[str, Any], tuple[CompiledRow, ...]] = {}
+        self._strays: dict[tuple[str, Any], tuple[CompiledRow, ...]] = {}
         self._family_key = {f.name: f.key for f in machine.families.values()}
         self._urgent = [r for r in law.emissions if r.row.mode == "urgent"]
         self._urgent_in: dict[Any, list[CompiledRow]] = {}
@@ -138,6 +144,8 @@ class Steps:
                 continue
             met = True
             rows = self._enabled(level, c, i, message, time, posit)
+            if self.deviating:
+                rows = [*rows, *self._instead(rows, c, i, message, time)]
             if len(rows) == 1 and len(rows[0].outcomes) == 1:
                 if self._take(c, i, rows[0], rows[0].outcomes[0], event):
                     continue
@@ -197,9 +205,26 @@ class Steps:
             rows = [r for r in rows if r.at_rest or (posit == SILENT_ACT and not r.loud)] or rows
         return rows
 
+    def _instead(self, rows: Iterable[CompiledRow], c: Configuration, i: Any, message: Any, now: int) -> Iterator[CompiledRow]:
+        """What is known to be done instead of `rows`."""
+        for r in rows:
+            for other in self.law.instead.get(r.index, ()):
+                if self.in_states(other, c, i) and other.guard(c, i, message, now):
+                    yield other
+
+    @staticmethod
+    def _stray(c: Configuration, row: CompiledRow, number: int, time: int, text: str) -> None:
+        """Note that `c` departs from the law in a known way, or, where `row` is one of SHOULD, in one that is not."""
+        if row.deviation is not None:
+            c.remark("known", row.index, number, time, text or row.deviation.reason, KNOWN_PRICES[row.level])
+        else:
+            c.remark("warn", row.index, number, time, text)
+
     def _take(self, c: Configuration, i: Any, row: CompiledRow, outcome: Outcome, event: Event) -> bool:
         """Take an input row; whether the next table is to be asked."""
         c.trail = (c.trail, row.index, event.number, self.control(c))
+        if row.deviation is not None:
+            self._stray(c, row, event.number, event.time, "")
         if outcome.act is not None:
             outcome.act(c, i, event.message, event.time)
         if outcome.target is not None:
@@ -292,7 +317,7 @@ class Steps:
 
     def optional(self, reply: Reply) -> bool:
         """A reply that may be left out: the message of an `abort`, or one of a MAY row."""
-        return bool(reply.codes) or self.law.rows[reply.row].level == "MAY"
+        return bool(reply.codes) or self.law.every[reply.row].level == "MAY"
 
     def track(self, c: Configuration, now: int) -> None:
         """Note since when `owed` and `urgent` rows are enabled."""
@@ -331,7 +356,7 @@ class Steps:
 
     def within(self, row: int) -> int:
         """The deadline of a reply or an owed row, in µs after its cause."""
-        said = self.law.rows[row].within
+        said = self.law.every[row].within
         return self.environment.patience if said is None else said
 
     # --- outputs -----------------------------------------------------------------------------------------------
@@ -339,6 +364,10 @@ class Steps:
     def rows_for(self, c: Configuration, kind: str) -> tuple[CompiledRow, ...]:
         """Output rows of the control state that may send `kind`."""
         return self._indexed(self._outputs, self.law.emissions, c, kind)
+
+    def strays_for(self, c: Configuration, kind: str) -> tuple[CompiledRow, ...]:
+        """Output rows beside the law for messages of `kind` in the control state."""
+        return self._indexed(self._strays, self.law.beside, c, kind)
 
     def gates_for(self, c: Configuration, kind: str) -> tuple[CompiledRow, ...]:
         """Gates of the control state that mention `kind`, but for those of which nobody sees whether they apply."""
@@ -389,7 +418,7 @@ class Steps:
         kind, o, now, _, _ = event
         found: list[Match] = []
         self.count += 1
-        for r in self.rows_for(c, kind):
+        for r in (*self.rows_for(c, kind), *self.strays_for(c, kind)) if self.lenient else self.rows_for(c, kind):
             i = None
             if r.row.family:
                 i = self.instance(c, r.row.family, o)
@@ -399,7 +428,8 @@ class Steps:
                 gates = self._pass(c, event, self.gates_for(c, kind))
                 if gates is None:
                     return []
-                found.append(Match(r, *gates))
+                scope, broken = gates
+                found.append(Match(r, scope, broken if r.deviation is None else ((r, ""), *broken)))
         return [*found, *self._with_doubtful_gates(c, event, found)] if self._doubtful and found else found
 
     def _with_doubtful_gates(self, c: Configuration, event: Event, found: list[Match]) -> Iterator[Match]:
@@ -423,17 +453,21 @@ class Steps:
             if not g.guard(c, i, o, now) or (i is not None and not self.in_states(g, c, i)):
                 continue
             if not g.match(c, i, o, now):
-                if g.level in ("MUST", "MUST_NOT"):
+                is_must = g.level in ("MUST", "MUST_NOT")
+                others = self._instead((g,), c, i, o, now) if self.lenient or (self.deviating and not is_must) else ()
+                other = next((x for x in others if x.match(c, i, o, now)), None)
+                if is_must and other is None:
                     return None
-                if g.level != "MAY":
-                    broken.append((g, breach(self.law, c, i, g, kind, o, now)))
+                if is_must or g.level != "MAY":
+                    broken.append((other or g, breach(self.law, c, i, g, kind, o, now)))
+                g = other or g  # noqa: PLW2901 - what is done is done by the one that agrees
             scope.append((g, i))
         return tuple(scope), tuple(broken)
 
     def _match_reply(self, c: Configuration, event: Event) -> list[Match]:
         left_out: tuple[tuple[CompiledRow, str], ...] = ()
         for n, reply in enumerate(c.replies, 1):
-            row = self.law.rows[reply.row]
+            row = self.law.every[reply.row]
             if self._is_reply(c, reply, event):
                 gates = self._pass(c, event, self.gates_on_replies(event.kind))
                 return [Match(row, gates[0], (*left_out, *gates[1]), n, True)] if gates is not None else []
@@ -450,15 +484,15 @@ class Steps:
             return False
         if reply.codes:
             fits = any(self.law.abort_where(c, code, o, now) for code in reply.codes)
-            return fits or self.law.rows[reply.row].level in ("MUST", "MUST_NOT")
+            return fits or self.law.every[reply.row].level in ("MUST", "MUST_NOT")
         return all(getattr(o, n) == v for n, v in reply.fields.items())
 
     def emit(self, c: Configuration, match: Match, event: Event) -> list[Configuration]:
         """Let `c` have sent the output `event` in the way `match` says; all it may have become."""
         kind, o, now, number, order = event
         c.order = order
-        for g, text in match.broken:
-            c.remark("warn", g.index, number, now, text)
+        for row, text in match.broken:
+            self._stray(c, row, number, now, text)
         if match.replies:
             reply = c.replies[match.replies - 1]
             if match.is_reply and reply.codes and not any(self.law.abort_where(c, code, o, now) for code in reply.codes):
@@ -523,7 +557,8 @@ class Steps:
 
     def acts(self, c: Configuration, now: int, number: int) -> Iterator[Configuration]:
         """Copies of `c` after one act that leaves no trace of its own: internal rows, calls, timers within their time."""
-        for r in (*self.law.autos, *self.law.calls):
+        beside = (r for r in self.law.beside if r.row.event_kind == "auto") if self.lenient else ()
+        for r in (*self.law.autos, *self.law.calls, *beside):
             for key, i in self.members(c, r.row.family):
                 if r.row.mode != "urgent" and self.in_states(r, c, i) and r.guard(c, i, None, now):
                     yield from self._acted(c, r, key, now, number)
@@ -536,6 +571,8 @@ class Steps:
         rows = [r for r in self.law.timers[name] if not r.row.family and self.in_states(r, c, None)]
         enabled = [r for r in rows if not r.row.otherwise and r.guard(c, None, None, now)]
         enabled = enabled or [r for r in rows if r.row.otherwise]
+        if self.deviating:
+            enabled += list(self._instead(enabled, c, None, None, now))
         for r in enabled:
             for d in self._acted(c, r, None, now, number):
                 if d.timers.get(name) == c.timers[name]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import IntEnum
@@ -87,12 +88,25 @@ class Miss:
 
 
 @dataclass(frozen=True, slots=True)
+class Known:
+    """That a finding is what `peer` is known to do: the deviation `name` of its file, and the reason given there."""
+
+    peer: str
+    name: str
+    reason: str
+
+    def __str__(self) -> str:
+        return f"{self.peer}, {self.name}"
+
+
+@dataclass(frozen=True, slots=True)
 class Finding:
     """One deviation, with all that is needed to report it.
 
     `number` and `time` (µs) are the observation's; `observed` is the message in relative terms, or what was missing;
     `clause` is a catalogue id such as `rfc9293:3.10.7.4`, `level` its level; `clauses` are all that the row, gate or debt cites, with
-    their levels ('' where none is stated); `possible` counts the configurations that agree.
+    their levels ('' where none is stated); `possible` counts the configurations that agree. A deviation that some peer is `known`
+    for warns, whatever its level is.
     """
 
     grade: Grade
@@ -107,6 +121,7 @@ class Finding:
     possible: int = 0
     question: str = ""
     clauses: tuple[tuple[str, str], ...] = ()
+    known: Known | None = None
 
     @property
     def key(self) -> tuple[str, str]:
@@ -128,6 +143,11 @@ class Verdict:
     observations: int = 0
     cost: int = 0
     taken: Mapping[tuple[str, str], int] = field(default_factory=dict)
+
+    @property
+    def fingerprint(self) -> Mapping[tuple[str, str], int]:
+        """What the implementation was seen to do as peers are known to: (peer, deviation) to how often."""
+        return Counter((f.known.peer, f.known.name) for f in self.findings if f.known is not None)
 
     def __str__(self) -> str:
         notes = sum(f.grade is Grade.NOTE for f in self.findings)

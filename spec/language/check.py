@@ -120,6 +120,7 @@ def run_checks(
         undecided += subject.undecided
         asker.save()
         asked += asker.asked
+    found += unresolved_clause.check_deviations(law.deviations.values(), catalogues)
     covered = uncited_must.coverage(catalogues, uncited_must.citations_of(law), documents) if catalogues is not None else None
     if covered is not None:
         found += (*uncited_must.check(covered), *unresolved_place.check(covered))

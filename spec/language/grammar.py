@@ -27,7 +27,9 @@ def parser() -> Lark:
     kept = CACHE / f"grammar.{known}.json"
     with contextlib.suppress(Exception):  # none yet, or a torn one: whatever is wrong with it, it can be made again
         return _restored(json.loads(kept.read_text("utf-8")))
-    made = Lark(grammar, parser="lalr", start=["start", "profile_file"], propagate_positions=True, maybe_placeholders=True)
+    made = Lark(
+        grammar, parser="lalr", start=["start", "profile_file", "deviations_file"], propagate_positions=True, maybe_placeholders=True
+    )
     if CACHE.is_dir():
         _keep(made, kept)
     return made

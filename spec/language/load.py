@@ -2,26 +2,28 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from wirelaw.spec.language import model as m
 from wirelaw.spec.language import tree as t
+from wirelaw.spec.language.deviations import Deviations, attach
 from wirelaw.spec.language.diagnostics import Diagnostic, LawError
-from wirelaw.spec.language.parse import parse_law, parse_profiles, read_source
+from wirelaw.spec.language.parse import parse_deviations, parse_law, parse_profiles, read_source
 from wirelaw.spec.language.profile import Profile, bind
-from wirelaw.spec.language.resolve import resolve
+from wirelaw.spec.language.resolve import Resolver
 
 SPEC = Path(__file__).resolve().parent.parent
 
 
 @dataclass(frozen=True, slots=True)
 class Law:
-    """Everything loaded together: machines by name, and profiles by (profile name, machine name)."""
+    """Everything loaded together: machines by name, profiles by (profile name, machine name), deviations by (peer, machine name)."""
 
     machines: dict[str, m.Machine]
     profiles: dict[tuple[str, str], Profile]
     files: tuple[Path, ...]
+    deviations: dict[tuple[str, str], Deviations] = field(default_factory=dict)
 
     def machine(self, name: str) -> m.Machine:
         """The machine of that name; LawError names the ones there are."""
@@ -37,13 +39,25 @@ class Law:
             raise LawError(Diagnostic(name, 0, 0, f"machine `{machine}` has no profile `{name}`", f"Known profiles: {known}."))
         return self.profiles[name, machine]
 
+    def peers(self, machine: str) -> tuple[str, ...]:
+        """The peers whose deviations from `machine` are known."""
+        return tuple(sorted(peer for peer, of in self.deviations if of == machine))
+
+    def known_deviations(self, machine: str, peer: str | None = None) -> tuple[Deviations, ...]:
+        """The deviations from `machine` that `peer` is known for, or those of all peers; LawError names the peers there are."""
+        peers = self.peers(machine)
+        if peer is not None and peer not in peers:
+            known = ", ".join(peers) or "none"
+            raise LawError(Diagnostic(peer, 0, 0, f"no deviations of `{peer}` from `{machine}` are known", f"Known peers: {known}."))
+        return tuple(self.deviations[p, machine] for p in (peers if peer is None else (peer,)))
+
 
 def law_files(paths: list[Path]) -> list[Path]:
-    """All `.law` and `.profile` files below `paths` (files or folders), sorted; LawError for a path that is not there."""
+    """All `.law`, `.profile` and `.deviations` files below `paths` (files or folders), sorted; LawError for a path that is not there."""
     found: set[Path] = set()
     for path in paths:
         if path.is_dir():
-            found |= {p for p in path.rglob("*") if p.suffix in (".law", ".profile")}
+            found |= {p for p in path.rglob("*") if p.suffix in (".law", ".profile", ".deviations")}
         elif path.is_file():
             found.add(path)
         else:
@@ -68,12 +82,16 @@ def load(paths: list[Path] | None = None) -> Law:
     machines: dict[str, t.Machine] = {}
     fragments: dict[str, t.Machine] = {}
     raw_profiles: list[t.Profile] = []
+    raw_deviations: list[t.Deviations] = []
     found: list[Diagnostic] = []
     for path in files:
         text = read_source(path)
         try:
             if path.suffix == ".profile":
                 raw_profiles += parse_profiles(text, shown(path))
+                continue
+            if path.suffix == ".deviations":
+                raw_deviations += parse_deviations(text, shown(path))
                 continue
             for machine in parse_law(text, shown(path)):
                 kind = fragments if machine.is_fragment else machines
@@ -85,15 +103,36 @@ def load(paths: list[Path] | None = None) -> Law:
         except LawError as error:
             found += error.diagnostics
     models: dict[str, m.Machine] = {}
-    for name, machine in machines.items():
+    resolvers = {name: Resolver(machine, fragments) for name, machine in machines.items()}
+    for name, resolver in resolvers.items():
         try:
-            models[name] = resolve(machine, fragments)
+            models[name] = resolver.run()
         except LawError as error:
             found += error.diagnostics
     profiles = _bind_all(raw_profiles, models, set(machines), found)
+    deviations = _attach_all(raw_deviations, models, resolvers, found)
     if found:
         raise LawError(*found)
-    return Law(models, profiles, tuple(files))
+    return Law(models, profiles, tuple(files), deviations)
+
+
+def _attach_all(
+    raw: list[t.Deviations], models: dict[str, m.Machine], resolvers: dict[str, Resolver], found: list[Diagnostic]
+) -> dict[tuple[str, str], Deviations]:
+    made: dict[tuple[str, str], Deviations] = {}
+    for d in raw:
+        at = (d.span.file, d.span.line, d.span.column)
+        if d.machine not in resolvers:
+            message = f"the deviations of `{d.peer}` are from machine `{d.machine}`, which is not there"
+            found.append(Diagnostic(*at, message, "Correct the name, or load that machine's file too."))
+        elif (d.peer, d.machine) in made:
+            found.append(Diagnostic(*at, f"the deviations of `{d.peer}` from `{d.machine}` are given twice", "Put them into one block."))
+        elif d.machine in models:
+            try:
+                made[d.peer, d.machine] = attach(d, resolvers[d.machine], models[d.machine])
+            except LawError as error:
+                found += error.diagnostics
+    return made
 
 
 def _bind_all(

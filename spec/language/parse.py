@@ -14,6 +14,8 @@ from wirelaw.spec.language.expressions import Binary, Call, Expr, Field, Lit, Me
 from wirelaw.spec.language.grammar import parser
 from wirelaw.spec.language.types import BOOL, DURATION, NUMBER, STRING, UNIT_MICROSECONDS, Type
 
+_STARTS = {".profile": "profile_file", ".deviations": "deviations_file"}
+
 
 def parse_law(text: str, file: str) -> list[t.Machine]:
     """All machines and fragments of one `.law` text. Raises LawError with the place of the first mistake."""
@@ -23,8 +25,8 @@ def parse_law(text: str, file: str) -> list[t.Machine]:
 
 
 def syntax_tree(text: str, file: str) -> Tree[Token]:
-    """The concrete tree of a `.law` or `.profile` text, with positions: what the formatter lays out. Raises LawError."""
-    return _parse(text, file, "profile_file" if file.endswith(".profile") else "start")
+    """The concrete tree of a `.law`, `.profile` or `.deviations` text, with positions: what the formatter lays out. Raises LawError."""
+    return _parse(text, file, _STARTS.get(Path(file).suffix, "start"))
 
 
 def parse_profiles(text: str, file: str) -> list[t.Profile]:
@@ -32,6 +34,13 @@ def parse_profiles(text: str, file: str) -> list[t.Profile]:
     root = _parse(text, file, "profile_file")
     build = _Builder(file)
     return [build.profile(child) for child in root.children]
+
+
+def parse_deviations(text: str, file: str) -> list[t.Deviations]:
+    """The deviations of each peer in one `.deviations` text."""
+    root = _parse(text, file, "deviations_file")
+    build = _Builder(file)
+    return [build.deviations(child) for child in root.children]
 
 
 def read_source(path: Path) -> str:
@@ -141,6 +150,40 @@ class _Builder:
                     continue
             places[str(c[0])] = self.span(item)
         return t.Profile(str(name), str(machine.children[0]), choices, params, order, takes, fills, self.span(node), places, doc)
+
+    def deviations(self, node: Any) -> t.Deviations:
+        peer, machine, *items = node.children
+        deviations = tuple(self.deviation(n) for n in items if n.data == "deviation")
+        declared = self.decls([n for n in items if n.data != "deviation"])
+        return t.Deviations(str(peer), str(machine.children[0]), declared, deviations, self.span(node))
+
+    def deviation(self, node: Any) -> t.Deviation:
+        name, versions, sentence, *alternatives = node.children
+        made = tuple(self.instead(n) if n.data == "instead" else self.beside(n) for n in alternatives)
+        return t.Deviation(
+            str(name), _string(sentence.children[0]), _string(versions) if versions is not None else "", made, self.span(name)
+        )
+
+    def instead(self, node: Any) -> t.Alternative:
+        rows, states, what, guard, where, ending, block, *cites = node.children
+        ids = tuple(_row_id(r) for r in rows.children)
+        return t.Alternative(ids, self.other_row(rows.children[0], states, what, guard, where, ending, block, cites), self.span(node))
+
+    def beside(self, node: Any) -> t.Alternative:
+        rowid, states, what, guard, where, ending, block, *cites = node.children
+        return t.Alternative((), self.other_row(rowid, states, what, guard, where, ending, block, cites), self.span(node))
+
+    def other_row(
+        self, rowid: Any, states: Any, what: Any, guard: Any, where: Any, ending: Any, block: Any, cites: list[Any]
+    ) -> t.Row:  # fmt: skip
+        citations, editions, within = self.citations(cites)
+        is_message = what is not None and what.data == "emit"
+        return t.Row(
+            "output" if what is not None else "", _row_id(rowid), self.states(states),
+            t.Event(str(what.children[0]), (), self.span(what)) if is_message else None, self.opt(guard), False,
+            self.ending(ending) if ending is not None else t.Ending(""), self.block(block), citations, editions, within, self.span(rowid),
+            mode="may", fields=self.field_values(what.children[1]) if is_message else (), where=self.opt(where),
+        )  # fmt: skip
 
     # --- declarations ------------------------------------------------------------------------------------------
 

@@ -20,10 +20,12 @@ _T = TypeVar("_T")
 
 def resolve(machine: t.Machine, fragments: dict[str, t.Machine] | None = None) -> m.Machine:
     """The typed model of `machine`. Raises LawError with every diagnostic found."""
-    return _Resolver(machine, fragments or {}).run()
+    return Resolver(machine, fragments or {}).run()
 
 
-class _Resolver:
+class Resolver:
+    """The names of one machine, and the making of its parts. `run` comes first."""
+
     def __init__(self, machine: t.Machine, fragments: dict[str, t.Machine]) -> None:
         self.machine = machine
         self.fragments = fragments
@@ -93,7 +95,7 @@ class _Resolver:
         tables = {d.name: self.table(d, family) for family, d in all_of(t.Table) if not d.is_gate}
         self.check_stages([d for _, d in all_of(t.Input)], tables)
         gates = [r for family, d in all_of(t.Table) if d.is_gate for r in self.gate(d, family)]
-        emissions = [r for family, d in all_of(t.Row) for r in self.guarded(self.emission, d, family)]
+        emissions = [r for family, d in all_of(t.Row) for r in self.guarded(self.claimed_emission, d, family)]
         properties = [p for _, d in all_of(t.Property) for p in self.guarded(self.property, d)]
         aborts = [d for _, d in all_of(t.Abort)]
         abort = self.abort(aborts[0]) if aborts else None
@@ -319,14 +321,14 @@ class _Resolver:
                     "Move it to `when`, or the row to a `policy table`.",
                 )  # fmt: skip
 
-    def event_scope(self, event: t.Event) -> tuple[Scope, str]:
+    def event_scope(self, event: t.Event, *, incoming: bool = True) -> tuple[Scope, str]:
         y = self.typer
         if event.name in y.messages:
             if len(event.binders) > 1:
                 raise complain(event.span, f"a message event binds one name, not {len(event.binders)}", f"Write `on {event.name}(m)`.")
             scope = Scope()
             for name in event.binders:
-                scope = scope.bind(name, y.messages[event.name], incoming=True)
+                scope = scope.bind(name, y.messages[event.name], incoming=incoming)
             return scope, "message"
         if event.name in y.timers:
             return Scope(), "timer"
@@ -361,8 +363,11 @@ class _Resolver:
                 self.diagnostics += error.diagnostics
         return rows
 
-    def emission(self, r: t.Row, family: str) -> m.Row:
+    def claimed_emission(self, r: t.Row, family: str) -> m.Row:
         self.claim_id(r)
+        return self.emission(r, family)
+
+    def emission(self, r: t.Row, family: str) -> m.Row:
         states = self.state_set(r.states, r.span)
         if r.event is None:
             scope = Scope()

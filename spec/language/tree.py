@@ -329,3 +329,34 @@ class Profile:
     span: Span
     places: dict[str, Span] = field(default_factory=dict)
     text: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Alternative:
+    """What a peer does in place of the rows `instead`, or beside the law where there are none; `row.ending.kind` may be empty."""
+
+    instead: tuple[str, ...]
+    row: Row
+    span: Span
+
+
+@dataclass(frozen=True, slots=True)
+class Deviation:
+    """`deviation NAME versions ".." { "reason" ... }`: one thing that a peer does against the text, wherever it shows."""
+
+    name: str
+    reason: str
+    versions: str
+    alternatives: tuple[Alternative, ...]
+    span: Span
+
+
+@dataclass(frozen=True, slots=True)
+class Deviations:
+    """`deviations PEER for MACHINE { ... }`; `declarations` are its own `def`s."""
+
+    peer: str
+    machine: str
+    declarations: tuple[object, ...]
+    deviations: tuple[Deviation, ...]
+    span: Span

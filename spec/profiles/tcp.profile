@@ -13,7 +13,6 @@ profile wirelaw for tcp.connection {
   choose zero_text  = heed
   choose paws_slack = drop
   choose ts_missing = accept
-  choose paws_rst   = exempt
   choose ts_odd     = skip
   choose ts_left    = skip
   choose beyond     = trim
@@ -24,10 +23,7 @@ profile wirelaw for tcp.connection {
   choose ack_old    = challenge
   choose ack_unsent = answer
   choose bad_ack    = inside
-  choose own_syn    = must
-  choose syn_scale  = plain
   choose gone_fin   = wait
-  choose late_text  = ignore
   choose soft_error = bear
   choose hard_error = bear
 

@@ -31,6 +31,7 @@ from wirelaw.tools.verbs.teaching import INTERRUPTED, add_json, add_verb
 COMPRESSED = {b"\x1f\x8b": "gzip", b"\xfd7zXZ": "xz", b"BZh": "bzip2", b"\x28\xb5\x2f\xfd": "zstd"}
 """First octets of compressed files -> the program that unpacks them."""
 
+MACHINE, NOBODY = "tcp.connection", "none"
 WITNESSES = 100
 """Connections saved at most."""
 SHOWN = 4
@@ -58,6 +59,8 @@ def add_verbs(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> Non
     )
     judge.add_argument("capture", help="a pcap or pcapng file, or - for standard input")
     judge.add_argument("--law", action="append", type=Path, help="law files or folders (default: the law that ships)")
+    judge.add_argument("--peer", metavar="NAME", help=f"what the ends may be known for (default: any peer; {NOBODY}: the law alone)")
+    judge.add_argument("--deviations", metavar="FILE", action="append", type=Path, help="deviations of a peer of your own")
     judge.add_argument(
         "--near", metavar="ADDRESS", action="append", help="the capture was taken at this host (default: told from the times)"
     )
@@ -69,9 +72,14 @@ def add_verbs(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> Non
     judge.set_defaults(run=run_judge)
 
 
-def compiled_tcp(paths: list[Path] | None = None) -> CompiledLaw:
-    """The TCP law, compiled for judging."""
-    return compile_law(load(paths).machine("tcp.connection"))
+def compiled_tcp(paths: list[Path] | None = None, peer: str | None = None, deviations: list[Path] | None = None) -> CompiledLaw:
+    """The TCP law, compiled for judging, with what `peer` is known to do otherwise (default: all peers; `none`: nobody).
+
+    `deviations` are more files of them.
+    """
+    law = load([*(paths or [SPEC]), *(deviations or [])])
+    known = () if peer == NOBODY else law.known_deviations(MACHINE, peer)
+    return compile_law(law.machine(MACHINE), deviations=known)
 
 
 def run_judge(options: argparse.Namespace) -> int:
@@ -79,7 +87,7 @@ def run_judge(options: argparse.Namespace) -> int:
     if options.witness is not None and options.capture == "-":
         raise UserError("--witness reads the capture twice; give it as a file, not as standard input")
     near = _addresses(options.near or [])
-    law = compiled_tcp(options.law)
+    law = compiled_tcp(options.law, options.peer, options.deviations)
     with _opened(options.capture) as capture:
         report = _Report(options, near)
         code = _judge(report, law, capture)
