@@ -65,10 +65,14 @@ def client(reading: str = "interpreted", *, certified: bool = False, edition: in
         "first_hello": lambda rig, compatible: hello(compatible),
         "second_hello": second_hello,
         "has_certificate": lambda rig, request: certified,
-        "own_certificate": lambda rig, request: made("certificate", context=request.context, count=2, entry_extensions=(), path="trusted"),
-        "no_certificate": lambda rig, request: made("certificate", context=request.context, count=0, entry_extensions=(), path="trusted"),
-        "own_signature": lambda rig, request, tr: made("certificate_verify", algorithm=PSS, fits_key=True, signed=True),
-        "own_finished": lambda rig, tr: made("finished", verified=True),
+        "own_certificate": lambda rig, request: made(
+            "certificate", context=request.context, count=2, chain=None, entry_extensions=(), path="trusted"
+        ),
+        "no_certificate": lambda rig, request: made(
+            "certificate", context=request.context, count=0, chain=None, entry_extensions=(), path="trusted"
+        ),
+        "own_signature": lambda rig, request, tr: made("certificate_verify", algorithm=PSS, signature=None, fits_key=True, signed=True),
+        "own_finished": lambda rig, tr: made("finished", verify_data=None, verified=True),
         "piece": lambda rig, count: bytes(count),
     }
     facts = {"epoch": lambda rig: rig["rd"]}

@@ -9,6 +9,8 @@ command -v qemu-system-aarch64 >/dev/null 2>&1 || wanted="$wanted qemu-system-ar
 command -v dot >/dev/null 2>&1 || wanted="$wanted graphviz"
 command -v ip >/dev/null 2>&1 || wanted="$wanted iproute2"
 command -v iperf3 >/dev/null 2>&1 || wanted="$wanted iperf3"
+command -v openssl >/dev/null 2>&1 || wanted="$wanted openssl"
+[ -x /usr/sbin/sshd ] || wanted="$wanted openssh-server"
 command -v sysctl >/dev/null 2>&1 || wanted="$wanted procps"
 python3 -c 'import ensurepip' >/dev/null 2>&1 || wanted="$wanted python3-venv"
 if [ -n "$wanted" ]; then

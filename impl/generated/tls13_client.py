@@ -166,6 +166,7 @@ class ServerHello(Handshake):
     version: int = 0
     group: int = 0
     cookie: Any = None
+    share: Any = None
     share_ok: bool = True
 
 
@@ -192,6 +193,7 @@ class Certificate(Handshake):
     kind: ClassVar[str] = "certificate"
     context: Any = None
     count: int = 0
+    chain: Any = None
     entry_extensions: Any = None
     path: Any = None
 
@@ -202,6 +204,7 @@ class CertificateVerify(Handshake):
 
     kind: ClassVar[str] = "certificate_verify"
     algorithm: int = 0
+    signature: Any = None
     fits_key: bool = False
     signed: bool = False
 
@@ -211,6 +214,7 @@ class Finished(Handshake):
     """Message `finished`."""
 
     kind: ClassVar[str] = "finished"
+    verify_data: Any = None
     verified: bool = False
 
 
@@ -1779,6 +1783,7 @@ class Tls13Client:
             extensions=made.extensions,
             context=made.context,
             count=made.count,
+            chain=made.chain,
             entry_extensions=made.entry_extensions,
             path=made.path,
         )
@@ -1804,6 +1809,7 @@ class Tls13Client:
             extensions=made.extensions,
             context=made.context,
             count=made.count,
+            chain=made.chain,
             entry_extensions=made.entry_extensions,
             path=made.path,
         )
@@ -1830,6 +1836,7 @@ class Tls13Client:
             raw=made.raw,
             extensions=made.extensions,
             algorithm=made.algorithm,
+            signature=made.signature,
             fits_key=made.fits_key,
             signed=made.signed,
         )
@@ -1859,6 +1866,7 @@ class Tls13Client:
             aligned=made.aligned,
             raw=made.raw,
             extensions=made.extensions,
+            verify_data=made.verify_data,
             verified=made.verified,
         )
         if not (o.ok and o.verified and o.aligned):
