@@ -10,6 +10,7 @@ from typing import Any
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from tables import tiny_table
 from wirelaw.conformance.mutants import mutants
 from wirelaw.spec.language.check import check_machine
 from wirelaw.spec.language.expressions import text
@@ -20,6 +21,7 @@ from wirelaw.spec.language.profile import Profile, bind
 from wirelaw.spec.language.proof.exhaustive import ExhaustiveSolver
 from wirelaw.spec.language.proof.subject import Subject
 from wirelaw.spec.language.resolve import resolve
+from wirelaw.tools.draw.labels import Labeller
 from wirelaw.tools.generate import generate
 
 STATES = ("", "A", "B", "A | B", "X", "Y")
@@ -181,3 +183,19 @@ def test_a_deleted_row_leaves_its_cases_to_the_next() -> None:
     space, steps = emitted_code(without, profile, 1), []
     space["Toy"](SimpleNamespace(), lambda s: steps.append(s.row)).on_pkt(space["Pkt"](n=2, f=True), 0)
     assert steps[0] == "b"
+
+
+def test_a_kind_by_content_is_drawn_by_its_name() -> None:
+    machine = tiny_table("24_content").machine
+    captions = {r.id: str(Labeller(machine).label(r, r.ending, ())) for r in machine.rows() if r.role != "gate"}
+    assert captions["again"].startswith("rcv retry")
+    assert captions["hello"].startswith("rcv hello")
+    assert captions["refuse"] == "snd refusal"
+    assert captions["answer"] == "snd answer"
+
+
+def test_a_kind_by_content_is_above_its_base_where_it_has_rows() -> None:
+    rows = {r.id: r for r in tiny_table("24_content").machine.tables["t"].rows}
+    assert [text(c) for c in rows["again"].guard] == ["m.f", "m.n > 2", "m.n < 5"]
+    assert [text(c) for c in rows["hello"].guard] == ["k.n > 0", "not (k.f and k.n > 2)"]
+    assert rows["done"].guard == ()  # no row on the kind stands in that state

@@ -91,23 +91,23 @@ class DnsQuery:
         self._match(r, now) and self._verdict(r, now)
 
     def _match(self, r: Response, now: int) -> bool:
-        """Table `match` (rfc5452:9.1/match)."""
+        """Table `match` (rfc1035:7.3/match)."""
         st = self.lookup
         if st == ASKING:
-            if r.asked and r.matches:  # [match] rfc5452:9.1/match MUST
-                if self.on_step is not None:
-                    self.on_step(Step(now, "match", "match", "response", r))
-                return True
             if not r.asked:  # [stranger] rfc5452:9.1/source MUST
                 self.host.tell_ignored()
                 if self.on_step is not None:
                     self.on_step(Step(now, "match", "stranger", "response", r))
                 return False
-            # [other] rfc5452:9.1/match MUST
-            self.host.tell_ignored()
+            if not r.matches:  # [other] rfc5452:9.1/match MUST
+                self.host.tell_ignored()
+                if self.on_step is not None:
+                    self.on_step(Step(now, "match", "other", "response", r))
+                return False
+            # [match] rfc5452:9.1/match MUST
             if self.on_step is not None:
-                self.on_step(Step(now, "match", "other", "response", r))
-            return False
+                self.on_step(Step(now, "match", "match", "response", r))
+            return True
         # [late] rfc1035:7.3/match
         if self.on_step is not None:
             self.on_step(Step(now, "match", "late", "response", r))

@@ -127,6 +127,7 @@ class Row:
     `states` empty means all; otherwise all belong to `region`. `event` is a message, timer or call name ('' for an
     internal row), `event_kind` one of message, timer, call, auto. `guard`, `where`, `when` are tuples of conjuncts.
     For output rows `fields` are the determined fields, `defaults` what the implementation puts where it is free.
+    `kind` is the name by which the row speaks of messages of `event` with a certain content ('' : of all of them).
     """
 
     role: str
@@ -153,6 +154,7 @@ class Row:
     default_message: Expr | None
     when: tuple[Expr, ...]
     span: Span
+    kind: str = ""
 
     @property
     def own(self) -> tuple[Expr, ...]:

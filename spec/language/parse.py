@@ -218,6 +218,10 @@ class _Builder:
             made += [t.MessageField(str(x), self.type(type_), self.opt(default), self.span(x)) for x in names]
         return t.Message(str(name), str(parent) if parent else None, tuple(made), self.span(n))
 
+    def d_refinement(self, n: Any) -> t.Refinement:
+        name, base, binder, condition = n.children
+        return t.Refinement(str(name), str(base), str(binder), self.expr(condition), self.span(n))
+
     def d_input_decl(self, n: Any) -> t.Input:
         name, binder, *tables = n.children
         return t.Input(str(name), str(binder), _strs(tables), self.span(n))

@@ -11,6 +11,7 @@ from wirelaw.spec.language import model as m
 from wirelaw.spec.language import tree as t
 from wirelaw.spec.language.diagnostics import Diagnostic, LawError, Span, complain
 from wirelaw.spec.language.expressions import Binary, Expr, Field, Lit, Name, conjuncts, negate, walk
+from wirelaw.spec.language.kinds import Kinds
 from wirelaw.spec.language.sugar import in_order, rows_of
 from wirelaw.spec.language.types import ANY, BOOL, DURATION, Type, flip
 from wirelaw.spec.language.typing import Scope, Typer, coerce
@@ -71,6 +72,7 @@ class Resolver:
         y.choices = self.unique((d.name, d.options, d.span) for _, d in all_of(t.Choice))
         y.macros = self.unique((d.name, d, d.span) for _, d in all_of(t.DefExpr))
         y.message_names = {d.name for _, d in all_of(t.Message)}
+        y.by_content = {d.name: d.base for _, d in all_of(t.Refinement)}
         self.statements = self.unique((d.name, d, d.span) for _, d in all_of(t.DefStmt))
         y.messages = self.messages([d for _, d in all_of(t.Message)])
         y.functions = {
@@ -88,6 +90,7 @@ class Resolver:
         self.states, self.state_groups = states, groups
         y.variables = self.variables(all_of(t.Variable))
         y.timers = {d.name: self.timer(d) for _, d in all_of(t.Timer)}
+        self.kinds = Kinds([d for _, d in all_of(t.Refinement)], y)
         y.debts = {d.name: self.debt(d) for _, d in all_of(t.Debt)}
         self.field_defaults()
         self.outputs = {d.message: self.output(d) for _, d in all_of(t.Output)}
@@ -232,7 +235,8 @@ class Resolver:
 
     def debt(self, d: t.Debt) -> m.Debt:
         params = tuple((n, self.typer.named(p, d.span)) for n, p in d.params)
-        scope = Scope(args=dict(params)).bind(d.binder, self.typer.message(d.message, d.span), incoming=False)
+        base = self.kinds.base(d.message)
+        scope = Scope(args=dict(params)).bind(d.binder, self.typer.message(base, d.span), incoming=False)
         where = self.typer.predicate(d.where, scope, f"debt `{d.name}`")
         for node in walk(where):
             if isinstance(node, Name) and node.kind == "var":
@@ -242,7 +246,8 @@ class Resolver:
                 )  # fmt: skip
         within = coerce(self.typer.check(d.within, Scope()), DURATION, d.span, "a deadline")
         unless = self.typer.predicate(d.unless, Scope(args=dict(params)), f"debt `{d.name}`") if d.unless else None
-        return m.Debt(d.name, params, d.message, d.binder, conjuncts(where), within, self.state_set(d.states, d.span), unless, d.span)
+        claims = self.kinds.claims(d.message, d.binder, incoming=False)
+        return m.Debt(d.name, params, base, d.binder, claims + conjuncts(where), within, self.state_set(d.states, d.span), unless, d.span)
 
     def output(self, d: t.Output) -> m.Output:
         message = self.typer.message(d.message, d.span)
@@ -289,7 +294,8 @@ class Resolver:
                 made = self.guarded(self.input_row, d, r, family)
                 rows += made
                 orders += [order] * len(made)
-        return m.Table(d.name, d.policy, in_order(rows, orders, self.typer.regions), family, d.span)
+        ordered = in_order(rows, orders, self.typer.regions)
+        return m.Table(d.name, d.policy, self.kinds.apart(ordered, self.typer.regions), family, d.span)
 
     def claim_id(self, row: t.Row) -> None:
         if row.id in self.row_spans:
@@ -302,6 +308,8 @@ class Resolver:
         event = r.event or table.event
         if event is None:
             raise complain(r.span, f"row [{r.id}] does not say on which event", f"Write `table {table.name} on ..` or `[{r.id}] on ..`.")
+        name = event.name
+        event = replace(event, name=self.kinds.base(name), binders=self.kinds.binder(name, event.binders))
         scope, kind = self.event_scope(event)
         states = self.state_set(r.states, r.span)
         guard = self.typer.predicate(r.guard, scope, f"guard of [{r.id}]") if r.guard is not None else None
@@ -309,7 +317,9 @@ class Resolver:
             self.forbid_policy(guard, r)
         ending = self.ending(r.ending, states, scope, r, family)
         actions = self.actions(r.actions, scope)
-        return self.row(r, table.name, states, event.name, kind, event.binders, conjuncts(guard), ending, actions, family)
+        claims = self.kinds.claims(name, event.binders[0], incoming=True) if kind == "message" and event.binders else ()
+        row = self.row(r, table.name, states, event.name, kind, event.binders, claims + conjuncts(guard), ending, actions, family)
+        return replace(row, kind=name if name != event.name else "")
 
     def forbid_policy(self, e: Expr | None, r: t.Row) -> None:
         for node in walk(e) if e is not None else ():
@@ -347,17 +357,17 @@ class Resolver:
                 assert isinstance(r, t.Row)
                 self.claim_id(r)
                 assert r.event is not None
-                message = self.typer.message(r.event.name, r.event.span)
+                message = self.typer.message(self.kinds.base(r.event.name), r.event.span)
                 scope = Scope().bind(r.event.binders[0], message, incoming=False)
+                claims = self.kinds.claims(r.event.name, r.event.binders[0], incoming=False)
                 guard = self.typer.predicate(r.guard, scope, f"scope of [{r.id}]") if r.guard else None
                 where = self.typer.predicate(r.where, scope, f"demand of [{r.id}]") if r.where else None
                 self.forbid_policy(guard, r)
                 self.forbid_policy(where, r)
                 states = self.state_set(r.states, r.span)
                 actions = self.actions(r.actions, scope)
-                row = self.row(
-                    r, d.name, states, message.name, "message", r.event.binders, conjuncts(guard), t.Ending("stay"), actions, family
-                )
+                scoped, ending = claims + conjuncts(guard), t.Ending("stay")
+                row = self.row(r, d.name, states, message.name, "message", r.event.binders, scoped, ending, actions, family)
                 rows.append(replace(row, where=conjuncts(where)))
             except LawError as error:
                 self.diagnostics += error.diagnostics
@@ -377,7 +387,8 @@ class Resolver:
             ending = self.ending(r.ending, states, scope, r, family)
             row = self.row(r, "auto", states, "", "auto", (), conjuncts(guard), ending, self.actions(r.actions, scope), family)
             return replace(row, when=conjuncts(moment))
-        message = self.typer.message(r.event.name, r.event.span)
+        called = r.event.name
+        message = self.typer.message(self.kinds.base(called), r.event.span)
         output = self.output_of(message, r.span)
         scope = Scope().bind(output.binder, message, incoming=False)
         guard = self.typer.predicate(r.guard, scope, f"guard of [{r.id}]") if r.guard else None
@@ -386,7 +397,9 @@ class Resolver:
         self.forbid_policy(guard, r)
         for c in where:
             self.forbid_policy(c, r)
-        fields = self.fields(r.fields, message, scope, r)
+        where = self.kinds.claims(called, output.binder, incoming=False) + where
+        implied = self.kinds.fields(called, output.binder, r.span)
+        fields = {**implied, **self.fields(r.fields, message, scope, r)}
         defaults = self.fields(r.defaults, message, scope, r)
         whole = self.typer.check(r.default_message, scope) if r.default_message is not None else None
         said = (
@@ -395,12 +408,18 @@ class Resolver:
         for name, value in output.unsaid.items():
             if name in message.fields and name not in said:
                 fields[name] = value
-        equalities = tuple(_equality(output.binder, message, name, value) for name, value in fields.items())
+        equalities = tuple(
+            _equality(output.binder, message, name, value) for name, value in fields.items() if value is not implied.get(name)
+        )
         ending = self.ending(r.ending, states, scope, r, family)
         row = self.row(
             r, "out", states, message.name, "message", (output.binder,), conjuncts(guard), ending, self.actions(r.actions, scope), family
         )
-        return replace(row, fields=fields, defaults=defaults, default_message=whole, where=equalities + where, when=when)
+        kind = called if called != message.name else ""
+        where += self.kinds.excluded(called, output.binder)
+        return replace(
+            row, fields=fields, defaults=defaults, default_message=whole, where=equalities + where, when=when, kind=kind
+        )  # fmt: skip
 
     def output_of(self, message: m.Message, span: Span) -> m.Output:
         for name in message.lineage:
@@ -500,9 +519,9 @@ class Resolver:
                 return s
 
     def send(self, s: t.Statement, scope: Scope) -> t.Statement:
-        message = self.typer.message(s.name, s.span)
+        message = self.typer.message(self.kinds.base(s.name), s.span)
         output = self.output_of(message, s.span)
-        made: dict[str, Expr] = {}
+        made = self.kinds.fields(s.name, output.binder, s.span, whole=True)
         for name, value in s.fields:
             if name not in message.fields:
                 raise complain(s.span, f"message `{message.name}` has no field `{name}`", nearest(name, message.fields))
@@ -518,7 +537,7 @@ class Resolver:
                     f"reply `{message.name}` leaves field `{name}` free",
                     "A reply is fully determined: give it a value or list it in `unsaid`.",
                 )
-        return replace(s, fields=tuple(made.items()))
+        return replace(s, name=message.name, fields=tuple(made.items()))
 
     def property(self, d: t.Property) -> m.Property:
         condition = self.typer.predicate(d.condition, Scope(), f"property [{d.id}]")

@@ -71,35 +71,47 @@ def in_order(rows: Sequence[m.Row], orders: Sequence[int], regions: Mapping[str,
         if not order:
             made.append(row)
             continue
-        rivals = [(k, r) for k, r in enumerate(rows) if k != n and _can_meet(r, row)]
+        rivals = [(k, r) for k, r in enumerate(rows) if k != n and is_rival(r, row)]
         above = [r for k, r in rivals if k < n and orders[k] == order]
         is_rest = not row.guard and all(k < n and orders[k] == order for k, _ in rivals)
         if is_rest:  # what is left is what `otherwise` stands for
             made.append(replace(row, otherwise=row.otherwise or bool(above)))
             continue
         binders = max([row.binders, *(r.binders for r in above)], key=len)
-        denied = tuple(_denied(replace(row, binders=binders), r, regions) for r in above)
-        made.append(replace(row, binders=binders, otherwise=False, guard=row.guard + denied))
+        named = replace(row, binders=binders, otherwise=False)
+        made.append(replace(named, guard=row.guard + tuple(denied(named, r, regions) for r in above)))
     return tuple(made)
 
 
-def _can_meet(a: m.Row, b: m.Row) -> bool:
-    """Whether two rows compete for one event in some state and edition."""
-    apart = a.states and b.states and a.region == b.region and not a.states & b.states
-    return a.event == b.event and not apart and (not a.editions or not b.editions or bool(set(a.editions) & set(b.editions)))
+def is_rival(a: m.Row, b: m.Row) -> bool:
+    """Whether two rows of a table compete for one event, in some state and edition."""
+    return (a.event, a.kind) == (b.event, b.kind) and can_meet(a, b)
 
 
-def _denied(row: m.Row, above: m.Row, regions: Mapping[str, m.Region]) -> Expr:
+def can_meet(a: m.Row, b: m.Row) -> bool:
+    """Whether two rows stand in some state and edition together."""
+    if a.states and b.states and a.region == b.region and not a.states & b.states:
+        return False
+    return not a.editions or not b.editions or bool(set(a.editions) & set(b.editions))
+
+
+def denied(row: m.Row, above: m.Row, regions: Mapping[str, m.Region]) -> Expr:
     """That `above` is not taken, as a conjunct of `row`. Where `above` stands in part of its states or editions, that counts there."""
     own = set(row.guard)
     names = dict(zip(above.binders, row.binders, strict=False))
-    parts = [c for c in (rename(c, names) for c in above.guard) if c not in own]
+    parts = (*narrowed(row, above, regions), *(c for c in (rename(c, names) for c in above.guard) if c not in own))
+    return replace(negate(conjoin(parts)), before=above.id)
+
+
+def narrowed(row: m.Row, above: m.Row, regions: Mapping[str, m.Region]) -> tuple[Expr, ...]:
+    """Where of the states and editions of `row` the row `above` stands too; none for everywhere."""
+    parts: list[Expr] = []
     if above.states and not (row.states and row.states <= above.states):
-        parts.insert(0, _among(regions[above.region], above.states))
+        parts.append(_among(regions[above.region], above.states))
     if above.editions and not (row.editions and set(row.editions) <= set(above.editions)):
         listed = tuple(Lit(str(e), type=_EDITION) for e in above.editions)
-        parts.insert(0, Member(Name("edition", "edition", type=_EDITION), SetLit(listed, type=_EDITION), type=BOOL))
-    return replace(negate(conjoin(parts)), before=above.id)
+        parts.append(Member(Name("edition", "edition", type=_EDITION), SetLit(listed, type=_EDITION), type=BOOL))
+    return tuple(parts)
 
 
 def _among(region: m.Region, states: frozenset[str]) -> Expr:
@@ -125,7 +137,7 @@ def at_edition(machine: m.Machine, edition: int | None) -> m.Machine:
 
 
 def _at_edition(row: m.Row, edition: int | None) -> m.Row:
-    if not any(c.before and any(isinstance(n, Name) and n.kind == "edition" for n in walk(c)) for c in row.guard):
+    if not any(isinstance(n, Name) and n.kind == "edition" for c in row.guard for n in walk(c)):
         return row
     settled = (_settled(c, str(edition)) for c in row.guard)
     return replace(row, guard=tuple(c for c in settled if c != TRUE))

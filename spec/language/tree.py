@@ -88,6 +88,17 @@ class Message:
 
 
 @dataclass(frozen=True, slots=True)
+class Refinement:
+    """`message NAME : BASE(BINDER) if CONDITION`: the messages of kind BASE of which the condition holds."""
+
+    name: str
+    base: str
+    binder: str
+    condition: Expr
+    span: Span
+
+
+@dataclass(frozen=True, slots=True)
 class Input:
     message: str
     binder: str

@@ -72,6 +72,7 @@ class Typer:
         self.choices: dict[str, tuple[str, ...]] = {}
         self.macros: dict[str, t.DefExpr] = {}
         self.message_names: set[str] = set()
+        self.by_content: dict[str, str] = {}  # kinds that depend on content, with their bases
         self.messages: dict[str, m.Message] = {}
         self.consts: dict[str, Expr] = {}
         self.params: dict[str, m.Param] = {}
@@ -91,6 +92,8 @@ class Typer:
             return Type("enum", type_.name)
         if type_.name in self.message_names:
             return Type("message", type_.name)
+        if type_.name in self.by_content:
+            return Type("message", self.by_content[type_.name])
         if type_.name in self.opaques:
             return Type("opaque", type_.name)
         known = [*self.enums, *self.message_names, *self.opaques]
@@ -101,6 +104,9 @@ class Typer:
         """The message of that name, or a LawError."""
         if name in self.messages:
             return self.messages[name]
+        if name in self.by_content:
+            base = self.by_content[name]
+            raise complain(span, f"`{name}` is a kind by content of `{base}`, and is not known here", f"Name `{base}`.")
         near = difflib.get_close_matches(name, self.messages, 1)
         raise complain(span, f"no message `{name}`", f"Did you mean `{near[0]}`?" if near else "Declare it with `message`.")
 

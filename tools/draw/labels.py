@@ -129,7 +129,7 @@ class Labeller:
 
     def received(self, row: m.Row) -> str:
         message = self.machine.messages[row.event]
-        return self.flags_or_name(message, flags(message, row.own))
+        return self.name(row.kind) if row.kind else self.flags_or_name(message, flags(message, row.own))
 
     def otherwise_unsaid(self, row: m.Row) -> str:
         """A condition for a caption that would name nothing but the one kind of message there is: a late stage of a pipeline."""
@@ -160,7 +160,7 @@ class Labeller:
 
     def sent(self, row: m.Row) -> str:
         message = self.machine.messages[row.event]
-        return self.flags_or_name(message, flags(message, row.where))
+        return self.name(row.kind) if row.kind else self.flags_or_name(message, flags(message, row.where))
 
     def flags_or_name(self, message: m.Message, found: list[str]) -> str:
         """The flags alone where the one kind of message is known by them; else its name, with what tells its kinds apart."""
