@@ -16,7 +16,7 @@ TROUBLE: Final = "trouble"
 SYNCED: Final = "SYNCED"
 """The group of states in which sequence numbers of both sides are known."""
 OPEN: Final = "OPEN"
-"""The group of states in which an ICMP error does nothing, whatever it quotes."""
+"""The group of states in which a connection is open, or once was."""
 CLOSED: Final = "CLOSED"
 BEFORE: Final = {"server": "LISTEN", "client": CLOSED}
 """The state of a peer of either role before the first packet."""

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from random import Random
 from typing import Any, NamedTuple
 
-from wirelaw.conformance.binding import ACK_BASES, MESSAGE, OPEN, SEQ_BASES, SYNCED, TROUBLE
+from wirelaw.conformance.binding import ACK_BASES, MESSAGE, SEQ_BASES, SYNCED, TROUBLE
 from wirelaw.conformance.peer import octets
 from wirelaw.conformance.trace import FLAGS, Relative, Send, Trouble
 from wirelaw.impl.wire.tcp import Segment
@@ -41,6 +41,14 @@ class Draft(Segment):
     """A segment in the judge's numbers (unwrapped), with the fact the table also asks about."""
 
     same: bool = True
+
+
+class Quoted(NamedTuple):
+    """An ICMP error as the law is told of it; `seq` is the judge's number of the segment that it quotes."""
+
+    type: int
+    code: int
+    seq: int
 
 
 class Options(NamedTuple):
@@ -123,20 +131,25 @@ class Composer:
         return frozenset(found)
 
     def troubled(self, c: Configuration, now: int, row: CompiledRow | None = None) -> Trouble | None:
-        """An ICMP error about a segment of the peer's in flight, one that takes `row` if that is given; None when there is none.
-
-        Whether an error about another number counts is the peer's affair (RFC 5927), so those come where none does anything.
-        """
+        """An ICMP error about a segment of the peer's, one that takes `row` if that is given; None when there is none."""
         first, after = int(value(c, "snd_una")), int(value(c, "snd_nxt"))
         if after <= first:
             return None
-        kinds = [k for k in ERRORS if row is None or row.id in self.took(c, TROUBLE, Trouble(*k, Relative()), now)]
+        numbers = (first, after - 1, after + FAR_OFF, first - FAR_OFF)
+        kinds = [
+            Quoted(*kind, number)
+            for kind in ERRORS
+            for number in numbers
+            if row is None or row.id in self.took(c, TROUBLE, Quoted(*kind, number), now)
+        ]
         if not kinds:
             return None
-        is_harmless = self.steps.control(c) in self.law.machine.groups[OPEN]
-        number = self.random.choice((first, after - 1, after + FAR_OFF, first - FAR_OFF) if is_harmless else (first,))
-        kind, code = self.random.choice(kinds)
+        kind, code, number = self.random.choice(kinds)
         return Trouble(kind, code, _relative(number, c, ACK_BASES), f"[{row.id}]" if row is not None else "")
+
+    def quoted(self, step: Trouble, c: Configuration) -> Quoted:
+        """What the law is told of an ICMP error in `c`."""
+        return Quoted(step.type, step.code, self.absolute(step.seq, c))
 
     def absolute(self, r: Relative, c: Configuration) -> int:
         """The number that `r` means in `c`."""

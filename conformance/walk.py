@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from typing import Protocol
 
 from wirelaw.conformance.binding import BEFORE, CLOSED, MESSAGE, OPENING, TROUBLE
-from wirelaw.conformance.inputs import Composer, Draft, Options
+from wirelaw.conformance.inputs import Composer, Draft, Options, Quoted
 from wirelaw.conformance.peer import MASK, Peer, PeerCrashError, build_error, build_frame
 from wirelaw.conformance.routes import Routes
 from wirelaw.conformance.trace import Call, Step, Trace, Trouble, Wait
@@ -168,7 +168,7 @@ class Walk:
         self._bare = False
         self._heard = 0
         self._wished: dict[str, tuple[CompiledRow, int]] = {}
-        self._latest: tuple[Configuration, str, Draft | Trouble] | None = None
+        self._latest: tuple[Configuration, str, Draft | Quoted] | None = None
 
     @property
     def key(self) -> tuple[int, int]:
@@ -272,10 +272,11 @@ class Walk:
         c = self.view()
         if c is None or self.composer is None:
             return
-        self._latest = c, TROUBLE, step
+        quoted = self.composer.quoted(step, c)
+        self._latest = c, TROUBLE, quoted
         now = self.peer.now()
-        self.frames.append((now, build_error(self.session.ends, step.type, step.code, self.composer.absolute(step.seq, c))))
-        self.judge.input(TROUBLE, step, now, len(self.frames))
+        self.frames.append((now, build_error(self.session.ends, quoted.type, quoted.code, quoted.seq)))
+        self.judge.input(TROUBLE, quoted, now, len(self.frames))
         self.peer.transmit(self.frames[-1][1])
 
     def _note_wish(self, call: str) -> None:

@@ -16,13 +16,12 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from wirelaw.impl.net import Host, HostConfig, LiveHost, VirtualHost
 from wirelaw.impl.net.config import VIPERDOS
-from wirelaw.impl.net.demultiplex import Connection
 from wirelaw.impl.net.lan import Faults, Lan
 from wirelaw.impl.runtime.errors import MissingMeans, UserError
 from wirelaw.impl.wire.arp import REQUEST, ArpPacket, build_arp
 from wirelaw.impl.wire.checksum import Address
 from wirelaw.impl.wire.ethernet import BROADCAST, ETHERTYPE_ARP, ETHERTYPE_IPV4, build_frame
-from wirelaw.impl.wire.icmp import IcmpError, build_icmp
+from wirelaw.impl.wire.icmp import build_icmp
 from wirelaw.impl.wire.ipv4 import write_header
 from wirelaw.impl.wire.tcp import Segment, build_segment
 from wirelaw.impl.wire.udp import write_udp
@@ -128,53 +127,29 @@ def test_the_clock_belongs_to_the_caller() -> None:
 # TCP's hooks
 
 
-def test_segments_and_errors_reach_their_connection_and_strays_the_hook() -> None:
-    one, other, lan = pair()
-    got: list[tuple[str, int, bytes]] = []
-    errors: list[IcmpError] = []
-
-    def handler(name: str) -> object:
-        def take(segment: Segment, src: Address, dst: Address) -> None:
-            assert (src, dst) == (A_OCTETS, B_OCTETS)
-            got.append((name, segment.seq, bytes(segment.payload)))
-
-        return take
-
-    other.stack.tcp.connect((B_OCTETS, 80, A_OCTETS, 4000), Connection(handler("connection"), errors.append))  # type: ignore[arg-type]
-    other.stack.tcp.listen(80, handler("listener"))  # type: ignore[arg-type]
-    other.stack.tcp.unmatched = handler("unmatched")  # type: ignore[assignment]
-    for number, (src_port, dst_port) in enumerate([(4000, 80), (4001, 80), (4000, 81)]):
-        segment = Segment(src_port=src_port, dst_port=dst_port, seq=number, ackf=True, len=4)
-        assert one.stack.send_segment(segment, B_OCTETS, [b"da", b"ta"])
-        lan.run(0.1)
-    assert got == [("connection", 0, b"data"), ("listener", 1, b"data"), ("unmatched", 2, b"data")]
-    assert other.statistics.tcp_conns == 1
-    other.stack.tcp.error(IcmpError(3, 1, 0, 6, B_OCTETS, A_OCTETS, 80, 4000, 0, A_OCTETS))
-    assert len(errors) == 1
-    other.stack.tcp.disconnect((B_OCTETS, 80, A_OCTETS, 4000))
-    other.stack.tcp.unlisten(80)
-    assert other.statistics.tcp_conns == 0
-
-
 def test_the_connection_table_is_bounded_and_ports_are_not_reused() -> None:
-    tcp = Host.virtual(HostConfig(limits=VIPERDOS)).stack.tcp
-    nobody = Connection(lambda segment, src, dst: None, lambda error: None)
+    table = Host.virtual(HostConfig(limits=VIPERDOS)).stack.tcp.table
+    made = Host.virtual().stack.tcp.connect(B_OCTETS, 80)
     ports = set()
     for _ in range(32):
-        port = tcp.ephemeral_port()
+        port = table.ephemeral_port()
         ports.add(port)
-        tcp.connect((A_OCTETS, port, B_OCTETS, 80), nobody)
+        table.connect((A_OCTETS, port, B_OCTETS, 80), made)
     assert len(ports) == 32
     with pytest.raises(OSError, match="exists already"):
-        tcp.connect((A_OCTETS, port, B_OCTETS, 80), nobody)
+        table.connect((A_OCTETS, port, B_OCTETS, 80), made)
     with pytest.raises(OSError, match="all 32"):
-        tcp.connect((A_OCTETS, 1, B_OCTETS, 80), nobody)
+        table.connect((A_OCTETS, 1, B_OCTETS, 80), made)
+    for port in ports:
+        table.disconnect((A_OCTETS, port, B_OCTETS, 80))
+    assert not table.connections()
+    assert table.connection((A_OCTETS, port, B_OCTETS, 80)) is None
 
 
 def test_broken_segments_do_not_reach_tcp() -> None:
     host = Host.virtual()
     seen: list[Segment] = []
-    host.stack.tcp_input = lambda segment, src, dst: seen.append(segment)
+    host.stack.tcp.segment = lambda segment, src, dst: seen.append(segment)  # type: ignore[method-assign]
     for dst, flip, reason in [(A_OCTETS, 37, "tcp.checksum"), (A_OCTETS, 46, "tcp.malformed"), (b"\xff" * 4, -1, "tcp.broadcast")]:
         frame = bytearray(sample(6, dst))
         if flip >= 0:
@@ -238,7 +213,7 @@ def mutants() -> st.SearchStrategy[bytes]:
 
 def test_a_flood_of_mutated_frames_raises_nothing_and_stays_bounded() -> None:
     host = Host.virtual(HostConfig(limits=VIPERDOS))
-    host.stack.tcp_input = lambda segment, src, dst: None
+    host.stack.tcp.segment = lambda segment, src, dst: None  # type: ignore[method-assign]
     receiver = host.stack.udp.bind(7000)
     chance = random.Random(20)
     samples = [sample(kind) for kind in (0, 1, 17, 6)]
@@ -410,9 +385,9 @@ def test_syn_through_qemu_is_answered() -> None:
             answers.append((segment.syn, segment.ackf, segment.ack, segment.mss))
 
         def send_syn() -> None:
-            host.stack.tcp_input = take
+            host.stack.tcp.segment = take  # type: ignore[method-assign]
             syn = Segment(40000, port, 1000, 0, 65535, syn=True, has_mss=True, mss=1460, has_wscale=True, sack_ok=True)
-            assert host.stack.send_segment(syn, IPv4Address("10.0.2.2").packed)
+            assert host.stack.tcp.emit(syn, IPv4Address("10.0.2.2").packed)
 
         host.call(send_syn)
         server.settimeout(10)

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 from wirelaw.impl.net.host import Host, LiveHost
-from wirelaw.impl.net.tcp_sockets import AsyncTcpListener, AsyncTcpStream, tcp_of
+from wirelaw.impl.net.tcp_sockets import AsyncTcpListener, AsyncTcpStream
 
 SERVER = "10.0.2.2"
 PATIENCE = 20.0  # seconds
@@ -161,7 +161,7 @@ def test_a_cancelled_write_and_a_cancelled_opening_leave_nothing_waiting(hosts) 
             await client.close()
 
     run(work())
-    assert all(str(c.machine.conn) != "SYN_SENT" for c in host.call(lambda: tcp_of(host).connections()))
+    assert all(str(c.machine.conn) != "SYN_SENT" for c in host.call(host.stack.tcp.table.connections))
 
 
 def test_a_host_that_closes_wakes_its_readers() -> None:

@@ -74,15 +74,11 @@ class ReceiveModel(RuleBasedStateMachine):
             self.edge += 1
         self.buffer.advance(self.edge - before)
 
-    @rule(count=st.integers(0, CAPACITY), into=st.booleans())
-    def read(self, count: int, into: bool) -> None:
+    @rule(count=st.integers(0, CAPACITY))
+    def read(self, count: int) -> None:
         expected = STREAM[self.read_to : min(self.read_to + count, self.edge)]
-        if into:
-            target = bytearray(count)
-            data = bytes(target[: self.buffer.readinto(target)])
-        else:
-            assert self.buffer.peek(count) == expected
-            data = self.buffer.read(count)
+        assert self.buffer.peek(count) == expected
+        data = self.buffer.read(count)
         assert data == expected
         self.read_to += len(data)
 

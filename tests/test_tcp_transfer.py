@@ -232,7 +232,7 @@ def test_a_thousand_short_connections_leave_nothing_behind() -> None:
     pair.run(TWO_MSL)
     assert pair.connections() == (0, 0)
     for host in pair.hosts:
-        assert not host.stack.tcp._connections
-        assert not host.stack.tcp._local_ports
+        assert not host.stack.tcp.table._connections
+        assert not host.stack.tcp.table._local_ports
         assert len(host.stack.timers) < 5
     assert listener.getsockname()[1] == PORT

@@ -37,12 +37,14 @@ def missing() -> Missing | None:
 
 
 @contextmanager
-def _noting_crashes() -> Iterator[None]:
-    """Whatever the stack raises is its failure."""
+def _noting_crashes(host: VirtualHost | LiveHost) -> Iterator[None]:
+    """Whatever the stack raises is its failure, and so is a defect that ended a connection."""
     try:
         yield
     except Exception as error:
         raise PeerCrashError(f"{type(error).__name__}: {error}") from error
+    if (defect := host.stack.tcp.defect) is not None:
+        raise PeerCrashError(f"{type(defect).__name__}: {defect}") from defect
 
 
 def neighbour_reply(asked: ArpPacket) -> bytes | None:
@@ -58,6 +60,7 @@ class WirelawSession(Session):
 
     def __init__(self, host: VirtualHost | LiveHost, ends: Ends) -> None:
         self.ends = ends
+        self._host = host
         self._first = host.socket()
         self._first.settimeout(0)
         self._first.bind(("0.0.0.0", ends.peer.port))  # noqa: S104 - a host of ours has one interface
@@ -73,7 +76,7 @@ class WirelawSession(Session):
                 self.listening = False
 
     def call(self, name: str, n: int = 0) -> None:
-        with _noting_crashes(), suppress(OSError):
+        with _noting_crashes(self._host), suppress(OSError):
             if name == "open_passive":
                 self._first.listen(16)
                 self.listening = True
@@ -146,11 +149,11 @@ class WirelawPeer(Peer):
         return WirelawSession(self._host, ends)
 
     def transmit(self, frame: bytes) -> None:
-        with _noting_crashes():
+        with _noting_crashes(self._host):
             self._host.receive(frame)
 
     def wait(self, until: int) -> list[tuple[int, bytes]]:
-        with _noting_crashes():
+        with _noting_crashes(self._host):
             return self._wait(until)
 
     def _wait(self, until: int) -> list[tuple[int, bytes]]:

@@ -33,6 +33,9 @@ CLOSE_WAIT: Final = "CLOSE_WAIT"
 CLOSING: Final = "CLOSING"
 LAST_ACK: Final = "LAST_ACK"
 TIME_WAIT: Final = "TIME_WAIT"
+_STATES_OF_QUOTED_FLIGHT: Final = frozenset(
+    {SYN_SENT, SYN_RECEIVED, ESTABLISHED, FIN_WAIT_1, FIN_WAIT_2, CLOSE_WAIT, CLOSING, LAST_ACK, TIME_WAIT}
+)
 _SYNCED: Final = frozenset(
     {SYN_RECEIVED, ESTABLISHED, FIN_WAIT_1, FIN_WAIT_2, CLOSE_WAIT, CLOSING, LAST_ACK, TIME_WAIT}
 )
@@ -104,6 +107,7 @@ class Trouble:
     kind: ClassVar[str] = "trouble"
     type: int = 0
     code: int = 0
+    seq: int = 0
 
 
 class TcpConnectionHost(Protocol):
@@ -164,6 +168,12 @@ class TcpConnectionHost(Protocol):
         """Take news from the machine."""
 
     def tell_unreachable(self, /) -> None:
+        """Take news from the machine."""
+
+    def tell_undelivered(self, type: int, code: int, /) -> None:
+        """Take news from the machine."""
+
+    def tell_deaf(self, /) -> None:
         """Take news from the machine."""
 
     def tell_closed(self, /) -> None:
@@ -232,6 +242,7 @@ class TcpConnection:
         self.gone: bool = False
         self.aborting: bool = False
         self.nodelay: bool = False
+        self.deaf: bool = False
         self.closed_first: bool = False
         self.unsent: int = 0
         self.calm: int = 0
@@ -257,6 +268,8 @@ class TcpConnection:
         self.recover: int = 0
         self.again_from: int = 0
         self.again_upto: int = 0
+        self.trouble_type: int = 0
+        self.trouble_code: int = 0
         self.rto_at: int | None = None
         self.persist_at: int | None = None
         self.time_wait_at: int | None = None
@@ -269,20 +282,39 @@ class TcpConnection:
         self.synack_due: int | None = None
 
     def on_trouble(self, e: Trouble, now: int) -> None:
-        """Take `trouble` through icmp; then `pump`."""
-        self._icmp(e, now)
+        """Take `trouble` through quoted, icmp; then `pump`."""
+        self._quoted(e, now) and self._icmp(e, now)
+
+    def _quoted(self, e: Trouble, now: int) -> bool:
+        """Table `quoted` (rfc9293:MUST-54)."""
+        st = self.conn
+        if st in _STATES_OF_QUOTED_FLIGHT:
+            # [quoted.flight]
+            if ((e.seq - self.snd_una) & 0xFFFFFFFF) < (self.snd_nxt - self.snd_una) & 0xFFFFFFFF:
+                if self.on_step is not None:
+                    self.on_step(Step(now, "quoted", "quoted.flight", "trouble", e))
+                return True
+            # [quoted.stray] rfc9293:MUST-54 MUST
+            if self.on_step is not None:
+                self.on_step(Step(now, "quoted", "quoted.stray", "trouble", e))
+            return False
+        return True
 
     def _icmp(self, e: Trouble, now: int) -> bool:
         """Table `icmp` (rfc9293:SHLD-26)."""
         st = self.conn
         if st == SYN_RECEIVED:
             if e.type == 3 and (e.code == 2 or e.code == 3):  # [icmp.open.hard] rfc9293:3.9.1.8 MUST
+                self.trouble_type = e.type
+                self.trouble_code = e.code
                 self.host.tell_unreachable()
                 if self.on_step is not None:
                     self.on_step(Step(now, "icmp", "icmp.open.hard", "trouble", e))
                 return False
             # [icmp.open] rfc9293:MUST-56 MUST, rfc9293:SHLD-25, rfc9293:MUST-47 MUST
             if not (e.type == 3 and (e.code == 2 or e.code == 3)):
+                self.trouble_type = e.type
+                self.trouble_code = e.code
                 self.host.tell_unreachable()
                 if self.on_step is not None:
                     self.on_step(Step(now, "icmp", "icmp.open", "trouble", e))
@@ -306,6 +338,8 @@ class TcpConnection:
                 return False
             # [icmp.syn] rfc9293:MUST-56 MUST, rfc9293:SHLD-25
             if not (e.type == 3 and (e.code == 2 or e.code == 3)):
+                self.trouble_type = e.type
+                self.trouble_code = e.code
                 self.host.tell_unreachable()
                 if self.on_step is not None:
                     self.on_step(Step(now, "icmp", "icmp.syn", "trouble", e))
@@ -317,6 +351,8 @@ class TcpConnection:
                 self.on_step(Step(now, "icmp", "icmp.none", "trouble", e))
             return False
         # [icmp.soft] rfc9293:MUST-56 MUST, rfc9293:SHLD-25, rfc9293:MUST-47 MUST, rfc9293:3.9.1.8 MUST
+        self.trouble_type = e.type
+        self.trouble_code = e.code
         self.host.tell_unreachable()
         if self.on_step is not None:
             self.on_step(Step(now, "icmp", "icmp.soft", "trouble", e))
@@ -518,11 +554,15 @@ class TcpConnection:
                 self.dupacks = 0
                 self.recovering = False
                 self.last_sent = now
-                self.rto = 3000000 if self.backoff > 0 else RTO_INITIAL
                 self.largest = min(self._mss(), 536)
+                self.srtt = 0 if self.resent else max(now - self.rtt_at, 1)
+                self.rttvar = self.srtt // 2
+                self.timing = False
+                self.rto = 3000000 if self.backoff > 0 else (RTO_INITIAL if self.resent else self._bound())
                 self.rto_at = None
                 self.user_timeout_at = None
                 self.backoff = 0
+                self.trouble_type = 0
                 self.host.tell_acknowledged(s.ack)
                 self.host.tell_connected()
                 self.ack_upto = self.rcv_nxt
@@ -562,11 +602,15 @@ class TcpConnection:
                 self.dupacks = 0
                 self.recovering = False
                 self.last_sent = now
-                self.rto = 3000000 if self.backoff > 0 else RTO_INITIAL
                 self.largest = min(self._mss(), 536)
+                self.srtt = 0 if self.resent else max(now - self.rtt_at, 1)
+                self.rttvar = self.srtt // 2
+                self.timing = False
+                self.rto = 3000000 if self.backoff > 0 else (RTO_INITIAL if self.resent else self._bound())
                 self.rto_at = None
                 self.user_timeout_at = None
                 self.backoff = 0
+                self.trouble_type = 0
                 self.host.tell_acknowledged(s.ack)
                 self.host.tell_connected()
                 self.ack_upto = self.rcv_nxt
@@ -895,6 +939,7 @@ class TcpConnection:
                     else self.snd_edge
                 )
                 self.backoff = 0
+                self.trouble_type = 0
                 self.host.tell_acknowledged(s.ack)
                 self.rto_at = None
                 self.user_timeout_at = None
@@ -908,8 +953,11 @@ class TcpConnection:
                 self.dupacks = 0
                 self.recovering = False
                 self.last_sent = now
-                self.rto = 3000000 if self.backoff > 0 else RTO_INITIAL
                 self.largest = min(self._mss(), 536)
+                self.srtt = 0 if self.resent else max(now - self.rtt_at, 1)
+                self.rttvar = self.srtt // 2
+                self.timing = False
+                self.rto = 3000000 if self.backoff > 0 else (RTO_INITIAL if self.resent else self._bound())
                 self.snd_edge = (s.ack + s.wnd) & 0xFFFFFFFF
                 self.snd_wnd = s.wnd
                 self.snd_wl1 = s.seq
@@ -1472,6 +1520,7 @@ class TcpConnection:
                     else self.snd_edge
                 )
                 self.backoff = 0
+                self.trouble_type = 0
                 self.host.tell_acknowledged(s.ack)
                 self.rto_at = None
                 self.user_timeout_at = None
@@ -1496,6 +1545,7 @@ class TcpConnection:
                     else self.snd_edge
                 )
                 self.backoff = 0
+                self.trouble_type = 0
                 self.host.tell_acknowledged(s.ack)
                 self.rto_at = now + min(max(self.rto, RTO_MIN) << self.backoff, RTO_MAX)
                 self.user_timeout_at = now + USER_PATIENCE
@@ -1513,6 +1563,7 @@ class TcpConnection:
                     else self.snd_edge
                 )
                 self.backoff = 0
+                self.trouble_type = 0
                 self.host.tell_acknowledged(s.ack)
                 self.rto_at = None
                 self.user_timeout_at = None
@@ -1534,6 +1585,7 @@ class TcpConnection:
                     else self.snd_edge
                 )
                 self.backoff = 0
+                self.trouble_type = 0
                 self.host.tell_acknowledged(s.ack)
                 self.rto_at = None
                 self.user_timeout_at = None
@@ -1556,6 +1608,7 @@ class TcpConnection:
                     else self.snd_edge
                 )
                 self.backoff = 0
+                self.trouble_type = 0
                 self.host.tell_acknowledged(s.ack)
                 self.rto_at = None
                 self.user_timeout_at = None
@@ -1585,6 +1638,7 @@ class TcpConnection:
                     else self.snd_edge
                 )
                 self.backoff = 0
+                self.trouble_type = 0
                 self.host.tell_acknowledged(s.ack)
                 self.rto_at = None
                 self.user_timeout_at = None
@@ -1677,8 +1731,11 @@ class TcpConnection:
                 self.dupacks = 0
                 self.recovering = False
                 self.last_sent = now
-                self.rto = 3000000 if self.backoff > 0 else RTO_INITIAL
                 self.largest = min(self._mss(), 536)
+                self.srtt = 0 if self.resent else max(now - self.rtt_at, 1)
+                self.rttvar = self.srtt // 2
+                self.timing = False
+                self.rto = 3000000 if self.backoff > 0 else (RTO_INITIAL if self.resent else self._bound())
                 self.snd_una = s.ack
                 self.max_seen = max(self.max_seen, s.wnd << self.snd_shift)
                 self.snd_edge = (
@@ -1688,6 +1745,7 @@ class TcpConnection:
                     else self.snd_edge
                 )
                 self.backoff = 0
+                self.trouble_type = 0
                 self.host.tell_acknowledged(s.ack)
                 self.rto_at = None
                 self.user_timeout_at = None
@@ -2113,11 +2171,11 @@ class TcpConnection:
             if self.on_step is not None:
                 self.on_step(Step(now, "open_active", "open.listens", "open_active", None))
             return "connection_exists"
-        if st == SYN_SENT:
+        if st == SYN_SENT or st == SYN_RECEIVED:
             # [open.twice] rfc9293:3.10.1/others MUST
             if self.on_step is not None:
                 self.on_step(Step(now, "open_active", "open.twice", "open_active", None))
-            return "connection_exists"
+            return "connection_opening"
         # [open.exists] rfc9293:3.10.1/others MUST
         if self.on_step is not None:
             self.on_step(Step(now, "open_active", "open.exists", "open_active", None))
@@ -2212,10 +2270,14 @@ class TcpConnection:
                 if self.on_step is not None:
                     self.on_step(Step(now, "receive", "recv.text", "receive", None))
                 return None
-            if self.host.ask_readable() == 0:  # [recv.wait] rfc9293:3.10.3/ESTABLISHED MUST
+            if self.host.ask_readable() == 0 and not self.deaf:  # [recv.wait] rfc9293:3.10.3/ESTABLISHED MUST
                 if self.on_step is not None:
                     self.on_step(Step(now, "receive", "recv.wait", "receive", None))
                 return "insufficient_resources"
+            if self.host.ask_readable() == 0 and self.deaf:  # [recv.deaf] rfc9293:3.10.3/CLOSING
+                if self.on_step is not None:
+                    self.on_step(Step(now, "receive", "recv.deaf", "receive", None))
+                return "closing"
             raise IncompleteTableError("tcp.connection", "receive", "receive")
         if self.host.ask_readable() > 0:  # [recv.rest] rfc9293:3.10.3/CLOSE-WAIT MUST
             if self.on_step is not None:
@@ -2266,6 +2328,21 @@ class TcpConnection:
         if self.on_step is not None:
             self.on_step(Step(now, "close", "close.twice", "close", None))
         return "closing"
+
+    def call_close_reading(self, now: int) -> str | None:
+        """The user's call `close_reading`; the code of a refusal, or None."""
+        st = self.conn
+        if st == CLOSED or st == LISTEN:
+            # [reading.closed] rfc9293:3.10.3/CLOSED
+            if self.on_step is not None:
+                self.on_step(Step(now, "close_reading", "reading.closed", "close_reading", None))
+            return "no_connection"
+        # [reading.open] rfc9293:3.10.3/CLOSING
+        self.deaf = True
+        self.host.tell_deaf()
+        if self.on_step is not None:
+            self.on_step(Step(now, "close_reading", "reading.open", "close_reading", None))
+        return None
 
     def call_leave(self, unread: bool, now: int) -> str | None:
         """The user's call `leave`; the code of a refusal, or None."""
@@ -2478,7 +2555,41 @@ class TcpConnection:
         """Timer `user_timeout` has expired."""
         st = self.conn
         if st == SYN_SENT:
-            # [timeout.syn] rfc9293:MUST-22 MUST, rfc9293:MUST-23
+            if self.trouble_type == 0:  # [timeout.syn] rfc9293:MUST-22 MUST, rfc9293:MUST-23
+                self.rto_at = None
+                self.persist_at = None
+                self.time_wait_at = None
+                self.user_timeout_at = None
+                self.orphan_at = None
+                self.host.tell_timed_out()
+                self.conn = CLOSED
+                self.ack_due = None
+                self.challenge_due = None
+                self.synack_due = None
+                if self.on_step is not None:
+                    self.on_step(Step(now, "patience", "timeout.syn", "user_timeout", None))
+                return
+            # [timeout.syn.trouble] rfc9293:MUST-22 MUST, rfc9293:SHLD-25, rfc9293:3.9.1.8 MUST
+            self.rto_at = None
+            self.persist_at = None
+            self.time_wait_at = None
+            self.user_timeout_at = None
+            self.orphan_at = None
+            self.host.tell_undelivered(self.trouble_type, self.trouble_code)
+            self.conn = CLOSED
+            self.ack_due = None
+            self.challenge_due = None
+            self.synack_due = None
+            if self.on_step is not None:
+                self.on_step(Step(now, "patience", "timeout.syn.trouble", "user_timeout", None))
+            return
+        if st == CLOSED or st == LISTEN:
+            # [timeout.none] rfc9293:3.10.8/user
+            if self.on_step is not None:
+                self.on_step(Step(now, "patience", "timeout.none", "user_timeout", None))
+            return
+        # [timeout.user] rfc9293:3.10.8/user MUST, rfc9293:MUST-20, rfc9293:MUST-21, rfc9293:SHLD-11
+        if self.trouble_type == 0:
             self.rto_at = None
             self.persist_at = None
             self.time_wait_at = None
@@ -2490,26 +2601,21 @@ class TcpConnection:
             self.challenge_due = None
             self.synack_due = None
             if self.on_step is not None:
-                self.on_step(Step(now, "patience", "timeout.syn", "user_timeout", None))
+                self.on_step(Step(now, "patience", "timeout.user", "user_timeout", None))
             return
-        if st == CLOSED or st == LISTEN:
-            # [timeout.none] rfc9293:3.10.8/user
-            if self.on_step is not None:
-                self.on_step(Step(now, "patience", "timeout.none", "user_timeout", None))
-            return
-        # [timeout.user] rfc9293:3.10.8/user MUST, rfc9293:MUST-20, rfc9293:MUST-21, rfc9293:SHLD-11
+        # [timeout.user.trouble] rfc9293:3.10.8/user MUST, rfc9293:SHLD-25, rfc9293:3.9.1.8 MUST
         self.rto_at = None
         self.persist_at = None
         self.time_wait_at = None
         self.user_timeout_at = None
         self.orphan_at = None
-        self.host.tell_timed_out()
+        self.host.tell_undelivered(self.trouble_type, self.trouble_code)
         self.conn = CLOSED
         self.ack_due = None
         self.challenge_due = None
         self.synack_due = None
         if self.on_step is not None:
-            self.on_step(Step(now, "patience", "timeout.user", "user_timeout", None))
+            self.on_step(Step(now, "patience", "timeout.user.trouble", "user_timeout", None))
         return
 
     def timer_orphan(self, now: int) -> None:
@@ -3178,6 +3284,7 @@ class TcpConnection:
         self.fin_sent = False
         self.resent = False
         self.slow = False
+        self.rtt_at = now
         self.host.tell_begins((o.seq + 1) & 0xFFFFFFFF)
         self.own_shift = o.wscale
         self.ws_offered = o.has_wscale
@@ -3265,6 +3372,7 @@ class TcpConnection:
         self.fin_sent = False
         self.resent = False
         self.slow = False
+        self.rtt_at = now
         self.host.tell_begins((o.seq + 1) & 0xFFFFFFFF)
         self.own_shift = o.wscale
         self.ws_offered = o.has_wscale
@@ -3954,14 +4062,22 @@ class TcpConnection:
         """`window_news` of the law."""
         return (
             self.conn in _RECEIVING
-            and min(self.host.ask_room(), 65535 << self.rcv_shift)
-            >= ((self.rcv_edge - self.rcv_nxt) & 0xFFFFFFFF)
-            + (
-                max(min(self.host.ask_receive_buffer() // 2, self.host.ask_own_mss()), 1)
-                if (self.rcv_edge - self.rcv_nxt) & 0xFFFFFFFF < 2 * self.host.ask_own_mss()
-                else max(
-                    max(min(self.host.ask_receive_buffer() // 2, self.host.ask_own_mss()), 1),
-                    self.host.ask_receive_buffer() // 4,
+            and (
+                (
+                    (self.rcv_edge - self.rcv_nxt) & 0xFFFFFFFF < 2 * self.host.ask_own_mss()
+                    and min(self.host.ask_room(), 65535 << self.rcv_shift)
+                    >= ((self.rcv_edge - self.rcv_nxt) & 0xFFFFFFFF)
+                    + max(min(self.host.ask_receive_buffer() // 2, self.host.ask_own_mss()), 1)
+                )
+                or (
+                    2 * ((self.rcv_edge - self.rcv_nxt) & 0xFFFFFFFF)
+                    <= (self.rcv_edge - self.last_ack) & 0xFFFFFFFF
+                    and min(self.host.ask_room(), 65535 << self.rcv_shift)
+                    >= ((self.rcv_edge - self.rcv_nxt) & 0xFFFFFFFF)
+                    + max(
+                        max(min(self.host.ask_receive_buffer() // 2, self.host.ask_own_mss()), 1),
+                        self.host.ask_receive_buffer() // 4,
+                    )
                 )
             )
         )

@@ -86,10 +86,6 @@ class SendBuffer:
             self._end = end
         return count
 
-    def drop(self, count: int) -> None:
-        """Take back the `count` octets appended last."""
-        self._end -= count
-
     def slices(self, offset: int, length: int) -> list[memoryview]:
         """The `length` octets at `offset` as one or two views, for `build_segment`; shorter where the buffer ends.
 
@@ -117,6 +113,7 @@ class ReceiveBuffer:
         self._read = 0
         self._next = 0
         self._written = 0  # past the last octet written
+        self._unread = False
 
     @property
     def readable(self) -> int:
@@ -142,6 +139,13 @@ class ReceiveBuffer:
         if self._next + count > self._written:
             raise ValueError(f"{count} octets are not all there")
         self._next += count
+        if self._unread:
+            self._read = self._next
+
+    def discard(self) -> None:
+        """Throw away what is in order, now and from now on: nobody reads it."""
+        self._unread = True
+        self._read = self._next
 
     def read(self, count: int) -> bytes:
         """Take out up to `count` octets in order."""
@@ -153,13 +157,3 @@ class ReceiveBuffer:
     def peek(self, count: int) -> bytes:
         """The octets that `read(count)` would give, left in place."""
         return b"".join(self._store.views(self._read, min(count, self.readable)))
-
-    def readinto(self, target: bytearray | memoryview) -> int:
-        """Take out octets in order into `target` as far as it reaches; their number is returned."""
-        count = min(len(target), self.readable)
-        place = 0
-        for view in self._store.views(self._read, count):
-            target[place : place + len(view)] = view
-            place += len(view)
-        self._read += count
-        return count

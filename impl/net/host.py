@@ -16,7 +16,6 @@ from wirelaw.impl.net.loop import Loop
 from wirelaw.impl.net.open_device import opener
 from wirelaw.impl.net.stack import Stack
 from wirelaw.impl.net.statistics import Statistics
-from wirelaw.impl.net.tcp import Tcp
 from wirelaw.impl.net.tcp_sockets import AsyncTcpListener, AsyncTcpStream, TcpSocket, async_connect, async_listen
 from wirelaw.impl.net.udp_sockets import AsyncUdpSocket, UdpSocket, async_look_up, look_up
 from wirelaw.impl.runtime.entropy import SeededEntropy
@@ -64,7 +63,6 @@ class VirtualHost:
         self.config = config or HostConfig()
         self._sink = MemorySink()
         self.stack = Stack(self.config, self._sink, SeededEntropy(seed))
-        self.stack.stream = Tcp(self.stack)
 
     @property
     def now(self) -> int:
@@ -149,8 +147,6 @@ class LiveHost:
     def __init__(self, loop: Loop, index: int = 0) -> None:
         self._loop = loop
         self.stack = loop.stacks[index]
-        if self.stack.stream is None:
-            loop.call(lambda: setattr(self.stack, "stream", Tcp(self.stack)))
         self.link: Link = loop.links[index]
         self.config = self.stack.config
         self.peer = LiveHost(loop, index + 1) if index + 1 < len(loop.stacks) else None

@@ -1,61 +1,47 @@
-"""TCP around the generated machine (RFC 9293): buffers, clocks, tables of connections. The machine decides; this moves octets.
+"""TCP of one host (RFC 9293): segments to and from octets, and the tables of connections and listeners.
 
-`Connection` is the machine's surroundings: it answers what the machine asks, does what it tells, and builds what it emits.
-Nothing in this file looks at the machine's state or at a segment's flags.
+What a connection does with a segment its machine decides (`connection.py`); nothing in this file looks at a state or a flag.
 """
 
 import errno
 import hashlib
+import logging
 from collections import deque
-from collections.abc import Callable
-from concurrent.futures import Future, InvalidStateError
-from typing import Any, Final, TypeVar, cast
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future
+from functools import lru_cache
+from typing import Final
 
-from wirelaw.impl.generated.tcp_connection import Seg, TcpConnection, Trouble
-from wirelaw.impl.net.buffers import ReceiveBuffer, SendBuffer
-from wirelaw.impl.net.config import Limits
-from wirelaw.impl.net.demultiplex import Connection as Entry
+from wirelaw.impl.device.link import Offload
+from wirelaw.impl.generated.tcp_connection import TcpConnection
+from wirelaw.impl.net.config import HostConfig
+from wirelaw.impl.net.connection import Connection, Options, fail, settle
 from wirelaw.impl.net.demultiplex import Demultiplexer, FourTuple
-from wirelaw.impl.net.ipv4 import UNMARKED, Marking
-from wirelaw.impl.net.stack import Stack
+from wirelaw.impl.net.ethernet import FrameSink
+from wirelaw.impl.net.icmp import Icmp
+from wirelaw.impl.net.ipv4 import TRANSPORT_OFFSET, UNMARKED, Ipv4, Marking
+from wirelaw.impl.net.statistics import Statistics
 from wirelaw.impl.runtime.entropy import Entropy
 from wirelaw.impl.runtime.machine import Step
-from wirelaw.impl.runtime.timers import Timer
+from wirelaw.impl.runtime.timers import Timers
 from wirelaw.impl.wire.checksum import Address, Octets
 from wirelaw.impl.wire.icmp import IcmpError
-from wirelaw.impl.wire.tcp import Segment
+from wirelaw.impl.wire.ipv4 import TCP
+from wirelaw.impl.wire.tcp import CHECKSUM_OFFSET, Segment, build_segment, parse_segment
 
 MASK: Final = 0xFFFF_FFFF
 HEADERS: Final = 40
 """IPv4 and TCP header without options: what an MSS leaves out of an MTU (RFC 9293 3.7.1)."""
 LARGEST_TEXT: Final = 65535 - HEADERS - 12
-T = TypeVar("T")
-Tracer = Callable[["Connection", Step], None]
 
-WAIT: Final = "insufficient_resources"
-"""The law's refusal that stands for waiting: there is no room, or nothing to read, yet (RFC 9293 3.10.2, 3.10.3)."""
-REFUSALS: Final = {
-    WAIT: (errno.EAGAIN, "the call would have to wait"),
-    "no_connection": (errno.ENOTCONN, "there is no connection"),
-    "connection_exists": (errno.EISCONN, "the socket has a connection already"),
-    "foreign_unspecified": (errno.EDESTADDRREQ, "the socket listens; it has no peer"),
-    "closing": (errno.EPIPE, "the connection is closing"),
-}
-"""Codes of the law's `refuse` (RFC 9293 3.10) as errors of the socket API."""
+Tracer = Callable[[Connection, Step], None]
+
+_log = logging.getLogger("wirelaw")
 
 
-def _settle(future: "Future[T]", value: T) -> None:
-    try:
-        future.set_result(value)
-    except InvalidStateError:  # the waiter has given up
-        return
-
-
-def _fail(future: "Future[Any]", error: Exception) -> None:
-    try:
-        future.set_exception(error)
-    except InvalidStateError:
-        return
+@lru_cache(maxsize=256)
+def _offload(gso_size: int, header_length: int) -> Offload:
+    return Offload(True, TRANSPORT_OFFSET, CHECKSUM_OFFSET, gso_size, header_length if gso_size else 0)
 
 
 class SequenceNumbers:
@@ -78,295 +64,23 @@ class SequenceNumbers:
         return int.from_bytes(hashlib.blake2s(text, key=self._secret, person=purpose.ljust(8, b"\0"), digest_size=4).digest(), "big")
 
 
-class Connection:
-    """One connection: the machine, its two buffers, its timer, and the futures of those who wait for it."""
-
-    def __init__(self, tcp: "Tcp", four_tuple: FourTuple, listener: "Listener | None" = None) -> None:
-        limits = tcp.limits
-        self.four_tuple = four_tuple
-        self.marking = listener.marking if listener is not None else UNMARKED
-        self.outgoing = SendBuffer(limits.tcp_send_buffer)
-        self.incoming = ReceiveBuffer(limits.tcp_receive_buffer)
-        self.error: Exception | None = None
-        self.soft_error: Exception | None = None
-        self.connected: Future[None] = Future()
-        self.ended: Future[None] = Future()
-        self.entered = False
-        self._tcp = tcp
-        self._listener = listener
-        self._base = 0  # sequence number of the oldest octet in `outgoing`
-        self._segment = Segment()
-        self._timer: Timer | None = None
-        self._readers: deque[tuple[int, Future[bytes]]] = deque()
-        self._writers: deque[tuple[memoryview, Future[int]]] = deque()
-        self._offset = tcp.numbers.timestamp_offset(four_tuple)
-        trace = tcp.trace
-        self.machine = TcpConnection(self, (lambda step: trace(self, step)) if trace is not None else None)
-
-    # --- the user's side ---------------------------------------------------------------------------------------
-
-    def ask(self, name: str, *args: object) -> str | None:
-        """What the law says to a user's call (RFC 9293 3.10): the code of its refusal, or None."""
-        refusal: str | None = getattr(self.machine, "call_" + name)(*args, now=self._tcp.now)
-        return refusal
-
-    def call(self, name: str, *args: object) -> None:
-        """A user's call; `OSError` when the law refuses it."""
-        refusal = self.ask(name, *args)
-        if refusal is not None:
-            raise self._fault(refusal)
-        self._tcp.wake(self)
-
-    def send(self, data: Octets) -> "Future[int]":
-        """Hand over the first octets of `data`; the future tells how many, once there is room for one."""
-        future: Future[int] = Future()
-        if self._writers or not self._hand_over(data, future):
-            self._writers.append((memoryview(bytes(data)), future))
-        return future
-
-    def receive(self, count: int) -> "Future[bytes]":
-        """Up to `count` octets as soon as there is one; none at all when the peer has finished."""
-        future: Future[bytes] = Future()
-        self._readers.append((count, future))
-        self._serve_readers()
-        return future
-
-    def forget(self, future: "Future[Any]") -> None:
-        """Nobody waits for `future` any more."""
-        self._readers = deque(r for r in self._readers if r[1] is not future)
-        self._writers = deque(w for w in self._writers if w[1] is not future)
-
-    def resize(self, *, receive: int = 0, send: int = 0) -> None:
-        """Set the capacity of a buffer in octets; 0 leaves it as it is."""
-        self.outgoing.capacity = send or self.outgoing.capacity
-        if receive:
-            self.call("resize", receive)
-
-    def _fault(self, refusal: str) -> Exception:
-        """What a refusal is to the user: without a connection, the reason why there is none any more."""
-        return self.error if self.error is not None and refusal == "no_connection" else OSError(*REFUSALS[refusal])
-
-    def _hand_over(self, data: Octets, future: "Future[int]") -> bool:
-        """Give the law octets to send, as many as there is room for; False when they have to wait."""
-        count = min(len(data), self.outgoing.space)
-        refusal = self.ask("send", count) if len(data) else None
-        if refusal == WAIT:
-            return False
-        if refusal is not None:
-            _fail(future, self._fault(refusal))
-            return True
-        self.outgoing.append(data)
-        _settle(future, count)
-        self._tcp.wake(self)
-        return True
-
-    def _serve_readers(self) -> None:
-        """Ask the law for each reader: text, the end, an error, or wait."""
-        served = False
-        while self._readers:
-            count, future = self._readers[0]
-            if not future.done():
-                refusal = self.ask("receive")
-                if refusal == WAIT:
-                    break
-                if refusal is None:
-                    _settle(future, self.incoming.read(count))
-                    served = True
-                elif refusal == "closing":
-                    _settle(future, b"")  # the end of the stream
-                else:
-                    _fail(future, self._fault(refusal))
-            self._readers.popleft()
-        if served:
-            self._tcp.wake(self)  # the window may have opened
-
-    def _serve_writers(self) -> None:
-        while self._writers:
-            data, future = self._writers[0]
-            if not (future.done() or self._hand_over(data, future)):
-                break
-            self._writers.popleft()
-
-    # --- the network's side -----------------------------------------------------------------------------------
-
-    def segment(self, segment: Segment, _src: Address, _dst: Address) -> None:
-        """A segment for this connection."""
-        self._segment = segment
-        self.machine.on_seg(cast("Seg", segment), self._tcp.now)  # it has every field the law's rows read
-        self._tcp.wake(self)
-
-    def trouble(self, error: IcmpError) -> None:
-        """An ICMP error about a segment of ours (RFC 9293 3.9.2.2)."""
-        self.soft_error = OSError(errno.EHOSTUNREACH, f"the network cannot deliver (ICMP type {error.type}, code {error.code})")
-        self.machine.on_trouble(Trouble(type=error.type, code=error.code), self._tcp.now)
-        self._tcp.wake(self)
-
-    def pump(self, now: int) -> None:
-        """Let the machine send what it owes, and set the clock for the next time it wants to."""
-        machine = self.machine
-        machine.tick(now)
-        if self._readers:
-            self._serve_readers()
-        machine.pump(now)
-        if self._writers:
-            self._serve_writers()
-            machine.pump(now)
-        deadline = machine.deadline()
-        timer = self._timer
-        if deadline is not None and (timer is None or not timer.pending or timer.when > deadline):
-            if timer is not None:
-                timer.cancel()
-            self._timer = self._tcp.stack.timers.at(deadline, self._wake)
-
-    def _wake(self) -> None:
-        self._tcp.wake(self)
-
-    # --- what the machine asks --------------------------------------------------------------------------------
-
-    def ask_isn(self) -> int:
-        return self._tcp.numbers.initial(self.four_tuple, self._tcp.now)
-
-    def ask_ts_clock(self) -> int:
-        return (self._tcp.now // 1000 + self._offset) & MASK
-
-    def ask_room(self) -> int:
-        return self.incoming.space
-
-    def ask_readable(self) -> int:
-        return self.incoming.readable
-
-    def ask_receive_buffer(self) -> int:
-        return self.incoming.capacity
-
-    def ask_own_mss(self) -> int:
-        return self._tcp.mss
-
-    def ask_chunk(self) -> int:
-        return self._tcp.chunk
-
-    def ask_window_shift(self) -> int:
-        return max(0, min(14, self.incoming.capacity.bit_length() - 16))
-
-    def ask_ready(self) -> bool:
-        if self._tcp.stack.ip.buffer() is not None:
-            return True
-        self._tcp.starved[self] = None
-        return False
-
-    # --- what the machine does --------------------------------------------------------------------------------
-
-    def emit_seg(self, o: Seg) -> None:
-        """Build and send one segment; the text comes from the send buffer."""
-        _, local_port, remote, remote_port = self.four_tuple
-        out = Segment(
-            local_port, remote_port, o.seq, o.ack, o.wnd, o.up, o.syn, o.fin, o.rst, o.ackf, o.psh, o.urg, o.ece, o.cwr, o.len,
-            o.mss, o.has_mss, o.wscale, o.has_wscale, o.sack_ok, o.tson, o.tsval, o.tsecr, gso_size=o.gso_size,
-        )  # fmt: skip
-        text = self._outgoing_text(o.seq, o.len) if o.len else ()
-        if not self._tcp.stack.send_segment(out, remote, text, self.marking):
-            self._tcp.stack.statistics.drop("tcp.unsent")
-
-    def _outgoing_text(self, seq: int, count: int) -> list[memoryview]:
-        """The text a row said to send, all of it: `ValueError` where the user never gave so much or it was released."""
-        offset = (seq - self._base) & MASK
-        if offset + count > len(self.outgoing):
-            raise ValueError(f"{count} octets at offset {offset} of {len(self.outgoing)} cannot be sent")
-        return self.outgoing.slices(offset, count)
-
-    def tell_begins(self, start: int) -> None:
-        """Our text begins at `start`."""
-        self._base = start
-
-    def tell_deliver(self, skip: int, count: int) -> None:
-        """`count` more octets are in order: the segment's text from `skip` on, and behind it what was stashed before."""
-        self.incoming.write(0, self._text(skip, count))
-        self.incoming.advance(count)
-
-    def tell_stash(self, skip: int, ahead: int, count: int) -> None:
-        """Keep `count` octets of the segment's text from `skip` on, `ahead` octets before their turn."""
-        self.incoming.write(ahead, self._text(skip, count))
-
-    def tell_capacity(self, n: int) -> None:
-        """The receive buffer holds `n` octets from now on."""
-        self.incoming.capacity = n
-
-    def _text(self, skip: int, count: int) -> memoryview:
-        return memoryview(self._segment.payload)[skip : skip + count]
-
-    def tell_acknowledged(self, upto: int) -> None:
-        """The peer has everything before `upto`."""
-        count = min((upto - self._base) & MASK, len(self.outgoing))
-        self.outgoing.release(count)
-        self._base = (self._base + count) & MASK
-
-    def tell_arriving(self) -> None:
-        """The first segment of a passive open: the listener takes the connection in."""
-        if self._listener is not None:
-            self._listener.arriving(self)
-
-    def tell_connected(self) -> None:
-        _settle(self.connected, None)
-        if self._listener is not None:
-            self._listener.connected(self)
-
-    def tell_refused(self) -> None:
-        self._end(self.soft_error or ConnectionRefusedError(errno.ECONNREFUSED, "the peer refused the connection"))
-
-    def tell_reset_by_peer(self) -> None:
-        self._end(ConnectionResetError(errno.ECONNRESET, "the peer reset the connection"))
-
-    def tell_timed_out(self) -> None:
-        self._end(self.soft_error or TimeoutError(errno.ETIMEDOUT, "the peer does not answer"))
-
-    def tell_unreachable(self) -> None:
-        self._tcp.stack.statistics.drop("tcp.soft_error")
-
-    def tell_abandoned(self) -> None:
-        self._end(ConnectionAbortedError(errno.ECONNABORTED, "the peer gave up opening"))
-
-    def tell_closed(self) -> None:
-        self._end(None)
-
-    def _end(self, error: Exception | None) -> None:
-        """The connection is no more: leave the tables, and have everybody who waits ask again."""
-        self.error = self.error or error
-        _fail(self.connected, error or OSError(*REFUSALS["no_connection"]))
-        if self._timer is not None:
-            self._timer.cancel()
-        if self._listener is not None:
-            self._listener.gone(self)
-        if self.entered:
-            self._tcp.stack.tcp.disconnect(self.four_tuple)
-        _settle(self.ended, None)
-        self._tcp.wake(self)
-
-
 class Listener:
     """A passive open on one port: its half-open connections, and those that wait to be accepted."""
 
-    def __init__(self, tcp: "Tcp", port: int, backlog: int) -> None:
+    def __init__(self, tcp: "Tcp", port: int, backlog: int, options: Options) -> None:
         self.port = port
         self.backlog = backlog
-        self.marking = UNMARKED
+        self.options = options
         """What its connections begin with."""
         self._tcp = tcp
         self._half_open: dict[Connection, None] = {}
         self._ready: deque[Connection] = deque()
         self._waiting: deque[Future[Connection]] = deque()
 
-    def segment(self, segment: Segment, src: Address, dst: Address) -> None:
-        """A segment of no connection yet: a fresh machine in LISTEN judges it."""
-        connection = Connection(self._tcp, (dst, segment.dst_port, src, segment.src_port), self)
-        connection.call("open_passive")
-        self._tcp.awake.pop(connection, None)
-        connection.segment(segment, src, dst)
-        if not connection.entered:
-            self._tcp.awake.pop(connection, None)
-
     def arriving(self, connection: Connection) -> None:
         """Take in a half-open connection, or leave it to the peer to try again when the backlog is full."""
         if len(self._half_open) + len(self._ready) >= self.backlog:
-            self._tcp.stack.statistics.drop("tcp.backlog")
+            self._tcp.statistics.drop("tcp.backlog")
             return
         if self._tcp.enter(connection):
             self._half_open[connection] = None
@@ -377,7 +91,7 @@ class Listener:
         while self._waiting:
             future = self._waiting.popleft()
             if not future.done():
-                _settle(future, connection)
+                settle(future, connection)
                 return
         self._ready.append(connection)
 
@@ -400,87 +114,193 @@ class Listener:
 
     def close(self) -> None:
         """Stop listening; connections nobody accepted are aborted."""
-        self._tcp.stack.tcp.unlisten(self.port)
+        self._tcp.table.unlisten(self.port)
         for connection in [*self._half_open, *self._ready]:
             if not connection.ended.done():
                 connection.call("abort")
         while self._waiting:
-            _fail(self._waiting.popleft(), OSError(errno.EBADF, "the socket was closed"))
+            fail(self._waiting.popleft(), OSError(errno.EBADF, "the socket was closed"))
 
 
 class Tcp:
-    """All connections of one stack."""
+    """The TCP module. One connection's defect is counted and ends that connection; the others go on."""
 
-    def __init__(self, stack: Stack, trace: Tracer | None = None) -> None:
-        self.stack = stack
-        self.trace = trace
-        self.limits: Limits = stack.config.limits
-        self.numbers = SequenceNumbers(stack.entropy)
-        self.mss = stack.config.mtu - HEADERS
-        self.chunk = LARGEST_TEXT if stack.interface.sink.tx_tso else self.mss
+    def __init__(
+        self, ip: Ipv4, icmp: Icmp, sink: FrameSink, config: HostConfig, timers: Timers, statistics: Statistics, entropy: Entropy
+    ) -> None:
+        self.limits = config.limits
+        self.timers = timers
+        self.statistics = statistics
+        self.table: Demultiplexer[Connection, Listener] = Demultiplexer(self.limits.tcp_connections, statistics, entropy)
+        self.trace: Tracer | None = None
+        """Called with each step of the connections to come."""
+        self.defect: Exception | None = None
+        """The latest exception that ended a connection; it was logged, and counted as `tcp.defect`."""
+        self.mss = config.mtu - HEADERS
+        self.chunk = LARGEST_TEXT if sink.tx_tso else self.mss
+        self._ip = ip
+        self._sink = sink
+        self._numbers = SequenceNumbers(entropy)
         # Dictionaries for their order: the same calls give the same frames in the same order.
-        self.awake: dict[Connection, None] = {}
-        self.starved: dict[Connection, None] = {}
-        self._table: Demultiplexer = stack.tcp
-        self._table.unmatched = self._closed
-        stack.pumps.append(self.pump)
+        self._awake: dict[Connection, None] = {}
+        self._starved: dict[Connection, None] = {}
+        ip.handlers[TCP] = self.input
+        icmp.error_handlers[TCP] = self.trouble
 
-    @property
-    def now(self) -> int:
-        """The stack's clock, in microseconds."""
-        return self.stack.timers.now
+    # --- the user's side ---------------------------------------------------------------------------------------
 
-    def wake(self, connection: Connection) -> None:
-        """Have `connection` pumped at the end of this batch (RFC 9293 MUST-58, MUST-59)."""
-        self.awake[connection] = None
-
-    def pump(self) -> None:
-        """Let every connection that something happened to send what it owes."""
-        now = self.now
-        if self.starved:
-            self.awake |= self.starved
-            self.starved = {}
-        while self.awake:
-            awake, self.awake = self.awake, {}
-            for connection in awake:
-                connection.pump(now)
-
-    def connections(self) -> list[Connection]:
-        """All connections in the table."""
-        return [entry.owner for entry in self._table.entries() if isinstance(entry.owner, Connection)]
-
-    def connect(self, remote: Address, port: int, local_port: int = 0, marking: Marking = UNMARKED) -> Connection:
+    def connect(self, remote: Address, port: int, local_port: int = 0, options: Options | None = None) -> Connection:
         """Begin an active open. `OSError` for an address no connection can be made to (MUST-46) or a full table."""
-        if self.stack.ip.is_broadcast(remote) or remote[0] >= 224 or not any(remote):
+        if self._ip.is_broadcast(remote) or remote[0] >= 224 or not any(remote):
             raise OSError(errno.EADDRNOTAVAIL, "a connection needs a unicast address")
-        local = local_port or self._table.ephemeral_port()
-        connection = Connection(self, (self.stack.ip.address, local, remote, port))
-        connection.marking = marking
-        self._table.connect(connection.four_tuple, Entry(connection.segment, connection.trouble, connection))
-        connection.entered = True
+        local = local_port or self.table.ephemeral_port()
+        connection = Connection(self, (self._ip.address, local, remote, port), options or Options.of(self.limits))
+        self.table.connect(connection.four_tuple, connection)
         connection.call("open_active")
         return connection
+
+    def listen(self, port: int = 0, backlog: int | None = None, options: Options | None = None) -> Listener:
+        """Begin a passive open on `port` (0: any)."""
+        chosen = port or self.table.ephemeral_port()
+        limit = self.limits.tcp_backlog
+        allowed = min(max(backlog, 1), limit) if backlog is not None else limit
+        listener = Listener(self, chosen, allowed, options or Options.of(self.limits))
+        self.table.listen(chosen, listener)
+        return listener
+
+    # --- segments ----------------------------------------------------------------------------------------------
+
+    def input(self, datagram: memoryview, header_length: int, src: Address, dst: Address, verify: bool, unicast: bool, gso: int) -> None:
+        """One received TCP segment."""
+        if not unicast:
+            self.statistics.drop("tcp.broadcast")  # RFC 9293 MUST-57
+            return
+        segment = parse_segment(datagram[header_length:], src, dst, verify)
+        if segment is None:
+            self.statistics.drop("tcp.malformed")
+            return
+        if not segment.sum_ok:
+            self.statistics.drop("tcp.checksum")  # MUST-3; the ports may be wrong, so no connection can be told
+            return
+        segment.gso_size = gso
+        self.segment(segment, src, dst)
+
+    def segment(self, segment: Segment, src: Address, dst: Address) -> None:
+        """Hand a segment to its connection; one that has none meets a fresh machine, in LISTEN where somebody listens, else in CLOSED."""
+        four_tuple = (dst, segment.dst_port, src, segment.src_port)
+        connection = self.table.connection(four_tuple)
+        if connection is not None:
+            try:
+                connection.segment(segment)
+            except Exception as error:
+                self._broken(connection, error)
+            return
+        listener = self.table.listener(segment.dst_port)
+        options = listener.options if listener is not None else Options.of(self.limits)
+        connection = Connection(self, four_tuple, options, listener)
+        try:
+            if listener is not None:
+                connection.call("open_passive")
+            connection.segment(segment)
+        except Exception as error:
+            self._broken(connection, error)
+        if self.table.connection(four_tuple) is not connection:
+            self._awake.pop(connection, None)
+
+    def trouble(self, error: IcmpError) -> None:
+        """Hand an ICMP error to the connection between the ends that it quotes; whether it counts there, a row decides."""
+        connection = self.table.connection((error.src, error.src_port, error.dst, error.dst_port))
+        if connection is None:
+            self.statistics.drop("tcp.unclaimed_error")
+            return
+        try:
+            connection.trouble(error)
+        except Exception as defect:
+            self._broken(connection, defect)
+
+    def emit(self, segment: Segment, dst: Address, text: Sequence[Octets] | None = None, marking: Marking = UNMARKED) -> bool:
+        """Send one segment, built in the device's own buffer; False when the device has no room or no route exists.
+
+        With `segment.gso_size` the device cuts it into packets of that many payload octets (its `tx_tso` must hold).
+        The checksum is left to a device that can finish it.
+        """
+        ip = self._ip
+        buffer = ip.buffer()
+        if buffer is None:
+            return False
+        partial = self._sink.tx_csum and dst != ip.address
+        length = build_segment(buffer, TRANSPORT_OFFSET, segment, ip.address, dst, text, partial)
+        if not partial:
+            return ip.transmit(buffer, length, dst, TCP, marking)
+        payload = segment.len if text is None else sum(map(len, text))
+        gso_size = segment.gso_size if payload > segment.gso_size else 0
+        return ip.transmit(buffer, length, dst, TCP, marking, offload=_offload(gso_size, TRANSPORT_OFFSET + length - payload))
+
+    def pump(self) -> None:
+        """Let every connection that something happened to send what it owes (RFC 9293 MUST-58, MUST-59)."""
+        now = self.timers.now
+        if self._starved:
+            self._awake |= self._starved
+            self._starved = {}
+        while self._awake:
+            awake, self._awake = self._awake, {}
+            for connection in awake:
+                try:
+                    connection.pump(now)
+                except Exception as error:
+                    self._broken(connection, error)
+
+    def _broken(self, connection: Connection, error: Exception) -> None:
+        """A defect of ours: end the connection; one whose remains are broken too is not pumped again."""
+        self.statistics.drop("tcp.defect")
+        _log.error("a defect ended the connection %s", connection.four_tuple, exc_info=error)
+        self.defect = error
+        told = OSError(errno.EIO, f"a defect of the host ended the connection ({type(error).__name__}: {error})")
+        if connection.ended.done():
+            connection.give_up(told)
+        else:
+            connection.discard(told)
+
+    # --- what connections need ---------------------------------------------------------------------------------
+
+    def machine(self, connection: Connection) -> TcpConnection:
+        """A fresh machine for `connection`."""
+        trace = self.trace
+        return TcpConnection(connection, (lambda step: trace(connection, step)) if trace is not None else None)
+
+    def isn(self, four_tuple: FourTuple) -> int:
+        """An initial sequence number for now."""
+        return self._numbers.initial(four_tuple, self.timers.now)
+
+    def timestamp_offset(self, four_tuple: FourTuple) -> int:
+        """Where the connection's timestamp clock starts."""
+        return self._numbers.timestamp_offset(four_tuple)
+
+    def wake(self, connection: Connection) -> None:
+        """Have `connection` pumped at the end of this batch."""
+        self._awake[connection] = None
+
+    def can_send(self, connection: Connection) -> bool:
+        """Whether the device takes a segment now; if not, `connection` is pumped with the next batch."""
+        if self._ip.buffer() is not None:
+            return True
+        self._starved[connection] = None
+        return False
+
+    def send(self, segment: Segment, connection: Connection, text: Sequence[Octets]) -> bool:
+        """Send a segment of `connection`; False when there is no room or no route."""
+        return self.emit(segment, connection.four_tuple[2], text, connection.options.marking)
 
     def enter(self, connection: Connection) -> bool:
         """Enter a passive connection into the table; False when that is full."""
         try:
-            self._table.connect(connection.four_tuple, Entry(connection.segment, connection.trouble, connection))
+            self.table.connect(connection.four_tuple, connection)
         except OSError:
-            self.stack.statistics.drop("tcp.connections")
+            self.statistics.drop("tcp.connections")
             return False
-        connection.entered = True
         return True
 
-    def listen(self, port: int = 0, backlog: int | None = None) -> Listener:
-        """Begin a passive open on `port` (0: any)."""
-        chosen = port or self._table.ephemeral_port()
-        limit = self.limits.tcp_backlog
-        listener = Listener(self, chosen, min(max(backlog, 1), limit) if backlog is not None else limit)
-        self._table.listen(chosen, listener.segment)
-        return listener
-
-    def _closed(self, segment: Segment, src: Address, dst: Address) -> None:
-        """A segment for nobody: a fresh machine in CLOSED answers it."""
-        connection = Connection(self, (dst, segment.dst_port, src, segment.src_port))
-        connection.segment(segment, src, dst)
-        self.awake.pop(connection, None)
+    def leave(self, connection: Connection) -> None:
+        """Take `connection` out of the table, if it is there."""
+        if self.table.connection(connection.four_tuple) is connection:
+            self.table.disconnect(connection.four_tuple)

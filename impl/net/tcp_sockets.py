@@ -4,12 +4,14 @@ import asyncio
 import contextlib
 import errno
 import socket
+import struct
+from collections.abc import Callable
 from concurrent.futures import Future
 from functools import partial
-from typing import Any, Final, Self, TypeVar
+from typing import Final, Self, TypeVar
 
-from wirelaw.impl.net.ipv4 import UNMARKED
-from wirelaw.impl.net.tcp import REFUSALS, Connection, Listener, Tcp
+from wirelaw.impl.net.connection import REFUSALS, Connection, Options
+from wirelaw.impl.net.tcp import Listener
 from wirelaw.impl.net.udp_sockets import (
     AsyncDriver,
     Driver,
@@ -26,21 +28,29 @@ from wirelaw.impl.net.udp_sockets import (
 from wirelaw.impl.wire.checksum import Address, Octets
 
 T = TypeVar("T")
-_SIZES: Final = {socket.SO_RCVBUF: "receive", socket.SO_SNDBUF: "send"}
+LINGER: Final = struct.Struct("ii")
+SENT_FLAGS: Final = socket.MSG_NOSIGNAL
+"""Flags that `send` knows: this one asks for what is always so, for no signal is ever raised here."""
+KNOWN_OPTIONS: Final = (
+    "TCP sockets know TCP_NODELAY, SO_RCVBUF, SO_SNDBUF, SO_LINGER, SO_REUSEADDR, IP_TOS and IP_TTL; they also tell SO_ERROR and SO_TYPE"
+)
+PENDING: Final = {
+    errno.EAGAIN: "the call would have to wait",
+    errno.EINPROGRESS: "the connection is being opened",
+    errno.EALREADY: "the connection is being opened already",
+}
 CONGESTION_BITS: Final = 0b11
 """The part of the TOS octet that tells of congestion (RFC 3168): TCP's own, never an application's."""
-
-
-def tcp_of(driver: Driver) -> Tcp:
-    """The TCP of the host that `driver` runs."""
-    tcp = driver.stack.stream
-    assert isinstance(tcp, Tcp)
-    return tcp
 
 
 def mark_tcp(target: Marked, level: int, option: int, value: int) -> None:
     """Like `mark`, without the bits that TCP decides on."""
     mark(target, level, option, value & ~CONGESTION_BITS if option == socket.IP_TOS else value)
+
+
+def _check_flags(flags: int, known: int) -> None:
+    if flags & ~known:
+        raise OSError(errno.EOPNOTSUPP, f"flags {flags & ~known:#x} are not known: recv has MSG_PEEK, send MSG_NOSIGNAL")
 
 
 class TcpSocket:
@@ -59,9 +69,8 @@ class TcpSocket:
         self._listener: Listener | None = None
         self._port = 0
         self._timeout: float | None = None
-        self._options: dict[tuple[int, int], int] = {}
-        self.marking = connection.marking if connection is not None else UNMARKED
-        self._reset_on_close = False
+        # Shared with the listener and the connection; changed where the stack runs only.
+        self._options = connection.options if connection is not None else Options.of(driver.stack.config.limits)
         self._closed = False
 
     # --- opening -----------------------------------------------------------------------------------------------
@@ -75,9 +84,8 @@ class TcpSocket:
         """Begin a passive open (RFC 9293 3.10.1)."""
         self._check_open()
         if self._listener is None:
-            self._listener = self._driver.call(lambda: tcp_of(self._driver).listen(self._port, backlog))
+            self._listener = self._driver.call(lambda: self._driver.stack.tcp.listen(self._port, backlog, self._options))
             self._port = self._listener.port
-            self._apply_marking()
 
     def accept(self) -> tuple["TcpSocket", SocketAddress]:
         """The next connection and its peer."""
@@ -91,16 +99,40 @@ class TcpSocket:
         return accepted, (to_text(address), port)
 
     def connect(self, address: SocketAddress) -> None:
-        """Open a connection. `ConnectionRefusedError`, `TimeoutError` and other `OSError` as the standard library has them."""
+        """Open a connection. `ConnectionRefusedError`, `TimeoutError` and other `OSError` as the standard library has them.
+
+        Without waiting it raises `BlockingIOError` with EINPROGRESS. A second call waits for the same connection, or without waiting
+        raises EALREADY; after an attempt that failed it tells why, once, and then the next call tries again.
+        """
         self._check_open()
-        if self._connection is not None:
-            raise OSError(errno.EISCONN, "the socket is connected already")
-        remote = look_up(self._driver, address[0])
-        connection = self._connection = self._driver.call(
-            lambda: tcp_of(self._driver).connect(remote, address[1], self._port, self.marking)
-        )
-        self._apply_options()
-        self._wait(connection.connected, lambda: None)
+        if self._listener is not None:
+            raise OSError(errno.EISCONN, "the socket listens")
+        if self._connection is None:
+            remote = look_up(self._driver, address[0])
+            self._connection = self._driver.call(lambda: self._driver.stack.tcp.connect(remote, address[1], self._port, self._options))
+            self._options = self._connection.options
+            pending = errno.EINPROGRESS
+        else:
+            pending = self._connect_again(self._connection)
+        connection = self._connection
+        try:
+            self._wait(connection.connected, lambda: None, pending)
+        except OSError:
+            if connection.ended.done():
+                self._driver.call(connection.take_error)
+                self._connection = None
+            raise
+
+    def _connect_again(self, connection: Connection) -> int:
+        """The error of a `connect` that would have to wait for an attempt under way; raises where there is none."""
+        if connection.ended.done():
+            self._connection = None
+            raise self._driver.call(connection.take_error) or OSError(*REFUSALS["no_connection"])
+        refusal = self._driver.call(lambda: connection.ask("open_active")) or ""
+        number, told = REFUSALS[refusal]
+        if number != errno.EALREADY:
+            raise OSError(number, told)
+        return number
 
     def connect_ex(self, address: SocketAddress) -> int:
         """`connect`, with the error number as its result."""
@@ -113,7 +145,8 @@ class TcpSocket:
     # --- octets ------------------------------------------------------------------------------------------------
 
     def send(self, data: Octets, flags: int = 0) -> int:
-        """Hand over octets; how many were taken is returned."""
+        """Hand over octets; how many were taken is returned. Of the flags MSG_NOSIGNAL is known."""
+        _check_flags(flags, SENT_FLAGS)
         connection = self._connected()
         future = self._driver.call(lambda: connection.send(data))
         return self._wait(future, lambda: connection.forget(future))
@@ -122,25 +155,33 @@ class TcpSocket:
         """Hand over all octets."""
         view = memoryview(data).cast("B")
         while view:
-            view = view[self.send(view) :]
+            view = view[self.send(view, flags) :]
 
     def recv(self, bufsize: int, flags: int = 0) -> bytes:
-        """Up to `bufsize` octets; empty when the peer has finished."""
+        """Up to `bufsize` octets; empty when the peer has finished. With MSG_PEEK, the only flag known, they are not taken out."""
+        _check_flags(flags, socket.MSG_PEEK)
         connection = self._connected()
-        future = self._driver.call(lambda: connection.receive(bufsize))
+        future = self._driver.call(lambda: connection.receive(bufsize, bool(flags & socket.MSG_PEEK)))
         return self._wait(future, lambda: connection.forget(future))
 
     def recv_into(self, buffer: bytearray | memoryview, nbytes: int = 0, flags: int = 0) -> int:
         """Like `recv`, into `buffer`; the number of octets is returned."""
-        data = self.recv(nbytes or len(buffer))
+        data = self.recv(nbytes or len(buffer), flags)
         memoryview(buffer)[: len(data)] = data
         return len(data)
 
     # --- closing -----------------------------------------------------------------------------------------------
 
     def shutdown(self, how: int) -> None:
-        """`SHUT_WR` or `SHUT_RDWR`: no more to send (RFC 9293 3.10.4)."""
+        """`SHUT_RD`: reads give nothing from now on, and what comes is thrown away. `SHUT_WR`: no more to send (RFC 9293 3.10.4).
+
+        `SHUT_RDWR`: both.
+        """
+        if how not in {socket.SHUT_RD, socket.SHUT_WR, socket.SHUT_RDWR}:
+            raise OSError(errno.EINVAL, "shut down SHUT_RD, SHUT_WR or SHUT_RDWR")
         connection = self._connected()
+        if how != socket.SHUT_WR:
+            self._driver.call(lambda: connection.call("close_reading"))
         if how != socket.SHUT_RD:
             self._driver.call(lambda: connection.call("close"))
 
@@ -157,15 +198,10 @@ class TcpSocket:
 
     def _leave(self, connection: Connection) -> None:
         with contextlib.suppress(OSError):  # nothing is left to close
-            if self._reset_on_close:
+            if connection.options.reset_on_close:
                 connection.call("abort")
             else:
                 connection.call("leave", connection.incoming.readable > 0)
-
-    def detach(self) -> Connection | None:
-        """Give up the connection without closing it."""
-        connection, self._connection = self._connection, None
-        return connection
 
     # --- the rest ----------------------------------------------------------------------------------------------
 
@@ -184,35 +220,53 @@ class TcpSocket:
         self._timeout = None if flag else 0.0
 
     def setsockopt(self, level: int, option: int, value: int | bytes) -> None:
-        """TCP_NODELAY, SO_RCVBUF, SO_SNDBUF, SO_LINGER (on with 0 seconds: reset on close), SO_REUSEADDR (always so here).
+        """TCP_NODELAY, SO_RCVBUF, SO_SNDBUF (octets), SO_LINGER (on with 0 seconds: reset on close), SO_REUSEADDR (always so here).
 
-        IP_TOS (the low two bits stay TCP's, RFC 3168) and IP_TTL hold for segments from now on (RFC 9293 3.9.1.9, 3.9.2);
-        those of a listening socket for its connections to come.
+        IP_TOS (the low two bits stay TCP's, RFC 3168) and IP_TTL hold for segments from now on (RFC 9293 3.9.1.9, 3.9.2).
+        What a listening socket has is what its connections begin with. `OSError` (ENOPROTOOPT) for any other option.
         """
-        if level == socket.IPPROTO_IP and isinstance(value, int):
-            mark_tcp(self, level, option, value)
-            self._apply_marking()
-        elif (level, option) == (socket.SOL_SOCKET, socket.SO_LINGER) and isinstance(value, bytes):
-            self._reset_on_close = value[:4] != bytes(4) and value[4:8] == bytes(4)
-        elif isinstance(value, int) and (option == socket.TCP_NODELAY if level == socket.IPPROTO_TCP else level == socket.SOL_SOCKET):
-            if level == socket.SOL_SOCKET and option not in {*_SIZES, socket.SO_REUSEADDR}:
-                raise OSError(errno.ENOPROTOOPT, "TCP sockets know SO_RCVBUF, SO_SNDBUF, SO_LINGER and SO_REUSEADDR")
-            self._options[level, option] = value
-            self._apply_options()
-        else:
-            raise OSError(errno.ENOPROTOOPT, "TCP sockets know TCP_NODELAY, IP_TOS and IP_TTL")
+        options = self._options
+        match level, option, value:
+            case socket.IPPROTO_IP, _, int():
+                self._driver.call(lambda: mark_tcp(options, level, option, value))
+            case socket.SOL_SOCKET, socket.SO_LINGER, bytes() if len(value) == LINGER.size:
+                on, seconds = LINGER.unpack(value)
+                options.reset_on_close = bool(on) and seconds == 0
+            case socket.SOL_SOCKET, socket.SO_REUSEADDR, int():
+                pass
+            case socket.SOL_SOCKET, (socket.SO_RCVBUF | socket.SO_SNDBUF), int():
+                self._driver.call(lambda: self._resize(option, max(value, 1)))
+            case socket.IPPROTO_TCP, socket.TCP_NODELAY, int():
+                self._driver.call(lambda: self._set_nodelay(bool(value)))
+            case _:
+                raise OSError(errno.ENOPROTOOPT, KNOWN_OPTIONS)
 
-    def getsockopt(self, level: int, option: int) -> int:
-        """The value of an option; SO_ERROR is the pending error, once."""
-        connection = self._connection
-        if level == socket.IPPROTO_IP:
-            return marked(self, level, option, self._driver.stack.config.ttl)
-        if (level, option) == (socket.SOL_SOCKET, socket.SO_ERROR):
-            error = connection.error if connection is not None else None
-            return error.errno or errno.EIO if isinstance(error, OSError) else 0
-        if level == socket.SOL_SOCKET and connection is not None and option in _SIZES:
-            return connection.incoming.capacity if option == socket.SO_RCVBUF else connection.outgoing.capacity
-        return self._options.get((level, option), 0)
+    def getsockopt(self, level: int, option: int, buflen: int = 0) -> int | bytes:
+        """The value of an option; SO_ERROR is the pending error, once. SO_LINGER is octets where `buflen` says how many.
+
+        `OSError` (ENOPROTOOPT) for an option that is not known.
+        """
+        options, connection = self._options, self._connection
+        match level, option:
+            case socket.IPPROTO_IP, _:
+                return marked(options, level, option, self._driver.stack.config.ttl)
+            case socket.SOL_SOCKET, socket.SO_ERROR:
+                error = self._driver.call(connection.take_error) if connection is not None else None
+                return 0 if error is None else getattr(error, "errno", None) or errno.EIO
+            case socket.SOL_SOCKET, socket.SO_RCVBUF:
+                return options.receive_buffer if connection is None else connection.incoming.capacity
+            case socket.SOL_SOCKET, socket.SO_SNDBUF:
+                return options.send_buffer if connection is None else connection.outgoing.capacity
+            case socket.SOL_SOCKET, socket.SO_LINGER:
+                value = LINGER.pack(options.reset_on_close, 0)
+                return value[:buflen] if buflen else int(options.reset_on_close)
+            case socket.SOL_SOCKET, socket.SO_REUSEADDR:
+                return 1
+            case socket.SOL_SOCKET, socket.SO_TYPE:
+                return int(self.type)
+            case socket.IPPROTO_TCP, socket.TCP_NODELAY:
+                return int(options.nodelay)
+        raise OSError(errno.ENOPROTOOPT, KNOWN_OPTIONS)
 
     def getsockname(self) -> SocketAddress:
         """Our address and port."""
@@ -241,24 +295,18 @@ class TcpSocket:
     def __exit__(self, *exc_info: object) -> None:
         self.close()
 
-    def _apply_options(self) -> None:
-        connection = self._connection
-        if connection is None:
-            return
-        sizes = {_SIZES[o]: v for (level, o), v in self._options.items() if level == socket.SOL_SOCKET and o in _SIZES}
-        nodelay = self._options.get((socket.IPPROTO_TCP, socket.TCP_NODELAY))
+    def _resize(self, option: int, octets: int) -> None:
+        if option == socket.SO_RCVBUF:
+            self._options.receive_buffer = octets
+        else:
+            self._options.send_buffer = octets
+        if self._connection is not None:
+            self._connection.resize()
 
-        def apply() -> None:
-            connection.resize(**sizes)
-            if nodelay is not None:
-                connection.call("push", bool(nodelay))
-
-        self._driver.call(apply)
-
-    def _apply_marking(self) -> None:
-        for target in (self._connection, self._listener):
-            if target is not None:
-                self._driver.call(partial(setattr, target, "marking", self.marking))
+    def _set_nodelay(self, on: bool) -> None:
+        self._options.nodelay = on
+        if self._connection is not None:
+            self._connection.call("push", on)
 
     def _check_open(self) -> None:
         if self._closed:
@@ -270,8 +318,8 @@ class TcpSocket:
             raise OSError(errno.ENOTCONN, "the socket is not connected")
         return self._connection
 
-    def _wait(self, future: "Future[T]", forget: Any) -> T:
-        """The future's value within the timeout; what came too late for it is not lost."""
+    def _wait(self, future: "Future[T]", forget: Callable[[], object], pending: int = errno.EAGAIN) -> T:
+        """The future's value within the timeout; what came too late for it is not lost. `pending` is told where nobody may wait."""
         try:
             return self._driver.wait(future, self._timeout)
         except (TimeoutError, BlockingIOError, KeyboardInterrupt):
@@ -279,7 +327,7 @@ class TcpSocket:
             if future.done():
                 return future.result()
             if self._timeout == 0:
-                raise BlockingIOError(errno.EAGAIN, "the call would have to wait") from None
+                raise BlockingIOError(pending, PENDING[pending]) from None
             raise
 
 
@@ -305,11 +353,11 @@ class AsyncTcpStream:
 
     async def setsockopt(self, level: int, option: int, value: int) -> None:
         """IP_TOS and IP_TTL, as `TcpSocket.setsockopt` has them."""
-        await asyncio.wrap_future(self._driver.submit(lambda: mark_tcp(self._connection, level, option, value)))
+        await asyncio.wrap_future(self._driver.submit(lambda: mark_tcp(self._connection.options, level, option, value)))
 
     def getsockopt(self, level: int, option: int) -> int:
         """The value of IP_TOS or IP_TTL."""
-        return marked(self._connection, level, option, self._driver.stack.config.ttl)
+        return marked(self._connection.options, level, option, self._driver.stack.config.ttl)
 
     async def read(self, count: int) -> bytes:
         """Up to `count` octets; empty when the peer has finished. Cancelling it loses nothing."""
@@ -372,11 +420,11 @@ class AsyncTcpListener:
 
     async def setsockopt(self, level: int, option: int, value: int) -> None:
         """IP_TOS and IP_TTL of the connections to come."""
-        await asyncio.wrap_future(self._driver.submit(lambda: mark_tcp(self._listener, level, option, value)))
+        await asyncio.wrap_future(self._driver.submit(lambda: mark_tcp(self._listener.options, level, option, value)))
 
     def getsockopt(self, level: int, option: int) -> int:
         """The value of IP_TOS or IP_TTL."""
-        return marked(self._listener, level, option, self._driver.stack.config.ttl)
+        return marked(self._listener.options, level, option, self._driver.stack.config.ttl)
 
     async def accept(self) -> AsyncTcpStream:
         """The next connection. Cancelling it loses none."""
@@ -408,7 +456,7 @@ async def async_connect(driver: AsyncDriver, address: SocketAddress) -> AsyncTcp
     opened: list[Connection] = []
 
     def start() -> "Future[None]":
-        opened.append(tcp_of(driver).connect(remote, address[1]))
+        opened.append(driver.stack.tcp.connect(remote, address[1]))
         return opened[0].connected
 
     def undo(_: "Future[None]") -> None:
@@ -421,4 +469,4 @@ async def async_connect(driver: AsyncDriver, address: SocketAddress) -> AsyncTcp
 
 async def async_listen(driver: AsyncDriver, port: int = 0, backlog: int | None = None) -> AsyncTcpListener:
     """Listen for asyncio."""
-    return AsyncTcpListener(driver, await asyncio.wrap_future(driver.submit(lambda: tcp_of(driver).listen(port, backlog))))
+    return AsyncTcpListener(driver, await asyncio.wrap_future(driver.submit(lambda: driver.stack.tcp.listen(port, backlog))))

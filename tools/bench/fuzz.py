@@ -17,7 +17,7 @@ from typing import Final
 from wirelaw.impl.net.config import WIRELAW, HostConfig
 from wirelaw.impl.net.host import VirtualHost
 from wirelaw.impl.net.lan import Lan
-from wirelaw.impl.net.tcp_sockets import TcpSocket, tcp_of
+from wirelaw.impl.net.tcp_sockets import TcpSocket
 from wirelaw.impl.wire.checksum import pseudo_header_sum, word_sum
 from wirelaw.impl.wire.tcp import CHECKSUM_OFFSET, PROTOCOL
 
@@ -101,7 +101,7 @@ class _Field:
         self._note()
 
     def _note(self) -> None:
-        self.states |= {c.machine.conn for c in tcp_of(self.target).connections()}
+        self.states |= {c.machine.conn for c in self.target.stack.tcp.table.connections()}
 
     def _use(self, sock: TcpSocket) -> None:
         sock.settimeout(0)

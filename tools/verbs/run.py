@@ -23,9 +23,8 @@ from wirelaw.impl.apps import relay
 from wirelaw.impl.apps.fetch import Response, Url, get
 from wirelaw.impl.device.qtest import Forward
 from wirelaw.impl.net.config import PROFILES, HostConfig
+from wirelaw.impl.net.connection import Connection
 from wirelaw.impl.net.host import Host, LiveHost
-from wirelaw.impl.net.tcp import Connection
-from wirelaw.impl.net.tcp_sockets import tcp_of
 from wirelaw.impl.runtime.errors import UserError
 from wirelaw.impl.runtime.machine import Step
 from wirelaw.tools.verbs.output import whole_file, write_json
@@ -140,7 +139,7 @@ def _host(options: argparse.Namespace) -> LiveHost:
         means = {"name": options.tap}
     host = Host.on(options.device, config, **means)
     if options.trace:
-        tcp_of(host).trace = _print_step
+        host.stack.tcp.trace = _print_step
     return host
 
 
