@@ -230,7 +230,7 @@ def test_invariants_help_once_proved() -> None:
     assert named_findings(without, make_solver("z3"))[0]
     proved = resolve(parse_law(text % "invariant [ordered] holds low <= high", "")[0])
     subject = Subject(proved, (), None, make_solver("z3"))
-    subject.assume(set())
+    subject.assume()
     assert list(overlap.check(subject)) == []
 
 

@@ -209,7 +209,8 @@ class Goals:
         """What `row` changes, over the configuration before it; its change of state in `here` too."""
         ending, actions = self._ending(row)
         if row.id not in self._changed:
-            self._changed[row.id] = {n: self.fold(rename(e, self._called(row))) for n, e in assignments(actions).items()}
+            made = {n: e for n, e in assignments(actions, self.machine).items() if n in self.machine.variables}
+            self._changed[row.id] = {n: self.fold(rename(e, self._called(row))) for n, e in made.items()}
         changed = dict(self._changed[row.id])
         if ending.kind == "become" and isinstance(ending.target, dict):
             target = ending.target.get("") or ending.target[here[row.region]]

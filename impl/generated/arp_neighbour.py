@@ -392,6 +392,7 @@ class ArpNeighbour:
         o = Request(to=self.known)
         if self.ever and now - self.asked < 1000000:  # [pace] rfc1122:2.3.2.1/flood MUST
             return False
+        self.lifetime_at = None
         self.ever = True
         self.asked = now
         self.tries += 1

@@ -240,6 +240,7 @@ class DnsQuery:
 
     def _out_give_up(self, now: int) -> bool:
         """[give.up] rfc1123:6.1.3.3/2 MUST."""
+        self.patience_at = None
         self.due = False
         self.host.tell_failed()
         self.lookup = FAILED

@@ -278,7 +278,6 @@ class TcpConnection:
         self.ack_due: int | None = None
         self.ack_upto: int = 0
         self.challenge_due: int | None = None
-        self.challenge_upto: int = 0
         self.synack_due: int | None = None
 
     def on_trouble(self, e: Trouble, now: int) -> None:
@@ -699,7 +698,6 @@ class TcpConnection:
                 and ((((s.tsval + 1) & 0xFFFFFFFF) - self.ts_recent) & 0xFFFFFFFF) >= 0x80000000
                 and not bare
             ):
-                self.challenge_upto = self.rcv_nxt
                 due = now + self._challenge_wait(now)
                 if self.challenge_due is None or due < self.challenge_due:
                     self.challenge_due = due
@@ -716,7 +714,6 @@ class TcpConnection:
                 and ((((s.tsval + 1) & 0xFFFFFFFF) - self.ts_recent) & 0xFFFFFFFF) >= 0x80000000
                 and bare
             ):
-                self.challenge_upto = self.rcv_nxt
                 due = now + self._challenge_wait(now)
                 if self.challenge_due is None or due < self.challenge_due:
                     self.challenge_due = due
@@ -732,7 +729,6 @@ class TcpConnection:
                 and (s.tsval + 1) & 0xFFFFFFFF == self.ts_recent
                 and not bare
             ):
-                self.challenge_upto = self.rcv_nxt
                 due = now + self._challenge_wait(now)
                 if self.challenge_due is None or due < self.challenge_due:
                     self.challenge_due = due
@@ -742,7 +738,6 @@ class TcpConnection:
                 return False
             # [paws.tick.bare] rfc7323:5.3/R1
             if not s.rst and self.ts_on and s.tson and (s.tsval + 1) & 0xFFFFFFFF == self.ts_recent and bare:
-                self.challenge_upto = self.rcv_nxt
                 due = now + self._challenge_wait(now)
                 if self.challenge_due is None or due < self.challenge_due:
                     self.challenge_due = due
@@ -855,7 +850,6 @@ class TcpConnection:
                 return False
             # [seq.zero] rfc9293:3.10.7.4/first/zero-window SHOULD
             if not acceptable and not s.rst and rwnd == 0 and s.seq == self.rcv_nxt:
-                self.challenge_upto = self.rcv_nxt
                 due = now + self._challenge_wait(now)
                 if self.challenge_due is None or due < self.challenge_due:
                     self.challenge_due = due
@@ -878,7 +872,6 @@ class TcpConnection:
             mute = seglen == 0 or st in _RECEIVED
             # [seq.edge] rfc9293:3.10.7.4/first MAY
             if not acceptable and not s.rst and rwnd > 0 and s.seq == self.rcv_edge and not mute:
-                self.challenge_upto = self.rcv_nxt
                 due = now + self._challenge_wait(now)
                 if self.challenge_due is None or due < self.challenge_due:
                     self.challenge_due = due
@@ -888,7 +881,6 @@ class TcpConnection:
                 return True
             # [seq.edge.bare] rfc9293:3.10.7.4/first, rfc9293:3.4/window
             if not acceptable and not s.rst and rwnd > 0 and s.seq == self.rcv_edge and mute:
-                self.challenge_upto = self.rcv_nxt
                 due = now + self._challenge_wait(now)
                 if self.challenge_due is None or due < self.challenge_due:
                     self.challenge_due = due
@@ -1001,7 +993,6 @@ class TcpConnection:
                     or ((((s.seq + seglen) & 0xFFFFFFFF) - self.rcv_nxt) & 0xFFFFFFFF) >= 0x80000000
                 )
             ):
-                self.challenge_upto = self.rcv_nxt
                 due = now + self._challenge_wait(now)
                 if self.challenge_due is None or due < self.challenge_due:
                     self.challenge_due = due
@@ -1034,7 +1025,6 @@ class TcpConnection:
                     self.on_step(Step(now, "sequence", "seq.text", "seg", s))
                 return False
             # [seq.bad] rfc9293:3.10.7.4/first SHOULD, rfc9293:3.5.2/3
-            self.challenge_upto = self.rcv_nxt
             due = now + self._challenge_wait(now)
             if self.challenge_due is None or due < self.challenge_due:
                 self.challenge_due = due
@@ -1147,7 +1137,6 @@ class TcpConnection:
                     self.on_step(Step(now, "reset", "rst.refused", "seg", s))
                 return False
             if s.seq != self.rcv_nxt:  # [rst.near] rfc9293:3.10.7.4/second/3 MUST
-                self.challenge_upto = self.rcv_nxt
                 due = now + self._challenge_wait(now)
                 if self.challenge_due is None or due < self.challenge_due:
                     self.challenge_due = due
@@ -1209,7 +1198,6 @@ class TcpConnection:
                     self.on_step(Step(now, "reset", "rst.quiet", "seg", s))
                 return False
             if st in _TRANSFER and s.seq != self.rcv_nxt:  # [rst.near] rfc9293:3.10.7.4/second/3 MUST
-                self.challenge_upto = self.rcv_nxt
                 due = now + self._challenge_wait(now)
                 if self.challenge_due is None or due < self.challenge_due:
                     self.challenge_due = due
@@ -1218,7 +1206,6 @@ class TcpConnection:
                     self.on_step(Step(now, "reset", "rst.near", "seg", s))
                 return False
             if st == TIME_WAIT and s.seq != self.rcv_nxt:  # [rst.near.late] rfc9293:3.10.7.4/second/3 MUST
-                self.challenge_upto = self.rcv_nxt
                 due = now + self._challenge_wait(now)
                 if self.challenge_due is None or due < self.challenge_due:
                     self.challenge_due = due
@@ -1238,7 +1225,6 @@ class TcpConnection:
                     self.on_step(Step(now, "syn", "syn.none", "seg", s))
                 return True
             # [syn.challenge] rfc9293:3.10.7.4/fourth/challenge MUST, rfc5961:4.2, rfc5961:7 SHOULD
-            self.challenge_upto = self.rcv_nxt
             due = now + self._challenge_wait(now)
             if self.challenge_due is None or due < self.challenge_due:
                 self.challenge_due = due
@@ -1672,7 +1658,6 @@ class TcpConnection:
                 and ((self.snd_una - s.ack) & 0xFFFFFFFF) < 0x80000000
                 and (self.snd_una - s.ack) & 0xFFFFFFFF > self.max_seen
             ):
-                self.challenge_upto = self.rcv_nxt
                 due = now + self._challenge_wait(now)
                 if self.challenge_due is None or due < self.challenge_due:
                     self.challenge_due = due
@@ -1687,7 +1672,6 @@ class TcpConnection:
                 and not ack_new
                 and not (st == FIN_WAIT_2 and self.gone)
             ):
-                self.challenge_upto = self.rcv_nxt
                 due = now + self._challenge_wait(now)
                 if self.challenge_due is None or due < self.challenge_due:
                     self.challenge_due = due
@@ -1702,7 +1686,6 @@ class TcpConnection:
                 and not ack_new
                 and (st == TIME_WAIT or (st == FIN_WAIT_2 and self.gone))
             ):
-                self.challenge_upto = self.rcv_nxt
                 due = now + self._challenge_wait(now)
                 if self.challenge_due is None or due < self.challenge_due:
                     self.challenge_due = due
@@ -1855,7 +1838,6 @@ class TcpConnection:
                 and ((self.rcv_nxt - text_end) & 0xFFFFFFFF) >= 0x80000000
                 and rwnd == 0
             ):
-                self.challenge_upto = self.rcv_nxt
                 due = now + self._challenge_wait(now)
                 if self.challenge_due is None or due < self.challenge_due:
                     self.challenge_due = due
@@ -2056,7 +2038,6 @@ class TcpConnection:
                 return True
             # [fin.edge.wait] rfc9293:3.10.7.4/first/zero-window SHOULD
             if s.fin and text_end == self.rcv_nxt and rwnd == 0:
-                self.challenge_upto = self.rcv_nxt
                 due = now + self._challenge_wait(now)
                 if self.challenge_due is None or due < self.challenge_due:
                     self.challenge_due = due
@@ -3177,8 +3158,7 @@ class TcpConnection:
         # [g.ts.rst] rfc7323:3.2/rst SHOULD
         if self.conn in _STATES_OF_RST_EXACT and self.ts_on and not o.tson:
             return False
-        if self.challenge_due is not None and ((o.ack - self.challenge_upto) & 0xFFFFFFFF) < 0x80000000:
-            self.challenge_due = None
+        self.challenge_due = None
         self.rto_at = None
         self.persist_at = None
         self.time_wait_at = None
@@ -3242,8 +3222,7 @@ class TcpConnection:
             return False
         if self.conn in _OPEN and self.ts_on and not o.tson:  # [g.ts.rst] rfc7323:3.2/rst SHOULD
             return False
-        if self.challenge_due is not None and ((o.ack - self.challenge_upto) & 0xFFFFFFFF) < 0x80000000:
-            self.challenge_due = None
+        self.challenge_due = None
         self.rto_at = None
         self.persist_at = None
         self.time_wait_at = None
@@ -3362,8 +3341,7 @@ class TcpConnection:
         self.last_ack = o.ack
         if self.ack_due is not None and ((o.ack - self.ack_upto) & 0xFFFFFFFF) < 0x80000000:
             self.ack_due = None
-        if self.challenge_due is not None and ((o.ack - self.challenge_upto) & 0xFFFFFFFF) < 0x80000000:
-            self.challenge_due = None
+        self.challenge_due = None
         self.synack_due = None
         self.iss = o.seq
         self.snd_una = o.seq
@@ -3420,8 +3398,7 @@ class TcpConnection:
         self.last_ack = o.ack
         if self.ack_due is not None and ((o.ack - self.ack_upto) & 0xFFFFFFFF) < 0x80000000:
             self.ack_due = None
-        if self.challenge_due is not None and ((o.ack - self.challenge_upto) & 0xFFFFFFFF) < 0x80000000:
-            self.challenge_due = None
+        self.challenge_due = None
         self.synack_due = None
         self.syn_again = False
         self.resent = True
@@ -3494,8 +3471,7 @@ class TcpConnection:
             self.ts_sent = o.tsval
         if self.ack_due is not None and ((o.ack - self.ack_upto) & 0xFFFFFFFF) < 0x80000000:
             self.ack_due = None
-        if self.challenge_due is not None and ((o.ack - self.challenge_upto) & 0xFFFFFFFF) < 0x80000000:
-            self.challenge_due = None
+        self.challenge_due = None
         self.host.emit_seg(o)
         if self.on_step is not None:
             self.on_step(Step(now, "out", "tx.ack.edge", "seg", o))
@@ -3583,8 +3559,7 @@ class TcpConnection:
             self.ts_sent = o.tsval
         if self.ack_due is not None and ((o.ack - self.ack_upto) & 0xFFFFFFFF) < 0x80000000:
             self.ack_due = None
-        if self.challenge_due is not None and ((o.ack - self.challenge_upto) & 0xFFFFFFFF) < 0x80000000:
-            self.challenge_due = None
+        self.challenge_due = None
         self.again_from = (((o.seq + o.len) & 0xFFFFFFFF) + o.fin) & 0xFFFFFFFF
         self.timing = False
         self.resent = self.resent or o.seq == self.snd_una
@@ -3672,8 +3647,7 @@ class TcpConnection:
             self.ts_sent = o.tsval
         if self.ack_due is not None and ((o.ack - self.ack_upto) & 0xFFFFFFFF) < 0x80000000:
             self.ack_due = None
-        if self.challenge_due is not None and ((o.ack - self.challenge_upto) & 0xFFFFFFFF) < 0x80000000:
-            self.challenge_due = None
+        self.challenge_due = None
         self.cwnd = self._window_after_idle(now)
         self.unsent -= o.len
         self.snd_nxt = (self.snd_nxt + o.len) & 0xFFFFFFFF
@@ -3755,8 +3729,7 @@ class TcpConnection:
             self.ts_sent = o.tsval
         if self.ack_due is not None and ((o.ack - self.ack_upto) & 0xFFFFFFFF) < 0x80000000:
             self.ack_due = None
-        if self.challenge_due is not None and ((o.ack - self.challenge_upto) & 0xFFFFFFFF) < 0x80000000:
-            self.challenge_due = None
+        self.challenge_due = None
         self.unsent -= o.len
         self.snd_nxt = (self.snd_nxt + o.len) & 0xFFFFFFFF
         self.rtt_seq = self.rtt_seq if self.timing else self.snd_nxt
@@ -3805,8 +3778,7 @@ class TcpConnection:
             self.ts_sent = o.tsval
         if self.ack_due is not None and ((o.ack - self.ack_upto) & 0xFFFFFFFF) < 0x80000000:
             self.ack_due = None
-        if self.challenge_due is not None and ((o.ack - self.challenge_upto) & 0xFFFFFFFF) < 0x80000000:
-            self.challenge_due = None
+        self.challenge_due = None
         self.snd_nxt = (self.snd_nxt + (o.len + 1)) & 0xFFFFFFFF
         self.fin_sent = True
         self.closing = False
@@ -3851,8 +3823,7 @@ class TcpConnection:
             self.ts_sent = o.tsval
         if self.ack_due is not None and ((o.ack - self.ack_upto) & 0xFFFFFFFF) < 0x80000000:
             self.ack_due = None
-        if self.challenge_due is not None and ((o.ack - self.challenge_upto) & 0xFFFFFFFF) < 0x80000000:
-            self.challenge_due = None
+        self.challenge_due = None
         self.snd_nxt = (self.snd_nxt + (o.len + 1)) & 0xFFFFFFFF
         self.fin_sent = True
         self.closing = False
@@ -3942,8 +3913,7 @@ class TcpConnection:
             self.ts_sent = o.tsval
         if self.ack_due is not None and ((o.ack - self.ack_upto) & 0xFFFFFFFF) < 0x80000000:
             self.ack_due = None
-        if self.challenge_due is not None and ((o.ack - self.challenge_upto) & 0xFFFFFFFF) < 0x80000000:
-            self.challenge_due = None
+        self.challenge_due = None
         self.host.emit_seg(o)
         if self.on_step is not None:
             self.on_step(Step(now, "out", "tx.ack", "seg", o))

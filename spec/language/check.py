@@ -39,7 +39,7 @@ from wirelaw.spec.language.proof.subject import Subject, source_lines
 
 Check = Callable[[Subject], Iterator[Diagnostic]]
 
-# Proofs come after `broken_invariant`, whose result they may lean on.
+# All lean on the properties, which `broken_invariant` proves first: one that is broken is one error.
 CHECKS: tuple[Check, ...] = (
     unresolved_clause.check,
     uncited_row.check,
@@ -126,14 +126,13 @@ def run_checks(
         found += (*uncited_must.check(covered), *unresolved_place.check(covered))
     seconds = time.perf_counter() - began
     unique = tuple(dict.fromkeys(found))
-    return CheckReport(unique, len(law.machines), *_size(law), covered, tuple(undecided), inner.name, asked, seconds)
+    return CheckReport(unique, len(law.machines), *_size(law), covered, tuple(dict.fromkeys(undecided)), inner.name, asked, seconds)
 
 
 def check_machine(subject: Subject) -> list[Diagnostic]:
     """Every check of one machine, in the order of the law."""
-    broken = list(broken_invariant.check(subject))
-    subject.assume(broken_invariant.broken(broken, subject.machine))
-    found = broken + [d for check in CHECKS for d in check(subject)]
+    found = list(broken_invariant.check(subject))
+    found += [d for check in CHECKS for d in check(subject)]
     return sorted(found, key=lambda d: (d.file, d.line, d.column))
 
 

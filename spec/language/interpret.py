@@ -174,7 +174,12 @@ class Interpreter:
                 return
             _, name = min(expired)
             self.timers[name] = None
-            self._event(name, {}, now)
+            if self._noticed(name):
+                self._event(name, {}, now)
+
+    def _noticed(self, timer: str) -> bool:
+        """Whether any row is about the timer; one that is only asked, by `running(..)`, just ends."""
+        return any(row.event == timer for table in self.machine.tables.values() for row in table.rows)
 
     def deadline(self) -> int | None:
         """The earliest time at which `tick` or `pump` has something to do by itself."""

@@ -391,9 +391,9 @@ class Resolver:
         message = self.typer.message(self.kinds.base(called), r.event.span)
         output = self.output_of(message, r.span)
         scope = Scope().bind(output.binder, message, incoming=False)
-        guard = self.typer.predicate(r.guard, scope, f"guard of [{r.id}]") if r.guard else None
+        guard = self.typer.predicate(r.guard, Scope(), f"guard of [{r.id}]") if r.guard else None  # there is no message yet
         where = conjuncts(self.typer.predicate(r.where, scope, f"`where` of [{r.id}]")) if r.where else ()
-        when = conjuncts(self.typer.predicate(r.when, scope, f"`when` of [{r.id}]")) if r.when else ()
+        when = conjuncts(self.typer.predicate(r.when, Scope(), f"`when` of [{r.id}]")) if r.when else ()
         self.forbid_policy(guard, r)
         for c in where:
             self.forbid_policy(c, r)

@@ -43,7 +43,8 @@ class InputWriter:
             if function.kind == "call":
                 lines += self._call(function.name, function.params)
         for timer in self.machine.timers:
-            lines += self._timer(timer)
+            if any(r.event == timer for table in self.machine.tables.values() for r in table.rows):
+                lines += self._timer(timer)
         return lines
 
     # --- messages ----------------------------------------------------------------------------------------------

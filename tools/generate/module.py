@@ -212,7 +212,9 @@ class _Module:
             first = f"self.{t}_at <= at" if t == timers[0] else f"(self.{t}_at < at or (not which and self.{t}_at <= at))"
             body += [f"if self.{t}_at is not None and {first}:", f"    at = self.{t}_at", f'    which = "{t}"']
         for i, t in enumerate(timers):
-            body += [f'{"elif" if i else "if"} which == "{t}":', f"    self.{t}_at = None", f"    self.timer_{t}(now)"]
+            noticed = any(r.event == t for table in self.machine.tables.values() for r in table.rows)
+            body += [f'{"elif" if i else "if"} which == "{t}":', f"    self.{t}_at = None"]
+            body += [f"    self.timer_{t}(now)"] if noticed else []
         return [*head, "    while True:", *indent([*body, "else:", "    return"], 2), ""]
 
     def _deadline(self) -> Lines:

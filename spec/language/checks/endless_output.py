@@ -1,101 +1,143 @@
-"""Forbids output rows that can fire for ever: each firing must end its own condition or use something up.
+"""Forbids output rows that can fire for ever, alone or in turn: a run of `pump` must come to an end.
 
-The same holds of rounds of urgent and internal rows that lead from state to state and back.
+The proof is a ranking. Rows that can follow one another in a circle are looked at together: one that ends a condition of its own
+which none of the others brings back, or counts down a number that bounds it and none of the others raises, fires only so often
+and is left out; what then still goes in a circle is looked at again. What nothing ends is reported.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field, replace
 
 from wirelaw.spec.language import model as m
 from wirelaw.spec.language.diagnostics import Diagnostic
-from wirelaw.spec.language.expressions import FALSE, TRUE, Binary, Call, Expr, Field, Lit, Name, conjoin, rebuild, walk
-from wirelaw.spec.language.proof.effects import Path, assignments, demanded, enabling, in_states, paths, put, rename
+from wirelaw.spec.language.expressions import FALSE, Binary, Call, Expr, Field, Name, conjoin, conjuncts, names, negate, rebuild, walk
+from wirelaw.spec.language.proof.effects import (
+    Path,
+    demanded,
+    due,
+    enabling,
+    implies,
+    key_of,
+    keys,
+    owed,
+    paths,
+    pays,
+    put,
+    rename,
+)  # fmt: skip
 from wirelaw.spec.language.proof.subject import Subject, finding
 from wirelaw.spec.language.types import BOOL, NUMBER, Type, flip
 
-LONGEST_ROUND = 4  # rows that may fire in turn; longer rounds are not looked for
-_Step = tuple[m.Row, Path]
-
 _GREATER = {">": False, ">=": False, "<": True, "<=": True}  # operator: whether the right side is the greater one
+SHOWN = 4  # rows that a finding names
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Step:
+    """A generated output row on one of its paths.
+
+    `condition` speaks of the configuration alone; `seen` is what a judge sees when it is taken, `taken` all that holds then.
+    """
+
+    row: m.Row
+    path: Path
+    condition: tuple[Expr, ...]
+    seen: tuple[Expr, ...]
+    taken: tuple[Expr, ...]
+
+    def leads_to(self, other: _Step, machine: m.Machine) -> bool:
+        """Whether the states allow that `other` comes next."""
+        place = self.path.target
+        if not place or not other.row.states or machine.states[place].region != other.row.region:
+            same = self.row.region == other.row.region and not place
+            return not same or not self.row.states or not other.row.states or bool(self.row.states & other.row.states)
+        return place in other.row.states
+
+
+@dataclass(slots=True)
+class _Rounds:
+    """What is known of who may follow whom; each question is asked once."""
+
+    subject: Subject
+    possible: dict[tuple[_Step, _Step], bool] = field(default_factory=dict)
+
+    def followed(self, a: _Step, b: _Step) -> bool:
+        """Whether `b` may fire next after `a`, as far as it was asked."""
+        if (a, b) not in self.possible:
+            self.possible[a, b] = a.leads_to(b, self.subject.machine)
+        return self.possible[a, b]
+
+    def narrow(self, steps: Sequence[_Step]) -> bool:
+        """Ask the solver about every pair; True when some cannot follow each other after all."""
+        changed = False
+        for a in steps:
+            for b in steps:
+                if self.followed(a, b):
+                    later = [put(_own(c, b.row), {n: _own(e, a.row) for n, e in a.path.after.items()}) for c in b.taken]
+                    asked = [*(_own(c, a.row) for c in a.taken), *later]
+                    self.possible[a, b] = self.subject.possible(asked, f"may row [{b.row.id}] fire after [{a.row.id}]")
+                    changed |= not self.possible[a, b]
+        return changed
 
 
 def check(subject: Subject) -> Iterator[Diagnostic]:
-    """One finding for each generated output row that stays enabled and uses nothing up.
+    """One finding for each set of rows that nothing brings to an end.
 
     The host's answers count as the same during one run of the outputs; where they take part, the finding is a warning.
     """
-    for row in subject.machine.emissions:
-        if row.mode != "may":
-            for path in paths(row, subject.machine):
-                undecided = len(subject.undecided)
-                ends = _ends(subject, row, path)
-                unsettled = len(subject.undecided) > undecided
-                if ends:
-                    del subject.undecided[undecided:]  # another question settled it
-                elif not unsettled:
-                    asks = any(isinstance(n, Call) and n.kind == "ask" for c in row.when for n in walk(c))
-                    yield finding(
-                        row.span, f"output row [{row.id}] can fire for ever",
-                        "Let its actions make its `if` or `when` false, or count down a number that the condition bounds.",
-                        severity="warning" if asks else "error",
-                    )  # fmt: skip
-                    break
-    yield from _rounds(subject)
-
-
-def _rounds(subject: Subject) -> Iterator[Diagnostic]:
-    """One finding for each round of urgent and internal rows that leads back to where it began and can be gone again."""
-    steps = [
-        (row, path)
-        for row in subject.machine.emissions
-        if row.mode == "urgent" or (row.mode != "may" and row.event_kind == "auto")
-        for path in paths(row, subject.machine)
-        if row.states and path.target and subject.machine.states[path.target].region == row.region and path.target not in row.states
-    ]
-    for first in range(len(steps)):
-        for round_ in _closed([steps[first]], steps[first + 1 :]):
-            undecided = len(subject.undecided)
-            if not _stops(subject, round_) and len(subject.undecided) == undecided:
-                rows = [row for row, _ in round_]
-                asks = any(isinstance(n, Call) and n.kind == "ask" for r in rows for c in r.when for n in walk(c))
-                yield finding(
-                    rows[0].span, f"output rows {', '.join(f'[{r.id}]' for r in rows)} can fire in turn for ever",
-                    "Let one of them make an `if` or `when` of the round false, or count down a number that a condition bounds.",
-                    rows=[r.span for r in rows], severity="warning" if asks else "error",
-                )  # fmt: skip
-
-
-def _closed(begun: list[_Step], others: list[_Step]) -> Iterator[list[_Step]]:
-    """Every way to go on from `begun` until the states of its first row hold again; no row is taken twice."""
-    target = begun[-1][1].target
-    if target in begun[0][0].states:
-        yield begun
-        return
-    for step in others:
-        if target in step[0].states and all(step[0] is not row for row, _ in begun) and len(begun) < LONGEST_ROUND:
-            yield from _closed([*begun, step], others)
-
-
-def _stops(subject: Subject, round_: list[_Step]) -> bool:
-    """True when the rows cannot be taken one after the other and the first again, or some number gets smaller each time."""
+    _lean_on_debts(subject)
     machine = subject.machine
+    steps = [_step(row, path, subject) for row in machine.emissions if row.mode != "may" for path in paths(row, machine)]
+    rounds = _Rounds(subject)
+    waiting = _circles(steps, rounds)
+    while waiting:
+        circle, undecided = waiting.pop(), len(subject.undecided)
+        ending = next((s for s in circle if _ends(subject, s, circle)), None)
+        if ending is not None:
+            waiting += _circles([s for s in circle if s is not ending], rounds)
+        elif rounds.narrow(circle):
+            waiting += _circles(circle, rounds)
+        elif len(subject.undecided) == undecided:
+            yield _endless(circle)
 
-    def at(place: int, e: Expr) -> Expr:
-        """A condition after the first `place` steps, as one on the state before them."""
-        for row, path in reversed(round_[:place]):
-            e = put(_later(e, row, path, machine), {n: _own(v, row) for n, v in _with_gates(row, path, machine).items()})
-        return e
 
-    taken: list[Expr] = []
-    for place, (row, path) in enumerate(round_):
-        conditions = [*enabling(row, machine), *path.given, *row.when, *demanded(row, machine), *_built(row, machine)]
-        taken += [at(place, _own(c, row)) for c in conditions]
-    first = round_[0][0]
-    again = [*enabling(first, machine), *first.when]
-    whole = [*taken, *(at(len(round_), c) for c in again)]
-    grows = [Binary(">=", at(len(round_), measure), measure, type=BOOL) for measure in _measures(again)]
-    return any(not _possible(subject, q, first) for q in (whole, *([*whole, g] for g in grows)))
+def _endless(circle: Sequence[_Step]) -> Diagnostic:
+    rows = list(dict.fromkeys(s.row.id for s in circle))
+    found = [next(s.row for s in circle if s.row.id == r) for r in rows]
+    asks = any(isinstance(n, Call) and n.kind == "ask" for r in found for c in r.when for n in walk(c))
+    severity = "warning" if asks else "error"
+    if len(rows) == 1:
+        return finding(
+            found[0].span, f"output row [{rows[0]}] can fire for ever",
+            "Let its actions make its `if` or `when` false, or count down a number that the condition bounds.", severity=severity,
+        )  # fmt: skip
+    listed = ", ".join(f"[{r}]" for r in rows[:SHOWN]) + (f" and {len(rows) - SHOWN} more" if len(rows) > SHOWN else "")
+    return finding(
+        found[0].span, f"output rows {listed} can fire in turn for ever",
+        "Let one of them make an `if` or `when` of the round false, or count down a number that a condition bounds.",
+        rows=[r.span for r in found[:SHOWN]], severity=severity,
+    )  # fmt: skip
+
+
+def _step(row: m.Row, path: Path, subject: Subject) -> _Step:
+    machine = subject.machine
+    condition, sent = (*enabling(row, machine), *path.given, *row.when), demanded(row, machine)
+    after = {**path.after, **dict.fromkeys(_settled(subject, row, path, (*condition, *sent)), FALSE)}
+    seen = (*enabling(row, machine), *path.given, *sent)
+    return _Step(row, replace(path, after=after), condition, seen, (*condition, *sent, *_built(row, machine)))
+
+
+def _settled(subject: Subject, row: m.Row, path: Path, known: Sequence[Expr]) -> Iterator[str]:
+    """Debts that are surely paid by `row`, or made void: simpler to say so once than to prove it with every question."""
+    machine = subject.machine
+    for debt in machine.debts.values():
+        paid = pays(row, debt, machine)
+        if paid != FALSE and not any(s.kind == "owe" and s.name == debt.name for s in path.actions):
+            unpaid = [*known, owed(debt.name), negate(_put_fields(paid, row, _values(row, machine)))]
+            if not subject.possible(unpaid, f"does row [{row.id}] pay debt `{debt.name}`"):
+                yield from (key_of(owed(debt.name)), key_of(due(debt.name)))
 
 
 def _own(e: Expr, row: m.Row) -> Expr:
@@ -103,41 +145,86 @@ def _own(e: Expr, row: m.Row) -> Expr:
     return rename(e, {b: f"{b} of {row.id}" for b in row.binders})
 
 
-def _ends(subject: Subject, row: m.Row, path: Path) -> bool:
-    machine = subject.machine
-    if path.target and row.states and path.target not in row.states and machine.states[path.target].region == row.region:
-        return True
-    after = dict(_with_gates(row, path, machine))
-    condition = [*enabling(row, machine), *row.when]
-    seen = [*enabling(row, machine), *path.given, *demanded(row, machine)]
-    before = [*seen, *row.when, *_built(row, machine)]
-    again = [_later(put(c, after), row, path, machine) for c in condition]
-    grows = [Binary(">=", put(measure, after), measure, type=BOOL) for measure in _measures(condition)]
-    # The cheap questions first: what the judge can see often suffices, and defaults may hold hard arithmetic.
-    questions = [[*seen, g] for g in grows] + ([[*before, *again]] if again else []) + [[*before, *again, g] for g in grows]
-    return any(not _possible(subject, q, row) for q in questions)
+# --- rounds and what ends them ---------------------------------------------------------------------------------------
 
 
-def _possible(subject: Subject, conjuncts: list[Expr], row: m.Row) -> bool:
-    """Undecided counts as possible."""
-    undecided = len(subject.undecided)
-    witness = subject.witness(conjuncts, f"does row [{row.id}] come to an end", shown=())
-    return witness is not None or len(subject.undecided) > undecided
+def _circles(steps: Sequence[_Step], rounds: _Rounds) -> list[list[_Step]]:
+    """The largest sets of steps each of which can come back to itself by way of the others."""
+    after = {a: [b for b in steps if rounds.followed(a, b)] for a in steps}
+    reached: dict[_Step, set[_Step]] = {}
+    for a in steps:
+        found: set[_Step] = set()
+        waiting = list(after[a])
+        while waiting:
+            b = waiting.pop()
+            if b not in found:
+                found.add(b)
+                waiting += after[b]
+        reached[a] = found
+    circles: list[list[_Step]] = []
+    for a in steps:
+        if a in reached[a] and not any(a in circle for circle in circles):
+            circles.append([b for b in steps if b in reached[a] and a in reached[b]])
+    return circles
 
 
-def _with_gates(row: m.Row, path: Path, machine: m.Machine) -> dict[str, Expr]:
-    """What gates and row together change: gates act first, each where its scope holds."""
-    lineage = machine.messages[row.event].lineage if row.event in machine.messages else ()
-    after: dict[str, Expr] = {}
-    for gate in machine.gates:
-        if gate.event in lineage:
-            names = dict(zip(gate.binders, row.binders, strict=False))
-            scope = conjoin([*in_states(gate.region, gate.states, machine), *(rename(c, names) for c in gate.guard)])
-            for name, value in assignments(gate.actions).items():
-                old = after.get(name, Name(name, "var", type=value.type))
-                args = (scope, rename(value, names), old)
-                after[name] = Call("select", args, "builtin", type=value.type) if scope != TRUE else args[1]
-    return {**after, **{name: put(value, after) for name, value in path.after.items()}}
+def _ends(subject: Subject, step: _Step, circle: Sequence[_Step]) -> bool:
+    """Whether `step` uses something up that no other step of the circle brings back. Undecided questions count as no."""
+    settled = len(subject.undecided)
+    others = [s for s in circle if s is not step]
+    ends = any(
+        (not any(_grows(subject, s, s.seen, measure, strictly=s is not step) for s in circle)) for measure in _measures(step)
+    ) or any(_is_over(subject, step, c) and not any(_brings_back(subject, s, c) for s in others) for c in _conditions(step))
+    if not ends and any(_measures(step)):
+        # A number that is only smaller where the row could fire again: hard questions, so they come last.
+        whole = conjoin(step.condition)
+        ends = not any(_brings_back(subject, s, whole) for s in others) and any(
+            not any(
+                _grows(subject, s, (*s.taken, *(() if s is step else (whole,)), put(whole, s.path.after)), measure, strictly=s is not step)
+                for s in (step, *others)
+            )
+            for measure in _measures(step)
+        )
+    if ends:
+        del subject.undecided[settled:]  # another question settled it
+    return ends
+
+
+def _conditions(step: _Step) -> Iterator[Expr]:
+    """What must hold for a step to be taken: each part, then the whole."""
+    for c in step.condition:
+        yield from conjuncts(c)
+    yield conjoin(step.condition)
+
+
+def _is_over(subject: Subject, step: _Step, condition: Expr) -> bool:
+    """Whether the step ends its own condition."""
+    if keys(condition).isdisjoint(step.path.after):
+        return False
+    return not subject.possible([*step.taken, put(condition, step.path.after)], f"does row [{step.row.id}] come to an end")
+
+
+def _brings_back(subject: Subject, step: _Step, condition: Expr) -> bool:
+    if keys(condition).isdisjoint(step.path.after):
+        return False
+    asked = [negate(condition), *step.taken, put(condition, step.path.after)]
+    return subject.possible(asked, f"may row [{step.row.id}] bring back what another has ended")
+
+
+def _grows(subject: Subject, step: _Step, where: Sequence[Expr], measure: Expr, *, strictly: bool) -> bool:
+    """Whether `measure` may be larger after `step` than before, or (not `strictly`) the same."""
+    if keys(measure).isdisjoint(step.path.after):
+        return not strictly
+    grown = Binary(">" if strictly else ">=", put(measure, step.path.after), measure, type=BOOL)
+    return subject.possible([*where, grown], f"does row [{step.row.id}] count down")
+
+
+def _measures(step: _Step) -> Iterator[Expr]:
+    """Lengths that a condition keeps positive: `a > b` bounds a - b."""
+    for c in (x for y in step.condition for x in conjuncts(y)):
+        if isinstance(c, Binary) and c.op in _GREATER:
+            great, small = (c.b, c.a) if _GREATER[c.op] else (c.a, c.b)
+            yield Binary("-", great, small, type=NUMBER)
 
 
 def _built(row: m.Row, machine: m.Machine) -> Iterator[Expr]:
@@ -148,31 +235,46 @@ def _built(row: m.Row, machine: m.Machine) -> Iterator[Expr]:
     given = {n: f.default for n, f in message.fields.items() if f.default is not None and n not in row.fields} | row.defaults
     base = Name(row.binders[0], "binder", type=Type("message", row.event))
     for name, value in given.items():
-        field = Field(base, name, type=flip(message.fields[name].type, incoming=False))
-        yield Binary("==", field, value, type=BOOL)
+        field_ = Field(base, name, type=flip(message.fields[name].type, incoming=False))
+        yield Binary("==", field_, value, type=BOOL)
 
 
-def _measures(condition: list[Expr]) -> Iterator[Expr]:
-    """Lengths that a condition keeps positive: `a > b` bounds a - b."""
-    for c in condition:
-        if isinstance(c, Binary) and c.op in _GREATER:
-            great, small = (c.b, c.a) if _GREATER[c.op] else (c.a, c.b)
-            yield Binary("-", great, small, type=NUMBER)
+# --- debts -----------------------------------------------------------------------------------------------------------
 
 
-def _later(e: Expr, row: m.Row, path: Path, machine: m.Machine) -> Expr:
-    """A condition after the firing: debts that the message pays are not due, started timers run."""
-    if isinstance(e, Call) and e.kind == "due" and isinstance(e.args[0], Lit):
-        return _status(e, str(e.args[0].value), row, path, machine)
-    return rebuild(e, lambda x: _later(x, row, path, machine))
+def _lean_on_debts(subject: Subject) -> None:
+    """What a row sends when a debt is due pays that debt, whatever has happened since: proved of the frozen arguments as a property is."""
+    machine = subject.machine
+    for row in machine.emissions:
+        asked = {str(n.args[0].value) for c in (*row.guard, *row.when) for n in walk(c) if n == _due_of(n)}  # type: ignore[attr-defined]
+        for debt in (machine.debts[name] for name in sorted(asked) if machine.debts[name].params):
+            paid = _put_fields(pays(row, debt, machine), row, _values(row, machine))
+            if not names(paid, "binder"):
+                claim = implies(owed(debt.name), paid)
+                if claim not in subject.proved and _is_kept(subject, claim):
+                    subject.proved.append(claim)
 
 
-def _status(e: Call, name: str, row: m.Row, path: Path, machine: m.Machine) -> Expr:
-    if e.function == "due":
-        owes = any(s.kind == "owe" and s.name == name for s in path.actions)
-        pays = row.event in machine.messages and machine.debts[name].message in machine.messages[row.event].lineage
-        return FALSE if pays and not owes else e
-    for s in reversed(path.actions):
-        if s.name == name and s.kind in ("start", "ensure", "stop"):
-            return FALSE if s.kind == "stop" else TRUE
-    return e
+def _due_of(e: Expr) -> Expr | None:
+    return due(str(e.args[0].value)) if isinstance(e, Call) and e.function == "due" and e.kind == "due" else None  # type: ignore[attr-defined]
+
+
+def _is_kept(subject: Subject, claim: Expr) -> bool:
+    """Whether `claim`, which holds while nothing is owed, is kept by every step."""
+    spoken = keys(claim)
+    return not any(
+        subject.possible([*w.when, *w.sent, claim, negate(put(claim, w.path.after))], f"does {w.name} keep a debt payable")
+        for w in subject.ways
+        if not spoken.isdisjoint(w.path.after)
+    )
+
+
+def _values(row: m.Row, machine: m.Machine) -> dict[str, Expr]:
+    fields = machine.messages[row.event].fields if row.event in machine.messages else {}
+    return {**{n: f.default for n, f in fields.items() if f.default is not None}, **row.defaults, **row.fields}
+
+
+def _put_fields(e: Expr, row: m.Row, values: dict[str, Expr]) -> Expr:
+    if isinstance(e, Field) and isinstance(e.base, Name) and e.base.name in row.binders and e.name in values:
+        return values[e.name]
+    return rebuild(e, lambda x: _put_fields(x, row, values))

@@ -44,7 +44,7 @@ def _replies(row: m.Row) -> Iterator[tuple[tuple[Statement, ...], Statement]]:
 
 
 def _refusal(subject: Subject, row: m.Row, before: tuple[Statement, ...], reply: Statement, gate: m.Row) -> list[Diagnostic]:
-    machine, after, found = subject.machine, assignments(before), []
+    machine, after, found = subject.machine, assignments(before, subject.machine), []
     for profile in subject.profiles or (None,):
         values = {n: put(e, after) for n, e in _filled(machine, profile, reply).items()}
         names = {gate.binders[0]: REPLY}

@@ -25,16 +25,21 @@ def check(subject: Subject) -> Iterator[Diagnostic]:
 
 def _unmet(subject: Subject, event: str, rows: Sequence[m.Row], span: Span, tables: str) -> Iterator[Diagnostic]:
     for edition in subject.editions():
-        here = [r for r in rows if not r.editions or edition in r.editions]
-        if any(not r.states for r in here):
-            continue
-        regions = dict.fromkeys(r.region for r in here)
-        gaps = []
-        for region in regions:
-            covered = {s for r in here if r.region == region for s in r.states}
-            gaps.append([s.name for s in subject.machine.regions[region].states if s.name not in covered])
-        if all(gaps):
-            where = "in " + (" with ".join(listed(g) for g in gaps) or "any state")
+        open_ = gaps(subject, rows, edition)
+        if all(open_.values()):
+            where = "in " + (" with ".join(listed(states) for states in open_.values()) or "any state")
             advice = "Add a row for it; `drop` says that it is ignored, `refuse(..)` that a call is an error."
             yield finding(span, f"event `{event}` meets no row of {tables}", advice, where=where)
             return
+
+
+def gaps(subject: Subject, rows: Sequence[m.Row], edition: int | None) -> dict[str, list[str]]:
+    """For each region that `rows` name, its states in which none of them stands: where all regions are in such states, none does."""
+    here = [r for r in rows if not r.editions or edition in r.editions]
+    if any(not r.states for r in here):
+        return {"": []}
+    found: dict[str, list[str]] = {}
+    for region in dict.fromkeys(r.region for r in here):
+        covered = {s for r in here if r.region == region for s in r.states}
+        found[region] = [s.name for s in subject.machine.regions[region].states if s.name not in covered]
+    return found

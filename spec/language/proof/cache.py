@@ -13,7 +13,7 @@ from wirelaw.spec.language.expressions import Binary, Call, Expr, Field, Lit, Na
 from wirelaw.spec.language.grammar import make_folder
 from wirelaw.spec.language.proof.solver import Solver, Undecided, Witness
 
-FORMAT = 2  # raise it when the meaning of a question or of an answer changes
+FORMAT = 3  # raise it when the meaning of a question or of an answer changes
 
 
 class CachedSolver:
@@ -43,11 +43,8 @@ class CachedSolver:
         return stored["answers"] if isinstance(stored, dict) and stored.get("format") == FORMAT else {}
 
     def save(self) -> None:
-        """Write the answers used in this run. A folder that cannot be written costs time, not correctness.
-
-        What was undecided is asked again: a busy machine may have been the reason.
-        """
-        answers = {key: answer for key, answer in self.used.items() if not isinstance(answer, str)}
+        """Write the answers used in this run. A folder that cannot be written costs time, not correctness."""
+        answers = dict(self.used)
         if self.file is None or answers == self.known:
             return
         try:

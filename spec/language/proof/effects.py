@@ -6,14 +6,31 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from wirelaw.spec.language import model as m
-from wirelaw.spec.language.expressions import TRUE, Expr, Lit, Member, Name, SetLit, conjoin, disjoin, negate, rebuild
+from wirelaw.spec.language.expressions import (
+    FALSE,
+    TRUE,
+    Call,
+    Expr,
+    Lit,
+    Member,
+    Name,
+    SetLit,
+    conjoin,
+    disjoin,
+    negate,
+    rebuild,
+    walk,
+)
 from wirelaw.spec.language.tree import Ending, Statement
 from wirelaw.spec.language.types import BOOL, Type
 
 
 @dataclass(frozen=True, slots=True)
 class Path:
-    """One way through a row: `given` must hold of the states before, `after` maps variables and regions to what they become."""
+    """One way through a row: `given` must hold of the states before, `after` maps what the row changes to what it becomes.
+
+    Keys of `after` are variables and regions, and what `timer_key` and its like call timers and debts.
+    """
 
     given: tuple[Expr, ...]
     after: Mapping[str, Expr]
@@ -22,10 +39,68 @@ class Path:
 
 
 def put(e: Expr, after: Mapping[str, Expr]) -> Expr:
-    """`e` with variables and regions replaced."""
-    if isinstance(e, Name) and e.kind in ("var", "region"):
-        return after.get(e.name, e)
+    """`e` with variables, regions, timers and debts replaced."""
+    key = key_of(e)
+    if key:
+        return after.get(key, e)
     return rebuild(e, lambda x: put(x, after))
+
+
+def key_of(e: Expr) -> str:
+    """What part of a machine's configuration `e` is, as `Path.after` calls it; '' when it is none."""
+    match e:
+        case Name(name=name, kind="var" | "region" | "frozen"):
+            return name
+        case Call(function=function, kind="due", args=(Lit(value=name),)):
+            return f"{function} {name}"
+    return ""
+
+
+def keys(e: Expr) -> set[str]:
+    """All parts of a configuration that `e` speaks of."""
+    return {key for node in walk(e) if (key := key_of(node))}
+
+
+# --- timers and debts are part of a configuration as well ---------------------------------------------------------
+
+
+def running(timer: str) -> Expr:
+    """That a timer runs."""
+    return Call("running", (Lit(timer),), "due", type=BOOL)
+
+
+def owed(debt: str) -> Expr:
+    """That a debt is open; `due` says that we mean to pay it now."""
+    return Call("owed", (Lit(debt),), "due", type=BOOL)
+
+
+def due(debt: str) -> Expr:
+    """That the time to pay a debt has come, as a row asks it."""
+    return Call("due", (Lit(debt),), "due", type=BOOL)
+
+
+def frozen(debt: m.Debt) -> dict[str, Expr]:
+    """The frozen arguments of an open debt, by parameter."""
+    return {n: Name(f"{debt.name} {n}", "frozen", type=kind) for n, kind in debt.params}
+
+
+def implies(if_: Expr, then: Expr) -> Expr:
+    """That `then` holds wherever `if_` does."""
+    return disjoin([negate(if_), then])
+
+
+def put_args(e: Expr, args: Mapping[str, Expr]) -> Expr:
+    """`e` with arguments replaced."""
+    if isinstance(e, Name) and e.kind == "arg":
+        return args.get(e.name, e)
+    return rebuild(e, lambda x: put_args(x, args))
+
+
+def pays(row: m.Row, debt: m.Debt, machine: m.Machine) -> Expr:
+    """That the message of an output row pays an open debt: a condition on the message and the frozen arguments."""
+    if row.role != "output" or row.event not in machine.messages or debt.message not in machine.messages[row.event].lineage:
+        return FALSE
+    return conjoin([put_args(rename(c, {debt.binder: row.binders[0]}), frozen(debt)) for c in debt.where])
 
 
 def rename(e: Expr, binders: Mapping[str, str]) -> Expr:
@@ -59,7 +134,7 @@ def demanded(row: m.Row, machine: m.Machine) -> tuple[Expr, ...]:
         return row.where
     found = list(row.where)
     for gate in machine.gates:
-        if gate.event in machine.messages[row.event].lineage and gate.where:
+        if gate.event in machine.messages[row.event].lineage and gate.where and not gate.editions:
             names = dict(zip(gate.binders, row.binders, strict=False))
             scope = conjoin([*in_states(gate.region, gate.states, machine), *(rename(c, names) for c in gate.guard)])
             demand = conjoin([rename(c, names) for c in gate.where])
@@ -70,6 +145,7 @@ def demanded(row: m.Row, machine: m.Machine) -> tuple[Expr, ...]:
 def others(row: m.Row, machine: m.Machine) -> tuple[Expr, ...]:
     """That no other row of the level is enabled: what `otherwise` stands for."""
     level = [r for r in machine.tables[row.table].rows if r.event == row.event and r.id != row.id and not r.otherwise]
+    level = [r for r in level if not r.editions or (row.editions and set(row.editions) <= set(r.editions))]
     found = []
     for r in level:
         names = dict(zip(r.binders, row.binders, strict=False))
@@ -78,26 +154,62 @@ def others(row: m.Row, machine: m.Machine) -> tuple[Expr, ...]:
     return tuple(found)
 
 
-def assignments(actions: tuple[Statement, ...]) -> dict[str, Expr]:
-    """Variables after sequential assignments, over the state before."""
+def assignments(actions: tuple[Statement, ...], machine: m.Machine) -> dict[str, Expr]:
+    """What sequential actions change, over the configuration before. A debt without `pay` is only a judge's."""
     after: dict[str, Expr] = {}
     for s in actions:
-        if s.kind == "assign" and s.value is not None:
-            after[s.name] = put(s.value, after)
+        match s.kind:
+            case "assign" if s.value is not None:
+                after[s.name] = put(s.value, after)
+            case "start" | "ensure" | "stop":
+                after[f"running {s.name}"] = FALSE if s.kind == "stop" else TRUE
+            case "owe" if s.value is not None:
+                after |= {f"{s.name} {n}": put(a, after) for (n, _), a in zip(machine.debts[s.name].params, s.args, strict=True)}
+                after |= {f"owed {s.name}": TRUE, f"due {s.name}": Call("due", (Lit(s.name), Lit("anew")), "due", type=BOOL)}
     return after
 
 
 def paths(row: m.Row, machine: m.Machine) -> Iterator[Path]:
-    """Every way a row can end."""
-    yield from _paths(row, row.ending, row.actions, machine)
+    """Every way a row can end, with what gates on its message do and which debts it pays."""
+    yield from _paths(row, row.ending, row.actions, machine, _first(row, machine))
 
 
-def _paths(row: m.Row, ending: Ending, actions: tuple[Statement, ...], machine: m.Machine) -> Iterator[Path]:
-    after = assignments(actions)
+def _first(row: m.Row, machine: m.Machine) -> dict[str, Expr]:
+    """What happens before the actions of an output row: gates act, each where its scope holds; then debts are struck out."""
+    if row.role != "output" or row.event not in machine.messages:
+        return {}
+    after: dict[str, Expr] = {}
+    for gate in machine.gates:
+        if gate.event in machine.messages[row.event].lineage:
+            names = dict(zip(gate.binders, row.binders, strict=False))
+            scope = [*in_states(gate.region, gate.states, machine), *(rename(c, names) for c in gate.guard)]
+            if gate.editions:  # whether it is in force is not known here
+                scope.append(Call("edition", (Lit(gate.id),), "due", type=BOOL))
+            acted = {key: put(rename(value, names), after) for key, value in assignments(gate.actions, machine).items()}
+            for key, value in acted.items():
+                args = (conjoin(scope), value, after.get(key) or _before(key, value.type, machine))
+                after[key] = Call("select", args, "builtin", type=value.type) if scope else value
+    for debt in machine.debts.values():
+        paid = pays(row, debt, machine)
+        for part in () if paid == FALSE else (owed(debt.name), due(debt.name)):
+            after[key_of(part)] = conjoin([put(part, after), negate(paid)]) if paid != TRUE else FALSE
+    return after
+
+
+def _before(key: str, kind: Type, machine: m.Machine) -> Expr:
+    """The part of a configuration that `key` calls, by itself."""
+    function, _, name = key.partition(" ")
+    if function in ("running", "owed", "due") and name:
+        return Call(function, (Lit(name),), "due", type=BOOL)
+    return Name(key, "frozen" if name else "var", type=machine.variables[key].type if key in machine.variables else kind)
+
+
+def _paths(row: m.Row, ending: Ending, actions: tuple[Statement, ...], machine: m.Machine, first: dict[str, Expr]) -> Iterator[Path]:
     if ending.kind == "either":
         for alternative, more in ending.alternatives:
-            yield from _paths(row, alternative, actions + more, machine)
+            yield from _paths(row, alternative, actions + more, machine, first)
         return
+    after = {**first, **{key: put(value, first) for key, value in assignments(actions, machine).items()}}
     targets: Mapping[str, str] = {}
     if ending.kind == "become" and isinstance(ending.target, dict):
         targets = ending.target
@@ -108,7 +220,46 @@ def _paths(row: m.Row, ending: Ending, actions: tuple[Statement, ...], machine: 
     for before, target in targets.items():
         region = machine.states[target].region
         given = in_states(machine.states[before].region, (before,), machine) if before else ()
-        yield Path(given, {**after, region: Lit(target, type=Type("enum", region))}, target, actions)
+        void = {f"{what} {d.name}": FALSE for d in machine.debts.values() if machine.voids(target, d) for what in ("owed", "due")}
+        yield Path(given, {**after, **void, region: Lit(target, type=Type("enum", region))}, target, actions)
+
+
+@dataclass(frozen=True, slots=True)
+class Way:
+    """One step of a machine: a path of a row, or (without a row) a timer that expires. `when` must hold before, `name` calls it."""
+
+    row: m.Row | None
+    name: str
+    when: tuple[Expr, ...]
+    sent: tuple[Expr, ...]
+    path: Path
+
+
+def ways(machine: m.Machine) -> Iterator[Way]:
+    """Every step. Gates act as parts of output rows; a timer that expires does not run while its rows are looked at."""
+    for row in machine.rows():
+        if row.role != "gate":
+            when, sent = (*enabling(row, machine), *_expired(row, machine)), demanded(row, machine)
+            yield from (Way(row, f"row [{row.id}]", (*when, *path.given), sent, path) for path in paths(row, machine))
+    for timer in machine.timers:
+        yield Way(None, f"the expiry of timer `{timer}`", (running(timer),), (), Path((), {f"running {timer}": FALSE}, "", ()))
+
+
+def _expired(row: m.Row, machine: m.Machine) -> tuple[Expr, ...]:
+    """A timer whose rows stand in one table does not run when they are looked at."""
+    alone = row.event_kind == "timer" and sum(any(r.event == row.event for r in t.rows) for t in machine.tables.values()) == 1
+    return (negate(running(row.event)),) if alone else ()
+
+
+def starts(machine: m.Machine) -> Iterator[dict[str, Expr]]:
+    """Initial values with each initial state of each region; no timer runs and nothing is owed."""
+    values: dict[str, Expr] = {name: v.init for name, v in machine.variables.items()}
+    values |= {f"running {t}": FALSE for t in machine.timers} | {f"{what} {d}": FALSE for d in machine.debts for what in ("owed", "due")}
+    first = {r.name: Lit(r.initial[0].name, type=Type("enum", r.name)) for r in machine.regions.values()}
+    yield {**values, **first}
+    for region in machine.regions.values():
+        for state in region.initial[1:]:
+            yield {**values, **first, region.name: Lit(state.name, type=Type("enum", region.name))}
 
 
 def as_claims(machine: m.Machine) -> list[tuple[m.Property, Expr]]:

@@ -21,7 +21,7 @@ from wirelaw.spec.language.proof.solver import (
     sort_of,
 )  # fmt: skip
 
-TIMEOUT_MS = 10_000
+BUDGET = 5_000_000  # steps of z3 in one question, some seconds: the same answer on a busy machine as on an idle one
 SEQ, WIDE = 32, 64
 NONE = -1
 _WIDEST_CLAIM = 40  # bits; room for sums and products of claims below 2^63
@@ -36,7 +36,7 @@ class Z3Solver:
         """See `Solver.satisfiable`."""
         encoder = _Encoder(machine)
         solver = z3.Solver()
-        solver.set("timeout", TIMEOUT_MS)
+        solver.set("rlimit", BUDGET)
         tests = [encoder.boolean(c) for c in conjuncts]
         found = cells(conjuncts)
         terms = {e: encoder.term(e) for e in found}

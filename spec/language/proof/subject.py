@@ -11,9 +11,9 @@ from pathlib import Path
 from wirelaw.spec.language import model as m
 from wirelaw.spec.language.clauses import Catalogues
 from wirelaw.spec.language.diagnostics import Diagnostic, Span
-from wirelaw.spec.language.expressions import Binary, Expr, Field, Lit, negate, rebuild
+from wirelaw.spec.language.expressions import Binary, Call, Expr, Field, Lit, disjoin, negate, rebuild, walk
 from wirelaw.spec.language.profile import Profile
-from wirelaw.spec.language.proof.effects import as_claims, in_states, rename
+from wirelaw.spec.language.proof.effects import Way, as_claims, in_states, owed, rename, ways
 from wirelaw.spec.language.proof.solver import Solver, Undecided, Witness, cells
 from wirelaw.spec.language.sugar import at_edition
 
@@ -71,7 +71,7 @@ class Level:
 
 @dataclass(slots=True)
 class Subject:
-    """One machine under check. `proved` fills up with the invariants that hold; `undecided` with what no solver settled."""
+    """One machine under check. `proved` are conditions to lean on; `undecided` fills up with what no solver settled."""
 
     machine: m.Machine
     profiles: tuple[Profile, ...]
@@ -81,10 +81,24 @@ class Subject:
     undecided: list[str] = field(default_factory=list)
     _cells: dict[int, tuple[Expr, frozenset[Expr]]] = field(default_factory=dict)  # of conditions, by identity
     _declared: dict[int, tuple[Expr, Expr]] = field(default_factory=dict)
+    _ways: list[Way] = field(default_factory=list)
+
+    @property
+    def ways(self) -> list[Way]:
+        """Every step of the machine."""
+        if not self._ways:
+            self._ways = list(ways(self.machine))
+        return self._ways
+
+    def possible(self, conjuncts: Sequence[Expr], question: str) -> bool:
+        """Whether `conjuncts` can hold; an undecided question counts as yes."""
+        before = len(self.undecided)
+        return self.witness(conjuncts, question, shown=()) is not None or len(self.undecided) > before
 
     def witness(self, conjuncts: Sequence[Expr], question: str, shown: Sequence[Expr] | None = None) -> Witness | None:
         """How `conjuncts` can hold under the proved invariants, or None. An undecided question is kept, and None."""
         conjuncts = [self.declared(c) for c in conjuncts]
+        conjuncts += _owed_where_due(conjuncts)
         helpful = self.relevant(conjuncts)
         try:
             return self.solver.satisfiable([*conjuncts, *helpful], self.machine, shown if shown is not None else conjuncts)
@@ -127,9 +141,9 @@ class Subject:
             held = self._cells[id(e)] = (e, frozenset(cells([e])))
         return held[1]
 
-    def assume(self, broken: set[str]) -> None:
-        """Take every invariant as proved but those of the ids in `broken`."""
-        self.proved = [claim for p, claim in as_claims(self.machine) if p.id not in broken]
+    def assume(self) -> None:
+        """Lean on every property: one that is broken is reported once, not by all that follows from it."""
+        self.proved = [claim for _, claim in as_claims(self.machine)]
 
     # --- who competes with whom ----------------------------------------------------------------------------------
 
@@ -177,6 +191,12 @@ class Subject:
         """Guards of the level's rows, all speaking of the message by one name."""
         first = level.rows[0].binders
         return [tuple(rename(c, dict(zip(r.binders, first, strict=False))) for c in r.guard) for r in level.rows]
+
+
+def _owed_where_due(conjuncts: Sequence[Expr]) -> list[Expr]:
+    """That debts are open which the conditions call due."""
+    found = {n for c in conjuncts for n in walk(c) if isinstance(n, Call) and n.kind == "due" and n.function == "due"}
+    return [disjoin([negate(n), owed(str(n.args[0].value))]) for n in found if len(n.args) == 1 and isinstance(n.args[0], Lit)]
 
 
 def exclude_each_other(a: Sequence[Expr], b: Sequence[Expr]) -> bool:
