@@ -36,4 +36,4 @@ bench: setup
 	$(BIN)/wirelaw bench tcp
 
 clean:
-	rm -rf .venv .wirelaw-cache .mypy_cache .ruff_cache .pytest_cache .hypothesis build dist report *.egg-info
+	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis build dist report *.egg-info

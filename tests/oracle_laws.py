@@ -7,11 +7,12 @@ from typing import Any
 
 from wirelaw.oracle.engine.judge import Observed
 from wirelaw.oracle.engine.reading import CompiledLaw, compile_law
-from wirelaw.spec.language.deviations import attach
+from wirelaw.spec.language.attaching import attach
+from wirelaw.spec.language.binding import bind
 from wirelaw.spec.language.interpret import Interpreter
 from wirelaw.spec.language.model import Machine
 from wirelaw.spec.language.parse import parse_deviations, parse_law, parse_profiles
-from wirelaw.spec.language.profile import Profile, bind
+from wirelaw.spec.language.profile import Profile
 from wirelaw.spec.language.resolve import Resolver, resolve
 
 # Numbered requests are taken in order and answered cumulatively; anything after FIN is refused by a reply.

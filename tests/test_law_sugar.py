@@ -12,12 +12,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from tables import tiny_table
 from wirelaw.conformance.mutants import mutants
+from wirelaw.spec.language.binding import bind
 from wirelaw.spec.language.check import check_machine
 from wirelaw.spec.language.expressions import text
 from wirelaw.spec.language.interpret import Interpreter
 from wirelaw.spec.language.model import Machine
 from wirelaw.spec.language.parse import parse_law, parse_profiles
-from wirelaw.spec.language.profile import Profile, bind
+from wirelaw.spec.language.profile import Profile
 from wirelaw.spec.language.proof.exhaustive import ExhaustiveSolver
 from wirelaw.spec.language.proof.subject import Subject
 from wirelaw.spec.language.resolve import resolve

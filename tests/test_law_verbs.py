@@ -3,28 +3,25 @@
 from __future__ import annotations
 
 import argparse
-import json
 import subprocess
 import sys
-from collections.abc import Iterator
 from importlib import import_module
 from pathlib import Path
 
 import pytest
-from wirelaw.spec.language import grammar
 from wirelaw.spec.language.load import SPEC
-from wirelaw.spec.language.parse import parse_law
-from wirelaw.tools.cli import MODULES, main
+from wirelaw.tools.verbs import VERBS
 
 EXAMPLE = str(SPEC / "examples")
+CAPTURE = str(Path(__file__).parent / "fixtures" / "captures" / "chat-client.pcap")
 HEAVY = {"z3", "rich", "cryptography", "hypothesis", "graphviz", "dns", "h11", "asyncio"}
 
 
-def loaded_by(folder: Path, *words: str) -> set[str]:
+def loaded_by(folder: Path, *words: str, also: frozenset[str] = frozenset()) -> set[str]:
     """The heavy modules that a command has loaded when it ends."""
     program = f"import sys; from wirelaw.tools.cli import main; main({list(words)!r}); print(*sys.modules)"
     done = subprocess.run([sys.executable, "-c", program], cwd=folder, capture_output=True, text=True, check=True)
-    return HEAVY & set(done.stdout.splitlines()[-1].split())
+    return (HEAVY | also) & set(done.stdout.splitlines()[-1].split())
 
 
 def test_a_check_of_what_is_proved_loads_no_solver(tmp_path: Path) -> None:
@@ -38,49 +35,31 @@ def test_other_verbs_load_nothing_heavy(words: tuple[str, ...], tmp_path: Path) 
     assert loaded_by(tmp_path, *words) == set()
 
 
+def test_help_and_a_word_that_is_no_verb_load_nothing_of_the_project_but_the_command_line(tmp_path: Path) -> None:
+    for words in (("--help",), ("-h",), ("nosuchverb",), ()):
+        program = f"import sys; from wirelaw.tools.cli import main\ntry: main({list(words)!r})\nfinally: print(*sys.modules)"
+        done = subprocess.run([sys.executable, "-c", program], cwd=tmp_path, capture_output=True, text=True, check=False)
+        loaded = set(done.stdout.splitlines()[-1].split())
+        assert not loaded & (HEAVY | {"lark", "socket", "asyncio", "wirelaw.impl.net", "wirelaw.spec.language.model"})
+        assert {name for name in loaded if name.startswith("wirelaw.tools.")} == {"wirelaw.tools.cli", "wirelaw.tools.verbs"}
+
+
+@pytest.mark.parametrize(
+    "words", [("draw", "arp", "-o", "a.dot"), ("judge", CAPTURE), ("check", EXAMPLE), ("generate", "--check")], ids=str
+)
+def test_a_verb_reads_a_law_that_is_kept_without_the_parser(
+    words: tuple[str, ...], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "kept"))
+    parser = frozenset({"lark", "wirelaw.spec.language.resolve"})
+    assert parser <= loaded_by(tmp_path, *words, also=parser)
+    assert not parser & loaded_by(tmp_path, *words, also=parser)
+
+
 def test_every_verb_is_found_in_its_module() -> None:
     made: dict[str, str] = {}
-    for module in dict.fromkeys(MODULES.values()):
+    for module in dict.fromkeys(module for module, _ in VERBS.values()):
         verbs = argparse.ArgumentParser().add_subparsers()
         import_module(f"wirelaw.tools.verbs.{module}").add_verbs(verbs)
         made |= dict.fromkeys(verbs.choices, module)
-    assert made == MODULES
-
-
-@pytest.fixture
-def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
-    monkeypatch.chdir(tmp_path)
-    grammar.parser.cache_clear()
-    yield tmp_path
-    grammar.parser.cache_clear()
-
-
-def test_no_folder_is_made_by_reading_law(folder: Path) -> None:
-    parse_law("machine m { }", "")
-    assert list(folder.iterdir()) == []
-
-
-@pytest.mark.parametrize("content", [None, "", "{", "[]", '{"data": {}, "memo": {}}'])
-def test_parse_tables_are_kept_and_torn_ones_made_again(content: str | None, folder: Path) -> None:
-    text = "machine m { var x : u32 = 1 + 2 * 3 region r : A initial }"
-    first = parse_law(text, "")
-    grammar.make_folder()
-    grammar.parser.cache_clear()
-    assert parse_law(text, "") == first
-    (kept,) = (folder / grammar.CACHE).glob("grammar.*.json")
-    if content is not None:
-        kept.write_text(content, "utf-8")
-    grammar.parser.cache_clear()
-    assert parse_law(text, "") == first
-    assert json.loads(kept.read_text("utf-8"))["data"]["parser"]
-
-
-def test_mistakes_are_told_alike_with_kept_tables(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    (folder / "a.law").write_text("machine m { region : A }", "utf-8")
-    told = []
-    for _ in range(3):
-        grammar.parser.cache_clear()
-        assert main(["check", "a.law"]) == 2
-        told.append(capsys.readouterr().err)
-    assert told[0] == told[1] == told[2]
-    assert "unexpected ':'" in told[0]
+    assert made == {verb: module for verb, (module, _) in VERBS.items()}

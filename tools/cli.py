@@ -13,6 +13,7 @@ from importlib import import_module
 
 from wirelaw.impl.runtime.errors import UserError
 from wirelaw.spec.language.diagnostics import LawError
+from wirelaw.tools.verbs import VERBS
 
 EXTRAS = {
     "check": "check", "draw": "draw", "judge": "judge", "conform": "conform", "peers": "conform", "replay": "conform", "bench": "conform",
@@ -23,23 +24,20 @@ EXTRAS = {
 DONE, VIOLATION, BAD_INPUT, INCONCLUSIVE = 0, 1, 2, 3
 INTERRUPTED = 130
 
-# The module of `verbs` that makes each verb. Only the one asked for is imported: a check should not wait for a network stack.
-MODULES = {
-    "check": "check", "fmt": "law", "generate": "law", "draw": "draw", "judge": "judge", "conform": "conform", "peers": "conform",
-    "replay": "conform", "netd": "run", "ping": "run", "get": "run", "bench": "bench",
-}  # fmt: skip
-
 
 def parser(verb: str = "") -> argparse.ArgumentParser:
-    """The command line: that of `verb`, or the whole where there is no such verb."""
+    """The command line: that of `verb`, whose module alone is imported; a list of all where there is no such verb."""
     top = argparse.ArgumentParser(
         prog="wirelaw",
         description="Protocol state machines as law: one table that runs, judges, tests and draws itself.",
         epilog="Exit codes: 0 conformant or done, 1 a violation found, 2 bad input or missing means, 3 inconclusive.",
     )
     verbs = top.add_subparsers(dest="verb", required=True, metavar="VERB")
-    for module in [MODULES[verb]] if verb in MODULES else dict.fromkeys(MODULES.values()):
-        import_module(f"wirelaw.tools.verbs.{module}").add_verbs(verbs)
+    if verb in VERBS:
+        import_module(f"wirelaw.tools.verbs.{VERBS[verb][0]}").add_verbs(verbs)
+    else:
+        for name, (_, purpose) in VERBS.items():
+            verbs.add_parser(name, help=purpose)
     return top
 
 
@@ -48,7 +46,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     given = sys.argv[1:] if arguments is None else arguments
     called = " ".join(["wirelaw", *given[:1]])
     try:
-        options = parser(*given[:1]).parse_args(given)
+        verb = next((word for word in given if word != "--"), "")
+        options = parser(verb).parse_args(given)
         return int(options.run(options))
     except LawError as error:
         print(error, file=sys.stderr)

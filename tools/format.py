@@ -17,7 +17,8 @@ from pathlib import Path
 from typing import Any
 
 from wirelaw.spec.language.diagnostics import LawError
-from wirelaw.spec.language.parse import read_source, syntax_tree
+from wirelaw.spec.language.load import read_source
+from wirelaw.spec.language.parse import syntax_tree
 
 WIDTH = 140
 INDENT = "  "

@@ -1,17 +1,17 @@
-"""Finding and loading law: folders of `.law` and `.profile` files to models, each file parsed once."""
+"""Finding and loading law: folders of `.law` and `.profile` files to models, made once and then kept."""
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from wirelaw.spec.language import model as m
-from wirelaw.spec.language import tree as t
-from wirelaw.spec.language.deviations import Deviations, attach
+from wirelaw.spec.language.cache import keep, kept
+from wirelaw.spec.language.deviations import Deviations
 from wirelaw.spec.language.diagnostics import Diagnostic, LawError
-from wirelaw.spec.language.parse import parse_deviations, parse_law, parse_profiles, read_source
-from wirelaw.spec.language.profile import Profile, bind
-from wirelaw.spec.language.resolve import Resolver
+from wirelaw.spec.language.encoding import MalformedError, Models, decode, encode
+from wirelaw.spec.language.profile import Profile
 
 SPEC = Path(__file__).resolve().parent.parent
 
@@ -76,80 +76,53 @@ def shown(path: Path) -> str:
         return str(path)
 
 
+def read_source(path: Path) -> str:
+    """The text of a law, profile or clause file; a LawError when it cannot be read."""
+    try:
+        return path.read_text("utf-8")
+    except OSError as error:
+        reason = error.strerror or "cannot be read"
+        raise LawError(Diagnostic(str(path), 0, 0, f"cannot read the file: {reason}", "Check the path and its permissions.")) from None
+    except UnicodeDecodeError as error:
+        raise LawError(Diagnostic(str(path), 0, 0, f"not UTF-8 text (byte {error.start})", "Save the file as UTF-8.")) from None
+
+
 def load(paths: list[Path] | None = None) -> Law:
-    """The law below `paths` (default: the law that ships with Wirelaw). Raises LawError with all diagnostics found."""
+    """The law below `paths` (default: the law that ships with Wirelaw). Raises LawError with all diagnostics found.
+
+    What is made of the same texts by the same code is kept between runs (`cache`): reading it back takes a tenth of the time.
+    """
     files = law_files(paths if paths is not None else [SPEC])
-    machines: dict[str, t.Machine] = {}
-    fragments: dict[str, t.Machine] = {}
-    raw_profiles: list[t.Profile] = []
-    raw_deviations: list[t.Deviations] = []
-    found: list[Diagnostic] = []
-    for path in files:
-        text = read_source(path)
-        try:
-            if path.suffix == ".profile":
-                raw_profiles += parse_profiles(text, shown(path))
-                continue
-            if path.suffix == ".deviations":
-                raw_deviations += parse_deviations(text, shown(path))
-                continue
-            for machine in parse_law(text, shown(path)):
-                kind = fragments if machine.is_fragment else machines
-                if machine.name in kind:
-                    first = kind[machine.name].span
-                    where = f"({first.file}:{first.line})"
-                    found.append(_at(machine, f"`{machine.name}` exists already {where}", "Rename one of the two."))
-                kind[machine.name] = machine
-        except LawError as error:
-            found += error.diagnostics
-    models: dict[str, m.Machine] = {}
-    resolvers = {name: Resolver(machine, fragments) for name, machine in machines.items()}
-    for name, resolver in resolvers.items():
-        try:
-            models[name] = resolver.run()
-        except LawError as error:
-            found += error.diagnostics
-    profiles = _bind_all(raw_profiles, models, set(machines), found)
-    deviations = _attach_all(raw_deviations, models, resolvers, found)
-    if found:
-        raise LawError(*found)
-    return Law(models, profiles, tuple(files), deviations)
+    texts = [read_source(path) for path in files]
+    names = [shown(path) for path in files]
+    entry = f"law.{_content(files, texts)}.json"
+    machines, profiles, deviations = _kept(entry, names) or _made(entry, names, texts)
+    bound = {(p.name, p.machine): p for p in profiles}
+    return Law({x.name: x for x in machines}, bound, tuple(files), {(d.peer, d.machine): d for d in deviations})
 
 
-def _attach_all(
-    raw: list[t.Deviations], models: dict[str, m.Machine], resolvers: dict[str, Resolver], found: list[Diagnostic]
-) -> dict[tuple[str, str], Deviations]:
-    made: dict[tuple[str, str], Deviations] = {}
-    for d in raw:
-        at = (d.span.file, d.span.line, d.span.column)
-        if d.machine not in resolvers:
-            message = f"the deviations of `{d.peer}` are from machine `{d.machine}`, which is not there"
-            found.append(Diagnostic(*at, message, "Correct the name, or load that machine's file too."))
-        elif (d.peer, d.machine) in made:
-            found.append(Diagnostic(*at, f"the deviations of `{d.peer}` from `{d.machine}` are given twice", "Put them into one block."))
-        elif d.machine in models:
-            try:
-                made[d.peer, d.machine] = attach(d, resolvers[d.machine], models[d.machine])
-            except LawError as error:
-                found += error.diagnostics
+def _content(files: list[Path], texts: list[str]) -> str:
+    """A hash of the texts, and of the code that reads them."""
+    digest = hashlib.sha256()
+    language = Path(__file__).parent
+    for source in sorted([*language.glob("*.py"), *language.glob("*.lark")]):
+        digest.update(source.read_bytes())
+    for path, text in zip(files, texts, strict=True):
+        digest.update(f"\n{path.suffix} {len(text)}\n{text}".encode())
+    return digest.hexdigest()[:32]
+
+
+def _kept(entry: str, names: list[str]) -> Models | None:
+    text = kept(entry)
+    try:
+        return None if text is None else decode(text, names)
+    except MalformedError:
+        return None
+
+
+def _made(entry: str, names: list[str], texts: list[str]) -> Models:
+    from wirelaw.spec.language.build import build  # noqa: PLC0415 - the parser and all behind it, which a kept law does not need
+
+    made = build(list(zip(names, texts, strict=True)))
+    keep(entry, encode(made, names))
     return made
-
-
-def _bind_all(
-    raw: list[t.Profile], models: dict[str, m.Machine], known: set[str], found: list[Diagnostic]
-) -> dict[tuple[str, str], Profile]:
-    profiles: dict[tuple[str, str], Profile] = {}
-    for p in raw:
-        if p.machine not in known:
-            message = f"profile `{p.name}` is for machine `{p.machine}`, which is not there"
-            found.append(Diagnostic(p.span.file, p.span.line, p.span.column, message, "Correct the name, or load that machine's file too."))
-        elif p.machine in models:
-            try:
-                profiles[p.name, p.machine] = bind(p, models[p.machine])
-            except LawError as error:
-                found += error.diagnostics
-    return profiles
-
-
-def _at(machine: t.Machine, message: str, advice: str) -> Diagnostic:
-    return Diagnostic(machine.span.file, machine.span.line, machine.span.column, message, advice)

@@ -43,17 +43,6 @@ def parse_deviations(text: str, file: str) -> list[t.Deviations]:
     return [build.deviations(child) for child in root.children]
 
 
-def read_source(path: Path) -> str:
-    """The text of a law, profile or clause file; a LawError when it cannot be read."""
-    try:
-        return path.read_text("utf-8")
-    except OSError as error:
-        reason = error.strerror or "cannot be read"
-        raise LawError(Diagnostic(str(path), 0, 0, f"cannot read the file: {reason}", "Check the path and its permissions.")) from None
-    except UnicodeDecodeError as error:
-        raise LawError(Diagnostic(str(path), 0, 0, f"not UTF-8 text (byte {error.start})", "Save the file as UTF-8.")) from None
-
-
 def _parse(text: str, file: str, start: str) -> Tree[Token]:
     try:
         return parser().parse(text, start=start)

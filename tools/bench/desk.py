@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
+import os
 import resource
 import subprocess
 import sys
@@ -88,7 +89,8 @@ def commands() -> dict[str, float]:
 
     def timed(*words: str) -> float:
         began = time.perf_counter()
-        subprocess.run([sys.executable, "-m", "wirelaw.tools.cli", *words], check=True, capture_output=True, cwd=folder)
+        words = (sys.executable, "-m", "wirelaw.tools.cli", *words)
+        subprocess.run(words, check=True, capture_output=True, env={**os.environ, "XDG_CACHE_HOME": folder})
         return time.perf_counter() - began
 
     with tempfile.TemporaryDirectory() as folder:

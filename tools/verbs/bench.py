@@ -26,7 +26,6 @@ def add_verbs(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> Non
     bench = add_verb(
         verbs,
         "bench",
-        "measure: throughput against the kernel, a faulty link, the judge, checking",
         "Figures vary with the machine; ratios within one run are what counts. What lacks its means is skipped, with the reason.",
         [
             ("bench tcp", "everything; takes minutes"),

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import argparse
-import contextlib
 from dataclasses import asdict
 from pathlib import Path
 
+from wirelaw.spec.language import cache
 from wirelaw.spec.language.check import run_checks
 from wirelaw.spec.language.clauses import load_catalogues
-from wirelaw.spec.language.grammar import CACHE, make_folder
 from wirelaw.spec.language.load import SPEC, load
 from wirelaw.tools.verbs.output import write_json
 from wirelaw.tools.verbs.teaching import add_json, add_verb
@@ -20,7 +19,6 @@ def add_verbs(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> Non
     check = add_verb(
         verbs,
         "check",
-        "prove a law sound: no two rows overlap, none is missing, every MUST is cited",
         "Each finding names file, line and column, a case that shows it, and what to do about it. With no path, the law that\n"
         "ships with Wirelaw is checked. Proofs are remembered, so that a second check takes a moment.",
         [
@@ -37,20 +35,19 @@ def add_verbs(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> Non
     )
     check.add_argument("--verbose", action="store_true", help="list the clauses of weaker levels that no row cites, too")
     check.add_argument("--solver", choices=("z3", "exhaustive"), help="default: z3 where it is installed")
-    check.add_argument("--no-cache", action="store_true", help=f"prove everything anew (default: remember proofs in {CACHE})")
+    check.add_argument(
+        "--no-cache", action="store_true", help="prove everything anew (default: remember proofs in the user's cache folder)"
+    )
     add_json(check, "the report")
     check.set_defaults(run=run_check)
 
 
 def run_check(options: argparse.Namespace) -> int:
     """`wirelaw check`."""
-    if not options.no_cache:
-        with contextlib.suppress(OSError):  # a folder that cannot be written costs time, not correctness
-            make_folder()
     law = load(options.law or None)
     catalogues = load_catalogues(options.clauses or SPEC / "clauses", *(options.law or ()))
     documents = None if options.law else catalogues.documents.keys()
-    report = run_checks(law, catalogues, options.solver, None if options.no_cache else CACHE, documents)
+    report = run_checks(law, catalogues, options.solver, None if options.no_cache else cache.folder(), documents)
     for diagnostic in (*report.diagnostics, *(report.uncited if options.verbose else ())):
         print(diagnostic)
     print(report.summary)

@@ -43,7 +43,6 @@ def add_verbs(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> Non
     conform = add_verb(
         verbs,
         "conform",
-        "walk peers through the law and say, clause by clause, where they stand",
         "Inputs are made from the guards of the law's rows and sent to each peer that is here; its answers are judged. Each finding\n"
         "comes with a witness: replay it with `wirelaw replay FILE.trace`. The same seed walks the same way.",
         [
@@ -77,7 +76,6 @@ def add_verbs(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> Non
     peers = add_verb(
         verbs,
         "peers",
-        "list the peers, and what would install those that are missing",
         "A peer is a TCP that `wirelaw conform` can test: in this process, behind QEMU's device, or the kernel's.",
         [("peers", "the list, with versions"), ("peers --json peers.json", "the same as JSON, with the deviations expected")],
         {0: "listed"},
@@ -88,7 +86,6 @@ def add_verbs(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> Non
     again = add_verb(
         verbs,
         "replay",
-        "play a witness again, and say what is observed this time",
         "A witness is the .trace file that `wirelaw conform` writes beside each finding: text, one step a line.",
         [
             ("replay report/witness/NAME.trace", "against the peer it was found with"),

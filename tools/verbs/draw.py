@@ -19,7 +19,6 @@ def add_verbs(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> Non
     draw = add_verb(
         verbs,
         "draw",
-        "draw the states of a machine and the rows between them",
         "DOT and Mermaid work without the `dot` program; SVG, PNG and PDF need it.",
         [
             ("draw tcp -o tcp.svg", "the whole machine on a page"),

@@ -44,7 +44,6 @@ def add_verbs(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> Non
     judge = add_verb(
         verbs,
         "judge",
-        "judge the TCP connections of a capture (pcap, pcapng)",
         "Say of each end of each TCP connection whether it kept the law, and if not, which clause it broke, where, and what would\n"
         "have been allowed. An end the capture is not near to can only pass or stay inconclusive: what it sent may have been lost\n"
         "on the way. A capture packed by gzip, xz or the like is unpacked first: zcat FILE.gz | wirelaw judge -",
@@ -77,7 +76,7 @@ def compiled_tcp(paths: list[Path] | None = None, peer: str | None = None, devia
 
     `deviations` are more files of them.
     """
-    law = load([*(paths or [SPEC]), *(deviations or [])])
+    law = load([*(paths or [SPEC / "tcp"]), *(deviations or [])])
     known = () if peer == NOBODY else law.known_deviations(MACHINE, peer)
     return compile_law(law.machine(MACHINE), deviations=known)
 

@@ -7,7 +7,6 @@ from pathlib import Path
 
 from wirelaw.impl.runtime.errors import UserError
 from wirelaw.spec.language.load import SPEC, load, shown
-from wirelaw.tools.format import misformatted
 from wirelaw.tools.generate import write_all
 from wirelaw.tools.verbs.output import write_whole
 from wirelaw.tools.verbs.teaching import add_verb
@@ -18,7 +17,6 @@ def add_verbs(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> Non
     fmt = add_verb(
         verbs,
         "fmt",
-        "lay out law files: columns aligned, comments kept",
         "A law means the same before and after. With no path, the law that ships is laid out. A file that is not well formed\n"
         "stays as it is.",
         [("fmt my.law", "lay a file out"), ("fmt --check", "say which files of the law that ships are not laid out")],
@@ -31,7 +29,6 @@ def add_verbs(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> Non
     generate = add_verb(
         verbs,
         "generate",
-        "write the implementation that a law and a profile determine",
         "One Python module for each machine and profile, with the row and the clause beside each branch. With no path, the law\n"
         "that ships goes to impl/generated. The same law always gives the same octets.",
         [
@@ -49,6 +46,8 @@ def add_verbs(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> Non
 
 def run_fmt(options: argparse.Namespace) -> int:
     """`wirelaw fmt`."""
+    from wirelaw.tools.format import misformatted  # noqa: PLC0415 - and with it the parser, which `generate` rarely needs
+
     changed = list(misformatted(options.law or [SPEC]))
     for path, _, made in changed:
         if options.check:

@@ -37,7 +37,6 @@ def add_verbs(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> Non
     netd = add_verb(
         verbs,
         "netd",
-        "run our stack on a device until interrupted",
         "It answers ARP and ping, and with --echo sends back what comes to a TCP port. On QEMU's user network this machine\n"
         "reaches the ports that are forwarded, on 127.0.0.1. Ctrl-C is the usual end: the statistics are printed then.",
         [
@@ -61,7 +60,6 @@ def add_verbs(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> Non
     ping = add_verb(
         verbs,
         "ping",
-        "send ICMP echo requests through our stack",
         "Ping an address or a name, and print each round-trip time.",
         [
             ("ping 10.0.2.2", "QEMU's gateway: no rights needed"),
@@ -81,7 +79,6 @@ def add_verbs(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> Non
     fetch = add_verb(
         verbs,
         "get",
-        "fetch an http URL through our own TCP",
         "On QEMU's user network, and with --device memory, this machine's 127.0.0.1 is 10.0.2.2.",
         [
             ("get http://10.0.2.2:8000/ -o page.html", "a page of a web server on this machine"),

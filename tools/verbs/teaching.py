@@ -6,6 +6,8 @@ import argparse
 from collections.abc import Sequence
 from pathlib import Path
 
+from wirelaw.tools.verbs import VERBS
+
 EXIT_CODES = {
     0: "done, or conformant",
     1: "a violation found",
@@ -18,15 +20,15 @@ INTERRUPTED = {130: "interrupted (Ctrl-C); what was found until then is kept"}
 def add_verb(
     verbs: argparse._SubParsersAction[argparse.ArgumentParser],
     name: str,
-    purpose: str,
     more: str,
     examples: Sequence[tuple[str, str]],
     codes: dict[int, str],
 ) -> argparse.ArgumentParser:
-    """A parser for verb `name`. `examples` pairs a command line without `wirelaw` and what it does; `codes` are its exit codes.
+    """A parser for verb `name` of `VERBS`. `examples` pairs a command line without `wirelaw` and what it does; `codes` are its exit codes.
 
     Codes left out of `codes` do not occur, but 2, which every verb has.
     """
+    _, purpose = VERBS[name]
     width = max(len(command) for command, _ in examples) + len("wirelaw ")
     shown = "\n".join(f"  {'wirelaw ' + command:<{width}}   {meaning}" for command, meaning in examples)
     told = {2: EXIT_CODES[2], **codes}

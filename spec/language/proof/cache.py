@@ -8,12 +8,14 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from wirelaw.spec.language import cache
 from wirelaw.spec.language import model as m
 from wirelaw.spec.language.expressions import Binary, Call, Expr, Field, Lit, Name, Unary, children
-from wirelaw.spec.language.grammar import make_folder
 from wirelaw.spec.language.proof.solver import Solver, Undecided, Witness
 
 FORMAT = 3  # raise it when the meaning of a question or of an answer changes
+MOST = 20_000
+"""Answers kept for machines of one name; the ones not used for longest go first."""
 
 
 class CachedSolver:
@@ -26,7 +28,8 @@ class CachedSolver:
     def __init__(self, inner: Solver, folder: Path | None, machine: str) -> None:
         self.inner = inner
         self.name = inner.name
-        self.file = folder / f"{machine}.{inner.name}.json" if folder is not None else None
+        self.folder = folder
+        self.entry = f"proofs.{machine}.{inner.name}.json"
         self.known: dict[str, Any] = self._read()
         self.used: dict[str, Any] = {}
         self.asked = 0
@@ -34,26 +37,19 @@ class CachedSolver:
         self._declared: tuple[m.Machine, str] | None = None
 
     def _read(self) -> dict[str, Any]:
-        if self.file is None:
-            return {}
+        text = cache.kept(self.entry, self.folder) if self.folder is not None else None
         try:
-            stored = json.loads(self.file.read_text("utf-8"))
-        except (OSError, ValueError):  # none yet, or a torn one: it is only a cache
+            stored = json.loads(text or "null")
+        except ValueError:  # a torn one: it is only a cache
             return {}
         return stored["answers"] if isinstance(stored, dict) and stored.get("format") == FORMAT else {}
 
     def save(self) -> None:
-        """Write the answers used in this run. A folder that cannot be written costs time, not correctness."""
-        answers = dict(self.used)
-        if self.file is None or answers == self.known:
+        """Keep the answers used in this run, and those of other laws that have a machine of this name while there is room."""
+        if self.folder is None or self.used.keys() <= self.known.keys():
             return
-        try:
-            make_folder(self.file.parent)
-            waiting = self.file.with_suffix(".new")
-            waiting.write_text(json.dumps({"format": FORMAT, "answers": answers}), "utf-8")
-            waiting.replace(self.file)
-        except OSError:
-            return
+        answers = list(({k: a for k, a in self.known.items() if k not in self.used} | self.used).items())[-MOST:]
+        cache.keep(self.entry, json.dumps({"format": FORMAT, "answers": dict(answers)}), self.folder)
 
     def satisfiable(self, conjuncts: Sequence[Expr], machine: m.Machine, shown: Sequence[Expr] | None = None) -> Witness | None:
         """See `Solver.satisfiable`."""
