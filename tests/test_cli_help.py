@@ -24,12 +24,12 @@ def subparser(verb: str) -> argparse.ArgumentParser:
     return found
 
 
-QUIET = {"fmt", "generate", "draw"}
+QUIET = {"new", "fmt", "generate", "draw"}
 """Verbs that report nothing but the files they write."""
 
 
 def test_the_verbs_are_those_of_the_manual() -> None:
-    assert set(VERBS) == {"check", "fmt", "generate", "draw", "judge", "replay", "conform", "peers", "netd", "ping", "get", "bench"}
+    assert set(VERBS) == {"new", "check", "fmt", "generate", "draw", "judge", "replay", "conform", "peers", "netd", "ping", "get", "bench"}
 
 
 def test_the_help_names_every_verb_its_purpose_and_the_exit_codes(capsys: pytest.CaptureFixture[str]) -> None:

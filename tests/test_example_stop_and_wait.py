@@ -17,9 +17,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from wirelaw.impl.apps import stop_and_wait as app
 from wirelaw.impl.runtime.errors import UserError
-from wirelaw.oracle.engine.reading import CompiledLaw
+from wirelaw.oracle.adapter import judge_octets
+from wirelaw.oracle.engine.reading import CompiledLaw, compile_law
 from wirelaw.oracle.engine.verdict import Environment, Finding, Grade, Verdict
-from wirelaw.oracle.examples import stop_and_wait as adapter
+from wirelaw.oracle.examples.stop_and_wait import Adapter
 from wirelaw.spec.language.load import SPEC, load
 from wirelaw.tools import cli
 from wirelaw.tools.draw import draw
@@ -28,13 +29,15 @@ from wirelaw.tools.generate import write_all
 ROOT = SPEC.parent
 LAW = SPEC / "examples" / "stop_and_wait.law"
 PAGE = ROOT / "docs" / "example.md"
-LAWS: dict[str, CompiledLaw] = {role: adapter.stop_and_wait(role) for role in adapter.ROLES}
+ROLES = ("sender", "receiver")
+LAWS: dict[str, CompiledLaw] = {role: compile_law(load([LAW.parent]).machine(f"stop_and_wait.{role}")) for role in ROLES}
+OWN = ["--law", str(LAW.parent), "--adapter", str(ROOT / "oracle" / "examples" / "stop_and_wait.py")]
 CONTENT = Random(7).randbytes(16_000)
 ATTEMPTS = 10  # one sending and nine copies (stopwait:3.2)
 
 
 def judged(role: str, end: app.End, environment: Environment | None = None) -> Verdict:
-    return adapter.judge_datagrams(LAWS[role], role, [(s.time, s.octets) for s in end.seen], environment or Environment.exact())
+    return judge_octets(LAWS[role], Adapter(), end.seen, environment or Environment.exact())
 
 
 def virtual(content: bytes, loss: float, seed: int, machines: app.Machines | None = None) -> tuple[app.Sender, app.Receiver]:
@@ -129,7 +132,7 @@ datagrams = st.one_of(
 )
 
 
-@given(events=st.lists(st.tuples(st.integers(0, 300_000), datagrams), max_size=30), role=st.sampled_from(adapter.ROLES))
+@given(events=st.lists(st.tuples(st.integers(0, 300_000), datagrams), max_size=30), role=st.sampled_from(ROLES))
 @settings(max_examples=150, deadline=None)
 def test_hostile_datagrams_neither_break_an_end_nor_make_it_break_the_law(events: list[tuple[int, bytes]], role: str) -> None:
     end: app.End = app.Sender(CONTENT[:3000]) if role == "sender" else app.Receiver()
@@ -204,17 +207,17 @@ def test_sender_that_answers_a_stale_acknowledgment_with_a_copy(tmp_path: Path, 
 
 def test_copy_with_other_octets_is_caught() -> None:
     first, other = app.HEADER.pack(app.LAST, 1) + b"one", app.HEADER.pack(app.LAST, 1) + b"two"
-    finding = failure(adapter.judge_datagrams(LAWS["sender"], "sender", [(0, first), (100_000, other)]))
+    finding = failure(judge_octets(LAWS["sender"], Adapter(), [(0, True, first), (100_000, True, other)]))
     assert finding.row in {"again", "same"}  # the row that sends copies, or the gate that refuses this one
     assert finding.clause == "stopwait:3.1"
     assert "not same" in finding.observed
-    assert adapter.judge_datagrams(LAWS["sender"], "sender", [(0, first), (100_000, first)]).grade is Grade.PASS
+    assert judge_octets(LAWS["sender"], Adapter(), [(0, True, first), (100_000, True, first)]).grade is Grade.PASS
 
 
 def test_copy_that_comes_too_soon_is_caught() -> None:
     block = app.HEADER.pack(app.LAST, 1)
     for wait, grade in ((49_999, Grade.FAIL), (50_000, Grade.PASS)):
-        assert adapter.judge_datagrams(LAWS["sender"], "sender", [(0, block), (wait, block)], Environment.exact()).grade is grade
+        assert judge_octets(LAWS["sender"], Adapter(), [(0, True, block), (wait, True, block)], Environment.exact()).grade is grade
 
 
 # --- the command line, the picture, the page ------------------------------------------------------------------------
@@ -238,7 +241,7 @@ def test_send_and_receive(tmp_path: Path) -> None:
     thread.join(10)
     assert ended == [0]
     assert (tmp_path / "out").read_bytes() == CONTENT
-    assert [adapter.main([role, str(tmp_path / f"{role}.pcap")]) for role in adapter.ROLES] == [0, 0]
+    assert [cli.main(["judge", str(tmp_path / f"{role}.pcap"), "--machine", f"stop_and_wait.{role}", *OWN]) for role in ROLES] == [0, 0]
 
 
 @pytest.mark.parametrize(
@@ -261,8 +264,8 @@ def test_mistakes_end_in_one_line(arguments: list[str], said: str, capsys: pytes
 def test_capture_without_a_transfer(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     empty = tmp_path / "empty.pcap"
     empty.write_bytes(app._FILE_HEADER)
-    assert adapter.main(["sender", str(empty)]) == 2
-    assert "no stop-and-wait transfer" in capsys.readouterr().err
+    assert cli.main(["judge", str(empty), *OWN]) == 2
+    assert "no message of this law in it" in capsys.readouterr().err
 
 
 def test_generated_modules_are_fresh() -> None:
@@ -304,7 +307,8 @@ def ran(command: str, capsys: pytest.CaptureFixture[str]) -> tuple[str, int]:
     if words[0] == "wirelaw":
         status = cli.main(words[1:])
     elif words[:2] == ["python", "-m"]:
-        status = {m.__name__: m.main for m in (app, adapter)}[words[2]](words[3:])
+        assert words[2] == app.__name__
+        status = app.main(words[3:])
     else:
         done = subprocess.run(command, shell=True, capture_output=True, text=True, timeout=60, check=False)
         return done.stdout + done.stderr, done.returncode
@@ -316,6 +320,7 @@ def ran(command: str, capsys: pytest.CaptureFixture[str]) -> tuple[str, int]:
 def test_every_command_of_the_page_works(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     """In the page's order, in an empty folder beside the law; each prints what the page shows, but for numbers."""
     (tmp_path / "spec").symlink_to(SPEC)
+    (tmp_path / "oracle").symlink_to(ROOT / "oracle")
     monkeypatch.chdir(tmp_path)
     count = 0
     for block in page_blocks("console"):

@@ -7,7 +7,8 @@ import sys
 from pathlib import Path
 
 import pytest
-from wirelaw.tools.cli import EXTRAS, MODULES, main
+from wirelaw.tools.cli import EXTRAS, main
+from wirelaw.tools.verbs import VERBS
 
 LAW = """
 machine knock.door {
@@ -91,4 +92,4 @@ def test_what_a_small_installation_lacks_is_named_with_its_extra(words: list[str
 
 
 def test_every_verb_but_those_on_text_knows_its_extra() -> None:
-    assert MODULES.keys() - EXTRAS.keys() == {"fmt", "generate"}
+    assert VERBS.keys() - EXTRAS.keys() == {"fmt", "generate", "new"}

@@ -10,6 +10,7 @@ python3 -m venv "$place/venv"
 wheel=$(ls "$place"/*.whl)
 (
   cd "$place"
+  venv/bin/wirelaw --help >/dev/null
   venv/bin/python -c "import wirelaw.impl.generated.tcp_connection"
   # the small installation says what a verb lacks
   if venv/bin/wirelaw ping --device memory -c 1 10.0.2.2 2>small; then exit 1; fi

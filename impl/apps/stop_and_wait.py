@@ -23,7 +23,7 @@ from typing import Any, Final, NamedTuple
 from wirelaw.impl.generated import stop_and_wait_receiver, stop_and_wait_sender
 from wirelaw.impl.runtime.errors import UserError
 from wirelaw.impl.runtime.machine import Step
-from wirelaw.impl.wire import ipv4, udp
+from wirelaw.impl.wire.udp import ipv4_datagram
 
 BLOCK: Final = 1024
 """Octets in a block of ours. The law leaves it free."""
@@ -357,12 +357,8 @@ def write_capture(path: Path, station: Station) -> None:
     with path.open("wb") as file:
         file.write(_FILE_HEADER)
         for number, (at, is_output, octets) in enumerate(station.end.seen):
-            (src, src_port), (dst, dst_port) = ends if is_output else ends[::-1]
-            length = ipv4.HEADER_LENGTH + udp.HEADER_LENGTH + len(octets)
-            packet = bytearray(length)
-            ipv4.write_header(packet, 0, length, number & 0xFFFF, 0, 64, ipv4.UDP, src, dst)
-            udp.write_udp(packet, ipv4.HEADER_LENGTH, src, dst, src_port, dst_port, octets)
-            file.write(_RECORD.pack(at // 1_000_000, at % 1_000_000, length, length) + packet)
+            packet = ipv4_datagram(ends[not is_output], ends[is_output], octets, number & 0xFFFF)
+            file.write(_RECORD.pack(at // 1_000_000, at % 1_000_000, len(packet), len(packet)) + packet)
 
 
 def rows_text(end: End) -> str:

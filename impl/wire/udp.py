@@ -3,6 +3,7 @@
 import struct
 from typing import Final
 
+from wirelaw.impl.wire import ipv4
 from wirelaw.impl.wire.checksum import Address, Octets, is_valid, pseudo_header_sum, word_sum
 
 HEADER: Final = struct.Struct("!HHHH")
@@ -48,3 +49,12 @@ def write_udp(
     HEADER.pack_into(buffer, offset, src_port, dst_port, length, -total % 65535 or 0xFFFF)
     buffer[offset + HEADER_LENGTH : offset + length] = payload
     return length
+
+
+def ipv4_datagram(src: tuple[bytes, int], dst: tuple[bytes, int], payload: Octets, identification: int) -> bytes:
+    """A whole IPv4 packet that carries a datagram; ends are (address in four octets, port)."""
+    length = ipv4.HEADER_LENGTH + HEADER_LENGTH + len(payload)
+    packet = bytearray(length)
+    ipv4.write_header(packet, 0, length, identification, 0, 64, ipv4.UDP, src[0], dst[0])
+    write_udp(packet, ipv4.HEADER_LENGTH, src[0], dst[0], src[1], dst[1], payload)
+    return bytes(packet)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 VERBS = {
+    "new": ("new", "start a protocol of your own: a small project that passes its own test"),
     "check": ("check", "prove a law sound: no two rows overlap, none is missing, every MUST is cited"),
     "fmt": ("law", "lay out law files: columns aligned, comments kept"),
     "generate": ("law", "write the implementation that a law and a profile determine"),

@@ -22,6 +22,7 @@ from wirelaw.conformance.report import as_data, table, write
 from wirelaw.conformance.trace import Call, Send, Trace, Trouble, Wait, parse_trace
 from wirelaw.conformance.unseen import UNSEEN
 from wirelaw.impl.runtime.errors import MissingMeans, UserError
+from wirelaw.tools.verbs import conform_datagrams
 from wirelaw.tools.verbs.output import cannot_write, write_json
 from wirelaw.tools.verbs.quantities import count, seconds, whole
 from wirelaw.tools.verbs.teaching import INTERRUPTED, add_json, add_verb
@@ -50,6 +51,7 @@ def add_verbs(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> Non
             ("conform tcp --peer linux --budget 5min", "the Linux kernel, for longer"),
             ("conform tcp --clause 3.10.7.4/second", "only clauses with that in their name"),
             ("conform tcp --walks 50 --seed 7 --json r.json", "so many walks a peer; results as JSON"),
+            ("conform knock.door --law mine --adapter mine/adapter.py --agent ./door", "a protocol of your own, over datagrams"),
         ],
         {
             0: "no peer breaks a clause that its file does not expect",
@@ -58,7 +60,15 @@ def add_verbs(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> Non
             **INTERRUPTED,
         },
     )
-    conform.add_argument("protocol", choices=("tcp",))
+    conform.add_argument("protocol", help="tcp, or with --law the machine that your peer is to be")
+    conform.add_argument("--law", action="append", type=Path, help="your law: files or folders")
+    conform.add_argument(
+        "--adapter", type=Path, metavar="FILE.py", help="your program that reads and writes its datagrams; it is run, so trust it"
+    )
+    conform.add_argument(
+        "--agent", metavar="COMMAND", help="starts your peer, one process a walk: `F` + datagram on descriptor 3, a SEQPACKET socket"
+    )
+    conform.add_argument("--udp", metavar="ADDRESS:PORT", help="where your peer serves already")
     conform.add_argument("--peer", action="append", choices=sorted(PEERS), help="only this peer (default: all that are here)")
     conform.add_argument("--seed", type=whole, default=0, help="the same seed gives the same walks (default: 0)")
     conform.add_argument(
@@ -102,6 +112,10 @@ def add_verbs(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> Non
 
 def run_conform(options: argparse.Namespace) -> int:
     """`wirelaw conform`: 1 when a peer breaks a clause that its file does not expect, else 3 when one stays undecided, else 0."""
+    if options.law or options.adapter or options.agent or options.udp:
+        return conform_datagrams.run(options)
+    if options.protocol != "tcp":
+        raise UserError(f"{options.protocol}: `tcp` is tested as it is; a law of your own needs --law, --adapter, and --agent or --udp")
     _check_clause(options.clause)
     chosen = options.peer or sorted(PEERS)
     absent = {name: missing for name in chosen if (missing := PEERS[name][1]()) is not None}

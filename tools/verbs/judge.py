@@ -25,6 +25,7 @@ from wirelaw.oracle.tcp.segments import Connection, Direction
 from wirelaw.oracle.tcp.witness import save_connections
 from wirelaw.spec.language.clauses import load_catalogues
 from wirelaw.spec.language.load import SPEC, load
+from wirelaw.tools.verbs import judge_datagrams
 from wirelaw.tools.verbs.output import cannot_write, write_json
 from wirelaw.tools.verbs.teaching import INTERRUPTED, add_json, add_verb
 
@@ -53,6 +54,7 @@ def add_verbs(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> Non
             ("judge upload.pcap -q --json verdicts.json", "print what is not a pass; all of it as JSON"),
             ("judge upload.pcap --witness found", "save the connections with findings, one small capture each"),
             ("judge - < upload.pcap", "from standard input"),
+            ("judge x.pcap --law mine --adapter mine/adapter.py", "a protocol of your own, over UDP"),
         ],
         {0: "every end passes", 1: "an end broke the law", 3: "nothing worse than inconclusive", **INTERRUPTED},
     )
@@ -60,6 +62,10 @@ def add_verbs(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> Non
     judge.add_argument("--law", action="append", type=Path, help="law files or folders (default: the law that ships)")
     judge.add_argument("--peer", metavar="NAME", help=f"what the ends may be known for (default: any peer; {NOBODY}: the law alone)")
     judge.add_argument("--deviations", metavar="FILE", action="append", type=Path, help="deviations of a peer of your own")
+    judge.add_argument(
+        "--adapter", type=Path, metavar="FILE.py", help="your program that reads datagrams as messages of --law; it is run, so trust it"
+    )
+    judge.add_argument("--machine", metavar="NAME", help="with --adapter: judge only ends that play this machine")
     judge.add_argument(
         "--near", metavar="ADDRESS", action="append", help="the capture was taken at this host (default: told from the times)"
     )
@@ -86,6 +92,13 @@ def run_judge(options: argparse.Namespace) -> int:
     if options.witness is not None and options.capture == "-":
         raise UserError("--witness reads the capture twice; give it as a file, not as standard input")
     near = _addresses(options.near or [])
+    if options.adapter is not None:
+        if options.witness is not None:
+            raise UserError("--witness saves TCP connections; leave it out with --adapter")
+        with _opened(options.capture) as capture:
+            return judge_datagrams.run(options, capture, near)
+    if options.machine:
+        raise UserError("--machine goes with --adapter; TCP has one machine, and --near says whose end it judges")
     law = compiled_tcp(options.law, options.peer, options.deviations)
     with _opened(options.capture) as capture:
         report = _Report(options, near)
