@@ -9,6 +9,7 @@ from types import ModuleType
 import pytest
 from tcp_rig import SERVER, Script, connect, state, would
 from wirelaw.impl.net import tcp
+from wirelaw.impl.net.tcp_sockets import TcpSocket
 from wirelaw.spec.language.load import SPEC, load
 from wirelaw.tools.generate import generate
 
@@ -114,3 +115,47 @@ def test_a_refused_segment_does_not_poison_the_timestamp() -> None:
     host.run(1)
     host.give(b"true", seq=1001, ack=ours, ackf=True, tson=True, tsval=201)
     assert would(lambda: sock.recv(10)) == b"true"
+
+
+# Text on a SYN (3.10.7.2, 3.10.7.3)
+
+
+def connecting(host: Script) -> tuple[TcpSocket, int, int]:
+    """An active open under way: the socket, its port, its initial number."""
+    ours = connect(host.host, str(SERVER), Script.PEER_PORT)
+    host.run()
+    return ours, host.sent[-1][1].src_port, host.sent[-1][1].seq
+
+
+def test_text_and_fin_on_a_syn_ack_are_processed() -> None:
+    host = Script()
+    ours, port, iss = connecting(host)
+    (answer, *_) = host.give(b"abc", port=port, seq=5000, ack=iss + 1, syn=True, ackf=True, wnd=9000)
+    assert (answer.ack, ours.recv(9), state(ours)) == (5004, b"abc", "ESTABLISHED")
+    ours, port, iss = connecting(host)
+    (answer, *_) = host.give(b"abc", port=port, seq=5000, ack=iss + 1, syn=True, ackf=True, fin=True, wnd=9000)
+    assert (answer.ack, ours.recv(9), ours.recv(9), state(ours)) == (5005, b"abc", b"", "CLOSE_WAIT")
+
+
+def test_text_on_a_syn_waits_until_the_connection_is_open() -> None:
+    host = Script()
+    listener = host.host.socket()
+    listener.bind(("", 80))
+    listener.listen()
+    listener.settimeout(0)
+    (answer,) = host.give(b"abc", seq=1000, syn=True, fin=True, wnd=9000)
+    assert (answer.syn, answer.ack) == (True, 1001)
+    assert [(s.syn, s.ack) for s in host.give(b"abc", seq=1000, syn=True, fin=True, wnd=9000)] == [(True, 1001)], "repeated"
+    (acknowledgment,) = host.give(seq=1005, ack=answer.seq + 1, ackf=True, wnd=9000)
+    sock, _ = listener.accept()
+    sock.settimeout(0)
+    assert (acknowledgment.ack, sock.recv(9), sock.recv(9), state(sock)) == (1005, b"abc", b"", "CLOSE_WAIT")
+
+
+def test_text_on_crossing_syns_waits_too() -> None:
+    host = Script()
+    ours, port, iss = connecting(host)
+    (answer,) = host.give(b"abc", port=port, seq=5000, syn=True, wnd=9000)
+    assert (answer.syn, answer.ack, state(ours)) == (True, 5001, "SYN_RECEIVED")
+    *_, acknowledgment = host.give(b"d", port=port, seq=5004, ack=iss + 1, ackf=True, wnd=9000)
+    assert (state(ours), ours.recv(9), acknowledgment.ack) == ("ESTABLISHED", b"abcd", 5005)

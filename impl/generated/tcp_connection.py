@@ -212,7 +212,9 @@ class TcpConnection:
         self.irs: int = 0
         self.rcv_nxt: int = 0
         self.rcv_edge: int = 0
+        self.edge_most: int = 0
         self.last_ack: int = 0
+        self.taken_from: int = 0
         self.held: Any = None
         self.fin_known: bool = False
         self.fin_in: bool = False
@@ -235,6 +237,7 @@ class TcpConnection:
         self.ts_sent: int = 0
         self.syn_wnd: int = 0
         self.peer_mss: int = 0
+        self.syn_at: int = 0
         self.peer_ecn: bool = False
         self.max_seen: int = 65535
         self.opening: bool = False
@@ -244,6 +247,7 @@ class TcpConnection:
         self.nodelay: bool = False
         self.deaf: bool = False
         self.closed_first: bool = False
+        self.full: bool = False
         self.unsent: int = 0
         self.calm: int = 0
         self.srtt: int = 0
@@ -394,6 +398,7 @@ class TcpConnection:
                 self.host.emit_seg(
                     Seg(
                         seq=s.ack,
+                        wnd=self._advertise(),
                         rst=True,
                         tson=self.ts_on,
                         tsval=self.host.ask_ts_clock(),
@@ -408,6 +413,7 @@ class TcpConnection:
             self.host.emit_seg(
                 Seg(
                     ack=(s.seq + (s.len + s.syn + s.fin)) & 0xFFFFFFFF,
+                    wnd=self._advertise(),
                     rst=True,
                     ackf=True,
                     tson=self.ts_on,
@@ -433,6 +439,7 @@ class TcpConnection:
                 self.host.emit_seg(
                     Seg(
                         seq=s.ack,
+                        wnd=self._advertise(),
                         rst=True,
                         tson=self.ts_on,
                         tsval=self.host.ask_ts_clock(),
@@ -443,15 +450,19 @@ class TcpConnection:
                 if self.on_step is not None:
                     self.on_step(Step(now, "listen", "listen.ack", "seg", s))
                 return False
+            bare_syn = s.len == 0 and not s.fin
             # [listen.syn] rfc9293:3.10.7.2/third MUST, rfc7323:2.2/syn-only MUST, rfc7323:3.2/tsecr-unset
             #     MUST, rfc9293:MUST-15 MUST
-            if s.syn:
+            if s.syn and not self.full and bare_syn:
                 self.passive = True
                 self.fin_sent = False
                 self.irs = s.seq
                 self.rcv_nxt = (s.seq + 1) & 0xFFFFFFFF
                 self.rcv_edge = (s.seq + 1) & 0xFFFFFFFF
                 self.last_ack = s.seq
+                self.taken_from = self.rcv_nxt
+                self.held = None
+                self.fin_known = False
                 self.peer_ws = s.has_wscale
                 self.peer_shift = min(s.wscale, 14)
                 self.peer_ts = s.tson
@@ -470,10 +481,51 @@ class TcpConnection:
                 if self.on_step is not None:
                     self.on_step(Step(now, "listen", "listen.syn", "seg", s))
                 return False
-            # [listen.none] rfc9293:3.10.7.2/fourth MUST
-            if self.on_step is not None:
-                self.on_step(Step(now, "listen", "listen.none", "seg", s))
-            return False
+            if s.syn and not self.full and not bare_syn:  # [listen.syn.queue] rfc9293:3.10.7.2/third MUST
+                self.passive = True
+                self.fin_sent = False
+                self.irs = s.seq
+                self.rcv_nxt = (s.seq + 1) & 0xFFFFFFFF
+                self.rcv_edge = (s.seq + 1) & 0xFFFFFFFF
+                self.last_ack = s.seq
+                self.taken_from = self.rcv_nxt
+                self.held = None
+                self.fin_known = False
+                self.peer_ws = s.has_wscale
+                self.peer_shift = min(s.wscale, 14)
+                self.peer_ts = s.tson
+                self.ts_recent = s.tsval
+                self.peer_mss = s.mss if s.has_mss else 536
+                self.peer_ecn = s.ece and s.cwr
+                self.snd_wnd = s.wnd
+                self.snd_wl1 = s.seq
+                self.max_wnd = s.wnd
+                self.syn_pending = True
+                self.host.tell_arriving()
+                if self.synack_due is None or now < self.synack_due:
+                    self.synack_due = now
+                self.host.tell_stash(0, 0, s.len)
+                self.held = hold(
+                    self.held,
+                    (s.seq + 1) & 0xFFFFFFFF,
+                    (((s.seq + 1) & 0xFFFFFFFF) + s.len) & 0xFFFFFFFF,
+                )
+                self.fin_known = s.fin
+                self.fin_at = (((s.seq + 1) & 0xFFFFFFFF) + s.len) & 0xFFFFFFFF
+                self.conn = SYN_RECEIVED
+                self.ack_due = None
+                if self.on_step is not None:
+                    self.on_step(Step(now, "listen", "listen.syn.queue", "seg", s))
+                return False
+            if s.syn and self.full:  # [listen.full] rfc4987:2.2/backlog MAY
+                if self.on_step is not None:
+                    self.on_step(Step(now, "listen", "listen.full", "seg", s))
+                return False
+            if not s.syn:  # [listen.none] rfc9293:3.10.7.2/fourth MUST
+                if self.on_step is not None:
+                    self.on_step(Step(now, "listen", "listen.none", "seg", s))
+                return False
+            raise IncompleteTableError("tcp.connection", "listen", "seg")
         return True
 
     def _syn_sent(self, s: Seg, now: int) -> bool:
@@ -489,6 +541,7 @@ class TcpConnection:
                 self.host.emit_seg(
                     Seg(
                         seq=s.ack,
+                        wnd=self._advertise(),
                         rst=True,
                         tson=self.ts_on,
                         tsval=self.host.ask_ts_clock(),
@@ -522,14 +575,17 @@ class TcpConnection:
                 if self.on_step is not None:
                     self.on_step(Step(now, "syn_sent", "syn_sent.rst", "seg", s))
                 return False
+            bare_syn = s.len == 0 and not s.fin
             # [syn_sent.open] rfc9293:3.10.7.3/fourth/ESTABLISHED MUST, rfc7323:2.2/syn-window MUST_NOT,
             #     rfc5681:3.1/syn-ack MUST_NOT, rfc6298:5.7 MUST, rfc5681:3.1/ssthresh SHOULD, rfc6582:3.2/1,
             #     rfc7323:2.3/off
-            if s.ackf and wanted_ack and not s.rst and s.syn and s.len == 0:
+            if s.ackf and wanted_ack and not s.rst and s.syn and (bare_syn or s.len + s.fin > self.syn_wnd):
                 self.irs = s.seq
                 self.rcv_nxt = (s.seq + 1) & 0xFFFFFFFF
                 self.rcv_edge = (((s.seq + 1) & 0xFFFFFFFF) + self.syn_wnd) & 0xFFFFFFFF
+                self.edge_most = self.rcv_edge
                 self.last_ack = s.seq
+                self.taken_from = self.rcv_nxt
                 self.peer_ws = s.has_wscale
                 self.peer_shift = min(s.wscale, 14)
                 self.peer_ts = s.tson
@@ -572,12 +628,22 @@ class TcpConnection:
                 if self.on_step is not None:
                     self.on_step(Step(now, "syn_sent", "syn_sent.open", "seg", s))
                 return False
-            # [syn_sent.open.late] rfc9293:3.10.7.3/fourth/data MAY
-            if s.ackf and wanted_ack and not s.rst and s.syn and s.len > 0:
+            # [syn_sent.open.text] rfc9293:3.10.7.3/fourth/text
+            if (
+                s.ackf
+                and wanted_ack
+                and not s.rst
+                and s.syn
+                and s.len > 0
+                and not s.fin
+                and s.len <= self.syn_wnd
+            ):
                 self.irs = s.seq
                 self.rcv_nxt = (s.seq + 1) & 0xFFFFFFFF
                 self.rcv_edge = (((s.seq + 1) & 0xFFFFFFFF) + self.syn_wnd) & 0xFFFFFFFF
+                self.edge_most = self.rcv_edge
                 self.last_ack = s.seq
+                self.taken_from = self.rcv_nxt
                 self.peer_ws = s.has_wscale
                 self.peer_shift = min(s.wscale, 14)
                 self.peer_ts = s.tson
@@ -612,20 +678,78 @@ class TcpConnection:
                 self.trouble_type = 0
                 self.host.tell_acknowledged(s.ack)
                 self.host.tell_connected()
+                self.host.tell_deliver(0, s.len)
+                self.rcv_nxt = (self.rcv_nxt + s.len) & 0xFFFFFFFF
                 self.ack_upto = self.rcv_nxt
                 if self.ack_due is None or now < self.ack_due:
                     self.ack_due = now
                 self.conn = ESTABLISHED
                 self.synack_due = None
                 if self.on_step is not None:
-                    self.on_step(Step(now, "syn_sent", "syn_sent.open.late", "seg", s))
+                    self.on_step(Step(now, "syn_sent", "syn_sent.open.text", "seg", s))
                 return False
-            # [syn_sent.both] rfc9293:3.10.7.3/fourth/SYN-RECEIVED MUST, rfc9293:MUST-10 MUST
-            if not s.ackf and not s.rst and s.syn:
+            # [syn_sent.open.fin] rfc9293:3.10.7.3/fourth/text
+            if s.ackf and wanted_ack and not s.rst and s.syn and s.fin and s.len + 1 <= self.syn_wnd:
                 self.irs = s.seq
                 self.rcv_nxt = (s.seq + 1) & 0xFFFFFFFF
                 self.rcv_edge = (((s.seq + 1) & 0xFFFFFFFF) + self.syn_wnd) & 0xFFFFFFFF
+                self.edge_most = self.rcv_edge
                 self.last_ack = s.seq
+                self.taken_from = self.rcv_nxt
+                self.peer_ws = s.has_wscale
+                self.peer_shift = min(s.wscale, 14)
+                self.peer_ts = s.tson
+                self.ts_recent = s.tsval
+                self.peer_mss = s.mss if s.has_mss else 536
+                self.peer_ecn = s.ece and s.cwr
+                self.snd_shift = min(s.wscale, 14) if self.ws_offered and s.has_wscale else 0
+                self.rcv_shift = self.own_shift if self.ws_offered and s.has_wscale else 0
+                self.ts_on = self.ts_offered and s.tson
+                self.snd_wnd = s.wnd
+                self.snd_wl1 = s.seq
+                self.snd_wl2 = s.ack
+                self.max_wnd = s.wnd
+                self.snd_una = s.ack
+                self.snd_edge = (s.ack + s.wnd) & 0xFFFFFFFF
+                self.cwnd = self._mss() if self.backoff > 0 else self._initial_window()
+                self.ssthresh = 1073741824
+                self.recover = self.iss
+                self.again_from = self.snd_una
+                self.again_upto = self.snd_una
+                self.dupacks = 0
+                self.recovering = False
+                self.last_sent = now
+                self.largest = min(self._mss(), 536)
+                self.srtt = 0 if self.resent else max(now - self.rtt_at, 1)
+                self.rttvar = self.srtt // 2
+                self.timing = False
+                self.rto = 3000000 if self.backoff > 0 else (RTO_INITIAL if self.resent else self._bound())
+                self.rto_at = None
+                self.user_timeout_at = None
+                self.backoff = 0
+                self.trouble_type = 0
+                self.host.tell_acknowledged(s.ack)
+                self.host.tell_connected()
+                self.host.tell_deliver(0, s.len)
+                self.rcv_nxt = (self.rcv_nxt + (s.len + 1)) & 0xFFFFFFFF
+                self.fin_in = True
+                self.closed_first = self.closing
+                self.ack_upto = self.rcv_nxt
+                if self.ack_due is None or now < self.ack_due:
+                    self.ack_due = now
+                self.conn = CLOSE_WAIT
+                self.synack_due = None
+                if self.on_step is not None:
+                    self.on_step(Step(now, "syn_sent", "syn_sent.open.fin", "seg", s))
+                return False
+            # [syn_sent.both] rfc9293:3.10.7.3/fourth/SYN-RECEIVED MUST, rfc9293:MUST-10 MUST
+            if not s.ackf and not s.rst and s.syn and bare_syn:
+                self.irs = s.seq
+                self.rcv_nxt = (s.seq + 1) & 0xFFFFFFFF
+                self.rcv_edge = (((s.seq + 1) & 0xFFFFFFFF) + self.syn_wnd) & 0xFFFFFFFF
+                self.edge_most = self.rcv_edge
+                self.last_ack = s.seq
+                self.taken_from = self.rcv_nxt
                 self.peer_ws = s.has_wscale
                 self.peer_shift = min(s.wscale, 14)
                 self.peer_ts = s.tson
@@ -646,6 +770,43 @@ class TcpConnection:
                 self.ack_due = None
                 if self.on_step is not None:
                     self.on_step(Step(now, "syn_sent", "syn_sent.both", "seg", s))
+                return False
+            # [syn_sent.both.text] rfc9293:3.10.7.3/fourth/text, rfc9293:3.10.7.3/fourth/SYN-RECEIVED MUST
+            if not s.ackf and not s.rst and s.syn and not bare_syn:
+                self.irs = s.seq
+                self.rcv_nxt = (s.seq + 1) & 0xFFFFFFFF
+                self.rcv_edge = (((s.seq + 1) & 0xFFFFFFFF) + self.syn_wnd) & 0xFFFFFFFF
+                self.edge_most = self.rcv_edge
+                self.last_ack = s.seq
+                self.taken_from = self.rcv_nxt
+                self.peer_ws = s.has_wscale
+                self.peer_shift = min(s.wscale, 14)
+                self.peer_ts = s.tson
+                self.ts_recent = s.tsval
+                self.peer_mss = s.mss if s.has_mss else 536
+                self.peer_ecn = s.ece and s.cwr
+                self.snd_shift = min(s.wscale, 14) if self.ws_offered and s.has_wscale else 0
+                self.rcv_shift = self.own_shift if self.ws_offered and s.has_wscale else 0
+                self.ts_on = self.ts_offered and s.tson
+                self.snd_wnd = s.wnd
+                self.snd_wl1 = s.seq
+                self.snd_wl2 = s.ack
+                self.max_wnd = s.wnd
+                self.snd_edge = self.snd_nxt
+                self.host.tell_stash(0, 0, s.len)
+                self.held = hold(
+                    self.held,
+                    (s.seq + 1) & 0xFFFFFFFF,
+                    (((s.seq + 1) & 0xFFFFFFFF) + s.len) & 0xFFFFFFFF,
+                )
+                self.fin_known = s.fin
+                self.fin_at = (((s.seq + 1) & 0xFFFFFFFF) + s.len) & 0xFFFFFFFF
+                if self.synack_due is None or now < self.synack_due:
+                    self.synack_due = now
+                self.conn = SYN_RECEIVED
+                self.ack_due = None
+                if self.on_step is not None:
+                    self.on_step(Step(now, "syn_sent", "syn_sent.both.text", "seg", s))
                 return False
             # [syn_sent.none] rfc9293:3.10.7.3/fifth MUST
             if not s.rst and not s.syn and (not s.ackf or wanted_ack):
@@ -900,7 +1061,15 @@ class TcpConnection:
                 and not s.rst
                 and (s.seq + 1) & 0xFFFFFFFF == self.rcv_nxt
                 and s.seq != self.rcv_edge
-                and not (not self.passive and s.ackf and ack_new and s.len == 0 and not s.fin)
+                and not (
+                    not self.passive
+                    and s.ackf
+                    and ack_new
+                    and s.len == 0
+                    and not s.fin
+                    and self.held is None
+                    and not self.fin_known
+                )
             ):
                 if self.synack_due is None or now < self.synack_due:
                     self.synack_due = now
@@ -920,6 +1089,8 @@ class TcpConnection:
                 and ack_new
                 and s.len == 0
                 and not s.fin
+                and self.held is None
+                and not self.fin_known
             ):
                 self.snd_edge = s.ack
                 self.snd_una = s.ack
@@ -1217,21 +1388,30 @@ class TcpConnection:
         return True
 
     def _syn(self, s: Seg, now: int) -> bool:
-        """Table `syn` (rfc9293:3.10.7.4/fourth/SYN-RECEIVED)."""
+        """Table `syn` (rfc9293:3.10.7.4/first)."""
         st = self.conn
         if st in _SYNCED:
             if not s.syn:  # [syn.none]
                 if self.on_step is not None:
                     self.on_step(Step(now, "syn", "syn.none", "seg", s))
                 return True
+            # [syn.again] rfc9293:3.10.7.4/first SHOULD
+            if st == SYN_RECEIVED and not (s.syn and s.seq != self.irs):
+                if self.synack_due is None or now < self.synack_due:
+                    self.synack_due = now
+                if self.on_step is not None:
+                    self.on_step(Step(now, "syn", "syn.again", "seg", s))
+                return False
             # [syn.challenge] rfc9293:3.10.7.4/fourth/challenge MUST, rfc5961:4.2, rfc5961:7 SHOULD
-            due = now + self._challenge_wait(now)
-            if self.challenge_due is None or due < self.challenge_due:
-                self.challenge_due = due
-            self.calm = now + self._challenge_wait(now) + CHALLENGE_INTERVAL
-            if self.on_step is not None:
-                self.on_step(Step(now, "syn", "syn.challenge", "seg", s))
-            return False
+            if (st != SYN_RECEIVED or s.seq != self.irs):
+                due = now + self._challenge_wait(now)
+                if self.challenge_due is None or due < self.challenge_due:
+                    self.challenge_due = due
+                self.calm = now + self._challenge_wait(now) + CHALLENGE_INTERVAL
+                if self.on_step is not None:
+                    self.on_step(Step(now, "syn", "syn.challenge", "seg", s))
+                return False
+            raise IncompleteTableError("tcp.connection", "syn", "seg")
         return True
 
     def _measure(self, s: Seg, now: int) -> bool:
@@ -1699,12 +1879,64 @@ class TcpConnection:
                 if self.on_step is not None:
                     self.on_step(Step(now, "ack", "ack.none", "seg", s))
                 return False
-            # [ack.open] rfc9293:3.10.7.4/fifth/SYN-RECEIVED MUST, rfc5681:3.1/syn-ack MUST_NOT,
-            #     rfc5681:3.1/syn-lost MUST, rfc5681:3.1/initial MUST, rfc6298:5.7 MUST
-            if (
+            ack_new = (
                 ((s.ack - ((self.snd_una + 1) & 0xFFFFFFFF)) & 0xFFFFFFFF)
                 < (self.snd_nxt - self.snd_una) & 0xFFFFFFFF
-            ):
+            )
+            # [ack.open.queue] rfc9293:3.10.7.2/third MUST
+            if ack_new and (self.held is not None or self.fin_known):
+                self.snd_edge = s.ack
+                self.cwnd = self._mss() if self.backoff > 0 else self._initial_window()
+                self.ssthresh = 1073741824
+                self.recover = self.iss
+                self.again_from = self.snd_una
+                self.again_upto = self.snd_una
+                self.dupacks = 0
+                self.recovering = False
+                self.last_sent = now
+                self.largest = min(self._mss(), 536)
+                self.srtt = 0 if self.resent else max(now - self.rtt_at, 1)
+                self.rttvar = self.srtt // 2
+                self.timing = False
+                self.rto = 3000000 if self.backoff > 0 else (RTO_INITIAL if self.resent else self._bound())
+                self.snd_una = s.ack
+                self.max_seen = max(self.max_seen, s.wnd << self.snd_shift)
+                self.snd_edge = (
+                    (s.ack + (s.wnd << self.snd_shift)) & 0xFFFFFFFF
+                    if ((self.snd_edge - ((s.ack + (s.wnd << self.snd_shift)) & 0xFFFFFFFF)) & 0xFFFFFFFF)
+                    >= 0x80000000
+                    else self.snd_edge
+                )
+                self.backoff = 0
+                self.trouble_type = 0
+                self.host.tell_acknowledged(s.ack)
+                self.rto_at = None
+                self.user_timeout_at = None
+                self.slow = self.resent
+                self.resent = False
+                self.snd_wnd = s.wnd << self.snd_shift
+                self.snd_wl1 = s.seq
+                self.snd_wl2 = s.ack
+                self.host.tell_connected()
+                self.host.tell_deliver(s.len, (reach(self.held, self.rcv_nxt) - self.rcv_nxt) & 0xFFFFFFFF)
+                self.rcv_nxt = reach(self.held, self.rcv_nxt)
+                self.held = forget(self.held, self.rcv_nxt)
+                self.rcv_edge = (
+                    self.rcv_nxt
+                    if ((self.rcv_edge - self.rcv_nxt) & 0xFFFFFFFF) >= 0x80000000
+                    else self.rcv_edge
+                )
+                self.ack_upto = self.rcv_nxt
+                if self.ack_due is None or now < self.ack_due:
+                    self.ack_due = now
+                self.conn = ESTABLISHED
+                self.synack_due = None
+                if self.on_step is not None:
+                    self.on_step(Step(now, "ack", "ack.open.queue", "seg", s))
+                return True
+            # [ack.open] rfc9293:3.10.7.4/fifth/SYN-RECEIVED MUST, rfc5681:3.1/syn-ack MUST_NOT,
+            #     rfc5681:3.1/syn-lost MUST, rfc5681:3.1/initial MUST, rfc6298:5.7 MUST
+            if ack_new and self.held is None and not self.fin_known:
                 self.snd_edge = s.ack
                 self.cwnd = self._mss() if self.backoff > 0 else self._initial_window()
                 self.ssthresh = 1073741824
@@ -1743,20 +1975,22 @@ class TcpConnection:
                 if self.on_step is not None:
                     self.on_step(Step(now, "ack", "ack.open", "seg", s))
                 return True
-            # [ack.bad] rfc9293:3.10.7.4/fifth/SYN-RECEIVED MUST, rfc9293:3.5.2/2
-            self.host.emit_seg(
-                Seg(
-                    seq=s.ack,
-                    rst=True,
-                    tson=self.ts_on,
-                    tsval=self.host.ask_ts_clock(),
-                    tsecr=self.ts_recent,
-                    gso_size=self._mss(),
+            if not ack_new:  # [ack.bad] rfc9293:3.10.7.4/fifth/SYN-RECEIVED MUST, rfc9293:3.5.2/2
+                self.host.emit_seg(
+                    Seg(
+                        seq=s.ack,
+                        wnd=self._advertise(),
+                        rst=True,
+                        tson=self.ts_on,
+                        tsval=self.host.ask_ts_clock(),
+                        tsecr=self.ts_recent,
+                        gso_size=self._mss(),
+                    )
                 )
-            )
-            if self.on_step is not None:
-                self.on_step(Step(now, "ack", "ack.bad", "seg", s))
-            return False
+                if self.on_step is not None:
+                    self.on_step(Step(now, "ack", "ack.bad", "seg", s))
+                return False
+            raise IncompleteTableError("tcp.connection", "ack", "seg")
         return True
 
     def _text(self, s: Seg, now: int) -> bool:
@@ -1776,6 +2010,14 @@ class TcpConnection:
                 and ((self.rcv_edge - text_end) & 0xFFFFFFFF) < 0x80000000
                 and self.held is None
             ):
+                self.taken_from = (
+                    self.taken_from
+                    if (
+                        ((self.taken_from - self.last_ack) & 0xFFFFFFFF) >= 0x80000000
+                        and ((self.last_ack - self.rcv_nxt) & 0xFFFFFFFF) >= 0x80000000
+                    )
+                    else self.rcv_nxt
+                )
                 self.host.tell_deliver(
                     (self.rcv_nxt - s.seq) & 0xFFFFFFFF,
                     (((s.seq + s.len) & 0xFFFFFFFF) - self.rcv_nxt) & 0xFFFFFFFF,
@@ -1807,6 +2049,7 @@ class TcpConnection:
                 self.host.emit_seg(
                     Seg(
                         seq=s.ack,
+                        wnd=self._advertise(),
                         rst=True,
                         tson=self.ts_on,
                         tsval=self.host.ask_ts_clock(),
@@ -1856,6 +2099,14 @@ class TcpConnection:
                 and self.held is not None
                 and reach(self.held, text_end) == text_end
             ):
+                self.taken_from = (
+                    self.taken_from
+                    if (
+                        ((self.taken_from - self.last_ack) & 0xFFFFFFFF) >= 0x80000000
+                        and ((self.last_ack - self.rcv_nxt) & 0xFFFFFFFF) >= 0x80000000
+                    )
+                    else self.rcv_nxt
+                )
                 self.host.tell_deliver(
                     (self.rcv_nxt - s.seq) & 0xFFFFFFFF,
                     (((s.seq + s.len) & 0xFFFFFFFF) - self.rcv_nxt) & 0xFFFFFFFF,
@@ -1884,6 +2135,14 @@ class TcpConnection:
                     (self.rcv_nxt - s.seq) & 0xFFFFFFFF,
                     0,
                     (((s.seq + s.len) & 0xFFFFFFFF) - self.rcv_nxt) & 0xFFFFFFFF,
+                )
+                self.taken_from = (
+                    self.taken_from
+                    if (
+                        ((self.taken_from - self.last_ack) & 0xFFFFFFFF) >= 0x80000000
+                        and ((self.last_ack - self.rcv_nxt) & 0xFFFFFFFF) >= 0x80000000
+                    )
+                    else self.rcv_nxt
                 )
                 self.host.tell_deliver(
                     (self.rcv_nxt - s.seq) & 0xFFFFFFFF,
@@ -1914,6 +2173,14 @@ class TcpConnection:
                 and reach(self.held, text_end) != text_end
                 and s.fin
             ):
+                self.taken_from = (
+                    self.taken_from
+                    if (
+                        ((self.taken_from - self.last_ack) & 0xFFFFFFFF) >= 0x80000000
+                        and ((self.last_ack - self.rcv_nxt) & 0xFFFFFFFF) >= 0x80000000
+                    )
+                    else self.rcv_nxt
+                )
                 self.host.tell_deliver(
                     (self.rcv_nxt - s.seq) & 0xFFFFFFFF,
                     (((s.seq + s.len) & 0xFFFFFFFF) - self.rcv_nxt) & 0xFFFFFFFF,
@@ -1935,6 +2202,14 @@ class TcpConnection:
                 and rwnd > 0
                 and ((self.rcv_edge - text_end) & 0xFFFFFFFF) >= 0x80000000
             ):
+                self.taken_from = (
+                    self.taken_from
+                    if (
+                        ((self.taken_from - self.last_ack) & 0xFFFFFFFF) >= 0x80000000
+                        and ((self.last_ack - self.rcv_nxt) & 0xFFFFFFFF) >= 0x80000000
+                    )
+                    else self.rcv_nxt
+                )
                 self.host.tell_deliver(
                     (self.rcv_nxt - s.seq) & 0xFFFFFFFF,
                     (self.rcv_edge - self.rcv_nxt) & 0xFFFFFFFF,
@@ -2027,6 +2302,7 @@ class TcpConnection:
             text_end = (s.seq + s.len) & 0xFFFFFFFF
             rwnd = (self.rcv_edge - self.rcv_nxt) & 0xFFFFFFFF
             if s.fin and text_end == self.rcv_nxt and rwnd > 0:  # [fin.here] rfc9293:3.10.7.4/eighth MUST
+                self.taken_from = self.rcv_nxt
                 self.rcv_nxt = (self.rcv_nxt + 1) & 0xFFFFFFFF
                 self.fin_in = True
                 self.fin_known = False
@@ -2047,6 +2323,7 @@ class TcpConnection:
                 return False
             # [fin.joined] rfc9293:3.10.7.4/eighth MUST
             if not (s.fin and text_end == self.rcv_nxt) and self.fin_known and self.fin_at == self.rcv_nxt:
+                self.taken_from = self.rcv_nxt
                 self.rcv_nxt = (self.rcv_nxt + 1) & 0xFFFFFFFF
                 self.fin_in = True
                 self.fin_known = False
@@ -3152,6 +3429,11 @@ class TcpConnection:
             tsecr=self.ts_recent,
             gso_size=self._mss(),
         )
+        if not (
+            not o.ackf
+            or ((o.ack - self.last_ack) & 0xFFFFFFFF) < ((self.rcv_edge - self.last_ack) & 0xFFFFFFFF) + 1
+        ):
+            return False
         # [g.ts.reply] rfc7323:3.2/reply MUST
         if self.conn == SYN_RECEIVED and o.tson and self.passive and not self.peer_ts:
             return False
@@ -3218,7 +3500,13 @@ class TcpConnection:
             tsecr=self.ts_recent,
             gso_size=self._mss(),
         )
-        if not ((o.seq - self.snd_una) & 0xFFFFFFFF) < (self.snd_nxt - self.snd_una) & 0xFFFFFFFF:
+        if not (
+            ((o.seq - self.snd_una) & 0xFFFFFFFF) < (self.snd_nxt - self.snd_una) & 0xFFFFFFFF
+            and (
+                not o.ackf
+                or ((o.ack - self.last_ack) & 0xFFFFFFFF) < ((self.rcv_edge - self.last_ack) & 0xFFFFFFFF) + 1
+            )
+        ):
             return False
         if self.conn in _OPEN and self.ts_on and not o.tson:  # [g.ts.rst] rfc7323:3.2/rst SHOULD
             return False
@@ -3254,11 +3542,14 @@ class TcpConnection:
             tsval=self.host.ask_ts_clock(),
             gso_size=self._mss(),
         )
+        if o.len > self.unsent:
+            return False
         if o.wscale > 14:  # [g.shift] rfc7323:2.3 MUST
             return False
         self.iss = o.seq
         self.snd_una = o.seq
-        self.snd_nxt = (o.seq + 1) & 0xFFFFFFFF
+        self.snd_nxt = (((o.seq + 1) & 0xFFFFFFFF) + o.len) & 0xFFFFFFFF
+        self.unsent -= o.len
         self.snd_edge = (o.seq + 1) & 0xFFFFFFFF
         self.fin_sent = False
         self.resent = False
@@ -3270,6 +3561,7 @@ class TcpConnection:
         self.ts_offered = o.tson
         self.ts_sent = o.tsval
         self.syn_wnd = o.wnd
+        self.syn_at = now
         self.opening = False
         self.passive = False
         self.rto_at = now + RTO_INITIAL
@@ -3297,13 +3589,22 @@ class TcpConnection:
             tsval=self.host.ask_ts_clock(),
             gso_size=self._mss(),
         )
+        if o.len >= (self.snd_nxt - self.snd_una) & 0xFFFFFFFF:
+            return False
         if o.has_wscale and o.wscale > 14:  # [g.shift] rfc7323:2.3 MUST
+            return False
+        # [g.syn.pace] rfc6298:2.1 SHOULD
+        if (
+            not (o.tson and ((self.ts_sent - o.tsval) & 0xFFFFFFFF) >= 0x80000000)
+            and now - self.syn_at < 500000
+        ):
             return False
         self.own_shift = o.wscale
         self.ws_offered = o.has_wscale
         self.ts_offered = o.tson
         self.ts_sent = o.tsval
         self.syn_wnd = o.wnd
+        self.syn_at = now
         self.syn_again = False
         self.resent = True
         self.slow = True
@@ -3329,6 +3630,8 @@ class TcpConnection:
             tsecr=self.ts_recent,
             gso_size=self._mss(),
         )
+        if o.len > self.unsent:
+            return False
         if o.has_wscale and o.wscale > 14:  # [g.shift] rfc7323:2.3 MUST
             return False
         if o.has_wscale and self.passive and not self.peer_ws:  # [g.scale.reply] rfc7323:2.2/reply MUST
@@ -3345,7 +3648,8 @@ class TcpConnection:
         self.synack_due = None
         self.iss = o.seq
         self.snd_una = o.seq
-        self.snd_nxt = (o.seq + 1) & 0xFFFFFFFF
+        self.snd_nxt = (((o.seq + 1) & 0xFFFFFFFF) + o.len) & 0xFFFFFFFF
+        self.unsent -= o.len
         self.snd_edge = (o.seq + 1) & 0xFFFFFFFF
         self.fin_sent = False
         self.resent = False
@@ -3357,11 +3661,13 @@ class TcpConnection:
         self.ts_offered = o.tson
         self.ts_sent = o.tsval
         self.syn_wnd = o.wnd
+        self.syn_at = now
         self.syn_pending = False
         self.snd_shift = self.peer_shift if self.peer_ws and o.has_wscale else 0
         self.rcv_shift = o.wscale if self.peer_ws and o.has_wscale else 0
         self.ts_on = self.peer_ts and o.tson
         self.rcv_edge = (self.rcv_nxt + o.wnd) & 0xFFFFFFFF
+        self.edge_most = self.rcv_edge
         self.rto_at = now + RTO_INITIAL
         self.user_timeout_at = now + SYN_PATIENCE
         self.host.emit_seg(o)
@@ -3386,6 +3692,8 @@ class TcpConnection:
             tsecr=self.ts_recent,
             gso_size=self._mss(),
         )
+        if o.len >= (self.snd_nxt - self.snd_una) & 0xFFFFFFFF:
+            return False
         if o.has_wscale and o.wscale > 14:  # [g.shift] rfc7323:2.3 MUST
             return False
         if o.has_wscale and self.passive and not self.peer_ws:  # [g.scale.reply] rfc7323:2.2/reply MUST
@@ -3426,17 +3734,33 @@ class TcpConnection:
         if self.conn == SYN_RECEIVED and o.tson and self.passive and not self.peer_ts:
             return False
         gate_g_ack = self.conn in _SYNCED
-        gate_g_edge = self.conn in _RECEIVING
         # [g.edge] rfc9293:SHLD-14 SHOULD_NOT, rfc9293:3.10.7.4/seventh/edge
         if (
-            gate_g_edge
-            and ((((self.rcv_nxt + (o.wnd << self.rcv_shift)) & 0xFFFFFFFF) - self.rcv_edge) & 0xFFFFFFFF)
+            self.conn in _RECEIVING
+            and (
+                (
+                    self.rcv_edge
+                    - (
+                        (((o.ack + (o.wnd << self.rcv_shift)) & 0xFFFFFFFF) + (1 << self.rcv_shift))
+                        & 0xFFFFFFFF
+                    )
+                )
+                & 0xFFFFFFFF
+            )
+            < 0x80000000
+        ):
+            return False
+        gate_g_edge_up = self.conn in _RECEIVING
+        # [g.edge.up] rfc7323:2.4 MAY
+        if (
+            gate_g_edge_up
+            and ((((o.ack + (o.wnd << self.rcv_shift)) & 0xFFFFFFFF) - self.rcv_edge) & 0xFFFFFFFF)
             >= 0x80000000
         ):
             return False
         gate_g_edge_late = (
             self.conn in _RECEIVED
-            and ((self.rcv_edge - ((self.rcv_nxt + (o.wnd << self.rcv_shift)) & 0xFFFFFFFF)) & 0xFFFFFFFF)
+            and ((self.rcv_edge - ((o.ack + (o.wnd << self.rcv_shift)) & 0xFFFFFFFF)) & 0xFFFFFFFF)
             >= 0x80000000
         )
         if self.conn in _OPEN and self.ts_on and not o.tson:  # [g.ts] rfc7323:3.2/always MUST
@@ -3463,10 +3787,16 @@ class TcpConnection:
             return False
         if gate_g_ack:
             self.last_ack = o.ack
-        if gate_g_edge:
-            self.rcv_edge = (self.rcv_nxt + (o.wnd << self.rcv_shift)) & 0xFFFFFFFF
+        if gate_g_edge_up:
+            self.rcv_edge = (o.ack + (o.wnd << self.rcv_shift)) & 0xFFFFFFFF
+            self.edge_most = (
+                (o.ack + (o.wnd << self.rcv_shift)) & 0xFFFFFFFF
+                if ((self.edge_most - ((o.ack + (o.wnd << self.rcv_shift)) & 0xFFFFFFFF)) & 0xFFFFFFFF)
+                >= 0x80000000
+                else self.edge_most
+            )
         if gate_g_edge_late:
-            self.rcv_edge = (self.rcv_nxt + (o.wnd << self.rcv_shift)) & 0xFFFFFFFF
+            self.rcv_edge = (o.ack + (o.wnd << self.rcv_shift)) & 0xFFFFFFFF
         if gate_g_ts_clock:
             self.ts_sent = o.tsval
         if self.ack_due is not None and ((o.ack - self.ack_upto) & 0xFFFFFFFF) < 0x80000000:
@@ -3509,17 +3839,33 @@ class TcpConnection:
         ):
             return False
         gate_g_ack = self.conn in _FLIGHT
-        gate_g_edge = (self.conn == ESTABLISHED or self.conn == FIN_WAIT_1)
         # [g.edge] rfc9293:SHLD-14 SHOULD_NOT, rfc9293:3.10.7.4/seventh/edge
         if (
-            gate_g_edge
-            and ((((self.rcv_nxt + (o.wnd << self.rcv_shift)) & 0xFFFFFFFF) - self.rcv_edge) & 0xFFFFFFFF)
+            (self.conn == ESTABLISHED or self.conn == FIN_WAIT_1)
+            and (
+                (
+                    self.rcv_edge
+                    - (
+                        (((o.ack + (o.wnd << self.rcv_shift)) & 0xFFFFFFFF) + (1 << self.rcv_shift))
+                        & 0xFFFFFFFF
+                    )
+                )
+                & 0xFFFFFFFF
+            )
+            < 0x80000000
+        ):
+            return False
+        gate_g_edge_up = (self.conn == ESTABLISHED or self.conn == FIN_WAIT_1)
+        # [g.edge.up] rfc7323:2.4 MAY
+        if (
+            gate_g_edge_up
+            and ((((o.ack + (o.wnd << self.rcv_shift)) & 0xFFFFFFFF) - self.rcv_edge) & 0xFFFFFFFF)
             >= 0x80000000
         ):
             return False
         gate_g_edge_late = (
             self.conn in _CLOSE_WAIT_OR_CLOSING_OR_LAST_ACK
-            and ((self.rcv_edge - ((self.rcv_nxt + (o.wnd << self.rcv_shift)) & 0xFFFFFFFF)) & 0xFFFFFFFF)
+            and ((self.rcv_edge - ((o.ack + (o.wnd << self.rcv_shift)) & 0xFFFFFFFF)) & 0xFFFFFFFF)
             >= 0x80000000
         )
         if self.conn in _FLIGHT and self.ts_on and not o.tson:  # [g.ts] rfc7323:3.2/always MUST
@@ -3551,10 +3897,16 @@ class TcpConnection:
             return False
         if gate_g_ack:
             self.last_ack = o.ack
-        if gate_g_edge:
-            self.rcv_edge = (self.rcv_nxt + (o.wnd << self.rcv_shift)) & 0xFFFFFFFF
+        if gate_g_edge_up:
+            self.rcv_edge = (o.ack + (o.wnd << self.rcv_shift)) & 0xFFFFFFFF
+            self.edge_most = (
+                (o.ack + (o.wnd << self.rcv_shift)) & 0xFFFFFFFF
+                if ((self.edge_most - ((o.ack + (o.wnd << self.rcv_shift)) & 0xFFFFFFFF)) & 0xFFFFFFFF)
+                >= 0x80000000
+                else self.edge_most
+            )
         if gate_g_edge_late:
-            self.rcv_edge = (self.rcv_nxt + (o.wnd << self.rcv_shift)) & 0xFFFFFFFF
+            self.rcv_edge = (o.ack + (o.wnd << self.rcv_shift)) & 0xFFFFFFFF
         if gate_g_ts_clock:
             self.ts_sent = o.tsval
         if self.ack_due is not None and ((o.ack - self.ack_upto) & 0xFFFFFFFF) < 0x80000000:
@@ -3572,8 +3924,9 @@ class TcpConnection:
         return True
 
     def _out_tx_data(self, now: int) -> bool:
-        """[tx.data] rfc9293:3.10.2/ESTABLISHED MUST, rfc9293:3.8.6 MUST, rfc9293:MUST-38, rfc9293:MUST-61,
-        rfc9293:MUST-16, rfc9293:SHLD-7, rfc9293:SHLD-28, rfc5681:4.1, rfc6298:5.1.
+        """[tx.data] rfc9293:3.10.2/ESTABLISHED MUST, rfc9293:3.8.6 MUST, rfc9293:3.10.7.3/fourth/data,
+        rfc9293:MUST-38, rfc9293:MUST-61, rfc9293:MUST-16, rfc9293:SHLD-7, rfc9293:SHLD-28, rfc5681:4.1,
+        rfc6298:5.1.
         """
         o = Seg(
             seq=self.snd_nxt,
@@ -3594,17 +3947,33 @@ class TcpConnection:
         ):
             return False
         gate_g_ack = (self.conn == ESTABLISHED or self.conn == CLOSE_WAIT)
-        gate_g_edge = self.conn == ESTABLISHED
         # [g.edge] rfc9293:SHLD-14 SHOULD_NOT, rfc9293:3.10.7.4/seventh/edge
         if (
-            gate_g_edge
-            and ((((self.rcv_nxt + (o.wnd << self.rcv_shift)) & 0xFFFFFFFF) - self.rcv_edge) & 0xFFFFFFFF)
+            self.conn == ESTABLISHED
+            and (
+                (
+                    self.rcv_edge
+                    - (
+                        (((o.ack + (o.wnd << self.rcv_shift)) & 0xFFFFFFFF) + (1 << self.rcv_shift))
+                        & 0xFFFFFFFF
+                    )
+                )
+                & 0xFFFFFFFF
+            )
+            < 0x80000000
+        ):
+            return False
+        gate_g_edge_up = self.conn == ESTABLISHED
+        # [g.edge.up] rfc7323:2.4 MAY
+        if (
+            gate_g_edge_up
+            and ((((o.ack + (o.wnd << self.rcv_shift)) & 0xFFFFFFFF) - self.rcv_edge) & 0xFFFFFFFF)
             >= 0x80000000
         ):
             return False
         gate_g_edge_late = (
             self.conn == CLOSE_WAIT
-            and ((self.rcv_edge - ((self.rcv_nxt + (o.wnd << self.rcv_shift)) & 0xFFFFFFFF)) & 0xFFFFFFFF)
+            and ((self.rcv_edge - ((o.ack + (o.wnd << self.rcv_shift)) & 0xFFFFFFFF)) & 0xFFFFFFFF)
             >= 0x80000000
         )
         # [g.ts] rfc7323:3.2/always MUST
@@ -3639,10 +4008,16 @@ class TcpConnection:
             return False
         if gate_g_ack:
             self.last_ack = o.ack
-        if gate_g_edge:
-            self.rcv_edge = (self.rcv_nxt + (o.wnd << self.rcv_shift)) & 0xFFFFFFFF
+        if gate_g_edge_up:
+            self.rcv_edge = (o.ack + (o.wnd << self.rcv_shift)) & 0xFFFFFFFF
+            self.edge_most = (
+                (o.ack + (o.wnd << self.rcv_shift)) & 0xFFFFFFFF
+                if ((self.edge_most - ((o.ack + (o.wnd << self.rcv_shift)) & 0xFFFFFFFF)) & 0xFFFFFFFF)
+                >= 0x80000000
+                else self.edge_most
+            )
         if gate_g_edge_late:
-            self.rcv_edge = (self.rcv_nxt + (o.wnd << self.rcv_shift)) & 0xFFFFFFFF
+            self.rcv_edge = (o.ack + (o.wnd << self.rcv_shift)) & 0xFFFFFFFF
         if gate_g_ts_clock:
             self.ts_sent = o.tsval
         if self.ack_due is not None and ((o.ack - self.ack_upto) & 0xFFFFFFFF) < 0x80000000:
@@ -3680,17 +4055,33 @@ class TcpConnection:
             gso_size=self._mss(),
         )
         gate_g_ack = (self.conn == ESTABLISHED or self.conn == CLOSE_WAIT)
-        gate_g_edge = self.conn == ESTABLISHED
         # [g.edge] rfc9293:SHLD-14 SHOULD_NOT, rfc9293:3.10.7.4/seventh/edge
         if (
-            gate_g_edge
-            and ((((self.rcv_nxt + (o.wnd << self.rcv_shift)) & 0xFFFFFFFF) - self.rcv_edge) & 0xFFFFFFFF)
+            self.conn == ESTABLISHED
+            and (
+                (
+                    self.rcv_edge
+                    - (
+                        (((o.ack + (o.wnd << self.rcv_shift)) & 0xFFFFFFFF) + (1 << self.rcv_shift))
+                        & 0xFFFFFFFF
+                    )
+                )
+                & 0xFFFFFFFF
+            )
+            < 0x80000000
+        ):
+            return False
+        gate_g_edge_up = self.conn == ESTABLISHED
+        # [g.edge.up] rfc7323:2.4 MAY
+        if (
+            gate_g_edge_up
+            and ((((o.ack + (o.wnd << self.rcv_shift)) & 0xFFFFFFFF) - self.rcv_edge) & 0xFFFFFFFF)
             >= 0x80000000
         ):
             return False
         gate_g_edge_late = (
             self.conn == CLOSE_WAIT
-            and ((self.rcv_edge - ((self.rcv_nxt + (o.wnd << self.rcv_shift)) & 0xFFFFFFFF)) & 0xFFFFFFFF)
+            and ((self.rcv_edge - ((o.ack + (o.wnd << self.rcv_shift)) & 0xFFFFFFFF)) & 0xFFFFFFFF)
             >= 0x80000000
         )
         # [g.ts] rfc7323:3.2/always MUST
@@ -3721,10 +4112,16 @@ class TcpConnection:
             return False
         if gate_g_ack:
             self.last_ack = o.ack
-        if gate_g_edge:
-            self.rcv_edge = (self.rcv_nxt + (o.wnd << self.rcv_shift)) & 0xFFFFFFFF
+        if gate_g_edge_up:
+            self.rcv_edge = (o.ack + (o.wnd << self.rcv_shift)) & 0xFFFFFFFF
+            self.edge_most = (
+                (o.ack + (o.wnd << self.rcv_shift)) & 0xFFFFFFFF
+                if ((self.edge_most - ((o.ack + (o.wnd << self.rcv_shift)) & 0xFFFFFFFF)) & 0xFFFFFFFF)
+                >= 0x80000000
+                else self.edge_most
+            )
         if gate_g_edge_late:
-            self.rcv_edge = (self.rcv_nxt + (o.wnd << self.rcv_shift)) & 0xFFFFFFFF
+            self.rcv_edge = (o.ack + (o.wnd << self.rcv_shift)) & 0xFFFFFFFF
         if gate_g_ts_clock:
             self.ts_sent = o.tsval
         if self.ack_due is not None and ((o.ack - self.ack_upto) & 0xFFFFFFFF) < 0x80000000:
@@ -3762,9 +4159,21 @@ class TcpConnection:
         )
         # [g.edge] rfc9293:SHLD-14 SHOULD_NOT, rfc9293:3.10.7.4/seventh/edge
         if (
-            ((((self.rcv_nxt + (o.wnd << self.rcv_shift)) & 0xFFFFFFFF) - self.rcv_edge) & 0xFFFFFFFF)
-            >= 0x80000000
+            (
+                (
+                    self.rcv_edge
+                    - (
+                        (((o.ack + (o.wnd << self.rcv_shift)) & 0xFFFFFFFF) + (1 << self.rcv_shift))
+                        & 0xFFFFFFFF
+                    )
+                )
+                & 0xFFFFFFFF
+            )
+            < 0x80000000
         ):
+            return False
+        # [g.edge.up] rfc7323:2.4 MAY
+        if ((((o.ack + (o.wnd << self.rcv_shift)) & 0xFFFFFFFF) - self.rcv_edge) & 0xFFFFFFFF) >= 0x80000000:
             return False
         if self.ts_on and not o.tson:  # [g.ts] rfc7323:3.2/always MUST
             return False
@@ -3773,7 +4182,13 @@ class TcpConnection:
         if gate_g_ts_clock and ((o.tsval - self.ts_sent) & 0xFFFFFFFF) >= 0x80000000:
             return False
         self.last_ack = o.ack
-        self.rcv_edge = (self.rcv_nxt + (o.wnd << self.rcv_shift)) & 0xFFFFFFFF
+        self.rcv_edge = (o.ack + (o.wnd << self.rcv_shift)) & 0xFFFFFFFF
+        self.edge_most = (
+            (o.ack + (o.wnd << self.rcv_shift)) & 0xFFFFFFFF
+            if ((self.edge_most - ((o.ack + (o.wnd << self.rcv_shift)) & 0xFFFFFFFF)) & 0xFFFFFFFF)
+            >= 0x80000000
+            else self.edge_most
+        )
         if gate_g_ts_clock:
             self.ts_sent = o.tsval
         if self.ack_due is not None and ((o.ack - self.ack_upto) & 0xFFFFFFFF) < 0x80000000:
@@ -3807,8 +4222,7 @@ class TcpConnection:
             gso_size=self._mss(),
         )
         gate_g_edge_late = (
-            ((self.rcv_edge - ((self.rcv_nxt + (o.wnd << self.rcv_shift)) & 0xFFFFFFFF)) & 0xFFFFFFFF)
-            >= 0x80000000
+            ((self.rcv_edge - ((o.ack + (o.wnd << self.rcv_shift)) & 0xFFFFFFFF)) & 0xFFFFFFFF) >= 0x80000000
         )
         if self.ts_on and not o.tson:  # [g.ts] rfc7323:3.2/always MUST
             return False
@@ -3818,7 +4232,7 @@ class TcpConnection:
             return False
         self.last_ack = o.ack
         if gate_g_edge_late:
-            self.rcv_edge = (self.rcv_nxt + (o.wnd << self.rcv_shift)) & 0xFFFFFFFF
+            self.rcv_edge = (o.ack + (o.wnd << self.rcv_shift)) & 0xFFFFFFFF
         if gate_g_ts_clock:
             self.ts_sent = o.tsval
         if self.ack_due is not None and ((o.ack - self.ack_upto) & 0xFFFFFFFF) < 0x80000000:
@@ -3868,17 +4282,33 @@ class TcpConnection:
         if self.conn == SYN_RECEIVED and o.tson and self.passive and not self.peer_ts:
             return False
         gate_g_ack = self.conn in _SYNCED
-        gate_g_edge = self.conn in _RECEIVING
         # [g.edge] rfc9293:SHLD-14 SHOULD_NOT, rfc9293:3.10.7.4/seventh/edge
         if (
-            gate_g_edge
-            and ((((self.rcv_nxt + (o.wnd << self.rcv_shift)) & 0xFFFFFFFF) - self.rcv_edge) & 0xFFFFFFFF)
+            self.conn in _RECEIVING
+            and (
+                (
+                    self.rcv_edge
+                    - (
+                        (((o.ack + (o.wnd << self.rcv_shift)) & 0xFFFFFFFF) + (1 << self.rcv_shift))
+                        & 0xFFFFFFFF
+                    )
+                )
+                & 0xFFFFFFFF
+            )
+            < 0x80000000
+        ):
+            return False
+        gate_g_edge_up = self.conn in _RECEIVING
+        # [g.edge.up] rfc7323:2.4 MAY
+        if (
+            gate_g_edge_up
+            and ((((o.ack + (o.wnd << self.rcv_shift)) & 0xFFFFFFFF) - self.rcv_edge) & 0xFFFFFFFF)
             >= 0x80000000
         ):
             return False
         gate_g_edge_late = (
             self.conn in _RECEIVED
-            and ((self.rcv_edge - ((self.rcv_nxt + (o.wnd << self.rcv_shift)) & 0xFFFFFFFF)) & 0xFFFFFFFF)
+            and ((self.rcv_edge - ((o.ack + (o.wnd << self.rcv_shift)) & 0xFFFFFFFF)) & 0xFFFFFFFF)
             >= 0x80000000
         )
         if self.conn in _OPEN and self.ts_on and not o.tson:  # [g.ts] rfc7323:3.2/always MUST
@@ -3905,10 +4335,16 @@ class TcpConnection:
             return False
         if gate_g_ack:
             self.last_ack = o.ack
-        if gate_g_edge:
-            self.rcv_edge = (self.rcv_nxt + (o.wnd << self.rcv_shift)) & 0xFFFFFFFF
+        if gate_g_edge_up:
+            self.rcv_edge = (o.ack + (o.wnd << self.rcv_shift)) & 0xFFFFFFFF
+            self.edge_most = (
+                (o.ack + (o.wnd << self.rcv_shift)) & 0xFFFFFFFF
+                if ((self.edge_most - ((o.ack + (o.wnd << self.rcv_shift)) & 0xFFFFFFFF)) & 0xFFFFFFFF)
+                >= 0x80000000
+                else self.edge_most
+            )
         if gate_g_edge_late:
-            self.rcv_edge = (self.rcv_nxt + (o.wnd << self.rcv_shift)) & 0xFFFFFFFF
+            self.rcv_edge = (o.ack + (o.wnd << self.rcv_shift)) & 0xFFFFFFFF
         if gate_g_ts_clock:
             self.ts_sent = o.tsval
         if self.ack_due is not None and ((o.ack - self.ack_upto) & 0xFFFFFFFF) < 0x80000000:

@@ -4,6 +4,7 @@
 profile wirelaw for tcp.connection {
   "Our own stack"
   choose rst_near   = challenge
+  choose shrunk     = obey
   choose rst_fin    = drop
   choose syn_near   = challenge
   choose edge       = accept
@@ -18,7 +19,7 @@ profile wirelaw for tcp.connection {
   choose beyond     = trim
   choose reassembly = keep
   choose fin_edge   = refuse
-  choose syn_text   = ignore
+  choose syn_text   = queue
   choose ack_before = take
   choose ack_old    = challenge
   choose ack_unsent = answer
