@@ -37,9 +37,9 @@ from typing import Any
 
 from wirelaw.impl.runtime.machine import EndlessOutputError, TableError, UnmetEventError
 from wirelaw.spec.language import interpret
-from wirelaw.spec.language.interpret import Interpreter, Owed
+from wirelaw.spec.language.interpret import Instance, Interpreter, Owed
 from wirelaw.spec.language.load import Law, load
-from wirelaw.spec.language.model import Machine
+from wirelaw.spec.language.model import Debt, Machine, Region, Timer, Variable
 from wirelaw.spec.language.profile import Profile
 from wirelaw.spec.language.types import UNIT_MICROSECONDS, Type
 from wirelaw.tools.generate import generate
@@ -243,12 +243,12 @@ class Driver:
         """States, variables, timers, payment times and frozen arguments of open debts; instances as `family[key].name`."""
         raise NotImplementedError
 
-    def place(self, values: dict[str, Any], key: Any = None) -> None:
+    def place(self, values: dict[str, Any], key: Any = None, now: int = 0) -> None:
         """Put states and variables to these values; those of a family in its instance `key`."""
         raise NotImplementedError
 
-    def arm(self, timers: dict[str, int | None], debts: dict[str, tuple[tuple[Any, ...], int] | None]) -> None:
-        """Set timers to these times, and debts to (frozen arguments, time of payment)."""
+    def arm(self, timers: dict[str, int | None], debts: dict[str, tuple[tuple[Any, ...], int] | None], key: Any, now: int) -> None:
+        """Set timers to these times, and debts to (frozen arguments, time of payment); those of a family in its instance `key`."""
         raise NotImplementedError
 
     def attempt(self, what: str, *args: Any) -> str:
@@ -296,29 +296,34 @@ class InterpreterDriver(Driver):
         self.it.pump(now)
 
     def snapshot(self) -> dict[str, Any]:
-        ghosts = {v.name for v in self.machine.variables.values() if v.kind == "ghost"}
-        found = {
-            (n if key is None else f"{self._family(n)}[{key}].{n}"): visible(v) for (n, key), v in self.it.values.items() if n not in ghosts
-        }
-        found |= {f"{n}_at": at for n, at in self.it.timers.items()}
-        for n, owed in self.it.debts.items():
-            found[f"{n}_due"] = owed.due if owed else None
-            found[f"{n}_args"] = owed.args if owed else None
-        return found
+        found: dict[str, Any] = {}
+        for i in (self.it.whole, *(i for kept in self.it.instances.values() for i in kept.values())):
+            prefix = f"{i.family}[{i.key}]." if i.family else ""
+            found |= {f"{prefix}{n}": visible(v) for n, v in i.values.items()}
+            found |= {f"{prefix}{t.name}_at": i.timers.get(t.name) for t in self.machine.timers.values() if t.family == i.family}
+            for d in (d for d in self.machine.debts.values() if d.family == i.family):
+                owed = i.debts.get(d.name)
+                found |= {f"{prefix}{d.name}_due": owed.due if owed else None, f"{prefix}{d.name}_args": owed.args if owed else None}
+        return found | {f"count({f})": sum(i.counted for i in kept.values()) for f, kept in self.it.instances.items()}
 
-    def _family(self, name: str) -> str:
-        return (self.machine.variables.get(name) or self.machine.regions[name]).family
+    def _at(self, owner: Variable | Region | Timer | Debt, key: Any) -> Instance:
+        return self.it._instance(owner.family, key) if owner.family else self.it.whole
 
-    def place(self, values: dict[str, Any], key: Any = None) -> None:
-        for n, v in values.items():
-            family = self._family(n)
-            if family:
-                self.it._enter(family, key)
-            self.it.values[n, key if family else None] = v
+    def place(self, values: dict[str, Any], key: Any = None, now: int = 0) -> None:
+        for n, v in _changeable(self.machine, values):
+            i = self._at(self.machine.variables.get(n) or self.machine.regions[n], key)
+            i.values[n] = v
+            self.it._settle(i, now)
 
-    def arm(self, timers: dict[str, int | None], debts: dict[str, tuple[tuple[Any, ...], int] | None]) -> None:
-        self.it.timers |= timers
-        self.it.debts |= {n: Owed(owed[0], owed[1], "MUST") if owed else None for n, owed in debts.items()}
+    def arm(self, timers: dict[str, int | None], debts: dict[str, tuple[tuple[Any, ...], int] | None], key: Any, now: int) -> None:
+        for n, at in timers.items():
+            i = self._at(self.machine.timers[n], key)
+            i.timers = {k: v for k, v in {**i.timers, n: at}.items() if v is not None}
+            self.it._settle(i, now)
+        for n, owed in debts.items():
+            i = self._at(self.machine.debts[n], key)
+            i.debts = {k: v for k, v in {**i.debts, n: Owed(owed[0], owed[1], "MUST") if owed else None}.items() if v is not None}
+            self.it._settle(i, now)
 
 
 class GeneratedDriver(Driver):
@@ -347,31 +352,48 @@ class GeneratedDriver(Driver):
         self.it.pump(now)
 
     def snapshot(self) -> dict[str, Any]:
-        m, it = self.machine, self.it
-        owned: list[Any] = [*m.regions.values(), *(v for v in m.variables.values() if v.kind != "ghost")]
-        found = {x.name: visible(getattr(it, attribute(x.name))) for x in owned if not x.family}
-        for family in m.families:
-            for key, instance in getattr(it, attribute(family)).items():
-                found |= {f"{family}[{key}].{x.name}": visible(getattr(instance, attribute(x.name))) for x in owned if x.family == family}
-        found |= {f"{n}_at": getattr(it, f"{n}_at") for n in m.timers}
-        for n, debt in m.debts.items():
-            due = getattr(it, f"{n}_due", None)
-            found[f"{n}_due"] = due
-            found[f"{n}_args"] = tuple(getattr(it, f"{n}_{p}") for p, _ in debt.params) if due is not None else None
+        found = self._seen("", "", self.it)
+        for family in self.machine.families:
+            held = getattr(self.it, attribute(family))
+            for key, instance in held.by_key.items():
+                found |= self._seen(family, f"{family}[{key}].", instance)
+            found[f"count({family})"] = held.count
         return found
 
-    def place(self, values: dict[str, Any], key: Any = None) -> None:
-        for n, v in values.items():
-            owner = self.machine.variables.get(n) or self.machine.regions[n]
-            setattr(getattr(self.it, f"_{owner.family}_of")(key) if owner.family else self.it, attribute(n), v)
+    def _seen(self, family: str, prefix: str, holder: Any) -> dict[str, Any]:
+        m = self.machine
+        found = {r.name: getattr(holder, attribute(r.name)) for r in m.regions.values() if r.family == family}
+        for v in (v for v in m.variables.values() if v.family == family):
+            found[v.name] = visible(getattr(holder, "key" if v.kind == "key" else attribute(v.name)))
+        found |= {f"{t.name}_at": getattr(holder, f"{t.name}_at") for t in m.timers.values() if t.family == family}
+        for d in (d for d in m.debts.values() if d.family == family):
+            due = found[f"{d.name}_due"] = getattr(holder, f"{d.name}_due", None)
+            found[f"{d.name}_args"] = tuple(getattr(holder, f"{d.name}_{p}") for p, _ in d.params) if due is not None else None
+        return {f"{prefix}{n}": v for n, v in found.items()}
 
-    def arm(self, timers: dict[str, int | None], debts: dict[str, tuple[tuple[Any, ...], int] | None]) -> None:
+    def _put(self, owner: Variable | Region | Timer | Debt, key: Any, values: dict[str, Any], now: int) -> None:
+        holder = getattr(self.it, f"_{owner.family}_of")(key) if owner.family else self.it
+        for n, v in values.items():
+            setattr(holder, n, v)
+        if owner.family:
+            getattr(self.it, f"_settle_{owner.family}")(holder, now)
+
+    def place(self, values: dict[str, Any], key: Any = None, now: int = 0) -> None:
+        for n, v in _changeable(self.machine, values):
+            self._put(self.machine.variables.get(n) or self.machine.regions[n], key, {attribute(n): v}, now)
+
+    def arm(self, timers: dict[str, int | None], debts: dict[str, tuple[tuple[Any, ...], int] | None], key: Any, now: int) -> None:
         for n, at in timers.items():
-            setattr(self.it, f"{n}_at", at)
+            self._put(self.machine.timers[n], key, {f"{n}_at": at}, now)
         for n, owed in debts.items():
-            setattr(self.it, f"{n}_due", owed[1] if owed else None)
-            for (p, _), value in zip(self.machine.debts[n].params, owed[0] if owed else (), strict=False):
-                setattr(self.it, f"{n}_{p}", value)
+            debt = self.machine.debts[n]
+            args = {f"{n}_{p}": value for (p, _), value in zip(debt.params, owed[0] if owed else (), strict=False)}
+            self._put(debt, key, {f"{n}_due": owed[1] if owed else None, **args}, now)
+
+
+def _changeable(machine: Machine, values: dict[str, Any]) -> list[tuple[str, Any]]:
+    """Variables and regions without the keys of instances."""
+    return [(n, v) for n, v in values.items() if n not in machine.variables or machine.variables[n].kind != "key"]
 
 
 @cache

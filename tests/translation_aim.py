@@ -122,6 +122,8 @@ class World:
         match cell:
             case ("var", name) if name in self.machine.regions:
                 return self.machine.regions[name].initial[0].name
+            case ("var", name) if self.machine.variables[name].kind == "key":
+                return zero(self.type_of(cell), self)
             case ("var", name) if isinstance(init := self.machine.variables[name].init, Lit):
                 return init.value
             case ("now",):

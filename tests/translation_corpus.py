@@ -223,8 +223,8 @@ def event_of(subject: Subject, goal: Goal, world: World, random: Random) -> Even
     elif what == "timer":
         timers[name] = now
     what, name = (what, name) if what in ("input", "call") else ("advance", "")
-    keys = [f.key for f in subject.machine.families.values()]
-    key = next((given[k] for k in keys if k in given), 1)
+    families = subject.machine.families.values()
+    key = next((given[f.key] for f in families if f.key in given), next((world.get(("var", f.variable)) for f in families), 1))
     return Event(what, name, given, now, 0, answers, places, key, timers, debts)
 
 

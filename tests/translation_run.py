@@ -17,7 +17,7 @@ from translation_goals import Goals
 from wirelaw.spec.language import interpret
 from wirelaw.spec.language.expressions import Expr, Lit, walk
 from wirelaw.spec.language.interpret import editions
-from wirelaw.spec.language.model import Machine
+from wirelaw.spec.language.model import Machine, Row
 from wirelaw.spec.language.profile import Profile
 from wirelaw.tools.generate import generate
 
@@ -228,19 +228,19 @@ def _prepare(driver: Driver, event: Event, subject: Subject) -> None:
     variables = subject.machine.variables
     stored = {n: v.type.name for n, v in variables.items() if v.type.kind == "message"}
     messages = {n: driver.message(kind, subject.full(kind, event.places.get(n, {}))) for n, kind in stored.items()}
-    driver.place({**{n: v for n, v in event.places.items() if n not in stored}, **messages}, event.key)
-    driver.arm(dict(event.timers), dict(event.debts))
+    driver.place({**{n: v for n, v in event.places.items() if n not in stored}, **messages}, event.key, event.at or 0)
+    driver.arm(dict(event.timers), dict(event.debts), event.key, event.at or 0)
 
 
 def _watch_gates(driver: InterpreterDriver, met: set[str]) -> None:
-    plain = driver.it._gates
+    plain = driver.it._applies
 
-    def watched(message: str, o: Any, now: int) -> Any:
-        for gate, binder in plain(message, o, now):
-            met.add(gate.id)
-            yield gate, binder
+    def watched(gate: Row, about: dict[str, interpret.Instance], o: Any, now: int) -> bool:
+        applies = plain(gate, about, o, now)
+        met.update([gate.id] if applies else [])
+        return applies
 
-    driver.it._gates = watched  # type: ignore[method-assign]
+    driver.it._applies = watched  # type: ignore[method-assign]
 
 
 def difference(left: Sequence[Observation], right: Sequence[Observation], events: Sequence[Event]) -> str:

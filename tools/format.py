@@ -202,7 +202,7 @@ class _Formatter:
             skipped = 4 if node.data == "table" else 1
             return self.nest(node, node.children[skipped:], depth)
         if node.data == "family":
-            return self.nest(node, node.children[2:], depth)
+            return self.nest(node, node.children[3:], depth)
         if node.data == "deviation":
             return self.nest(node, node.children[2:], depth)
         if node.data == "emission":

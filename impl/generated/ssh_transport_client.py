@@ -16,6 +16,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, ClassVar, Final, Protocol
 
+from wirelaw.impl.runtime.instances import Instances
 from wirelaw.impl.runtime.machine import (
     EndlessOutputError, IncompleteTableError, OUTPUTS_PER_PUMP, Step, UnmetEventError,
 )
@@ -476,13 +477,12 @@ class SshTransportClient:
         self.to_send: int = 0
         self.aged: bool = False
         self.lifetime_at: int | None = None
-        self.chan_of: dict[Any, SshTransportClientChanOf] = {}
+        self.chan_of: Instances[SshTransportClientChanOf] = Instances(6)
 
     def _chan_of_of(self, key: Any) -> SshTransportClientChanOf:
-        found = self.chan_of.get(key)
-        if found is None:
-            found = self.chan_of[key] = SshTransportClientChanOf(key)
-        return found
+        """The instance of family `chan_of` for this key; where none is kept, a fresh one."""
+        found = self.chan_of.by_key.get(key)
+        return SshTransportClientChanOf(key) if found is None else found
 
     def on_line(self, m: Any, now: int) -> None:
         """Take `line` through greeting, preface; then `pump`."""
@@ -1211,6 +1211,7 @@ class SshTransportClient:
                 chan_of.close_in = False
                 chan_of.close_out = False
                 chan_of.ch = OPENING
+                self._settle_chan_of(chan_of, now)
                 if self.on_step is not None:
                     self.on_step(Step(now, "channels", "co.in", m.kind, m))
                 return False
@@ -1239,6 +1240,7 @@ class SshTransportClient:
             if st == LIVE:
                 if chan_of.tx_window + m.add <= 4294967295:  # [cw.in] rfc4254:5.2/2 MUST, rfc4254:5.2/3 MUST
                     chan_of.tx_window += m.add
+                    self._settle_chan_of(chan_of, now)
                     if self.on_step is not None:
                         self.on_step(Step(now, "channels", "cw.in", m.kind, m))
                     return False
@@ -1266,6 +1268,7 @@ class SshTransportClient:
                 ):
                     chan_of.rx_window -= m.len
                     self.host.tell_data_in(m.key, m.content)
+                    self._settle_chan_of(chan_of, now)
                     if self.on_step is not None:
                         self.on_step(Step(now, "channels", "cd.in", m.kind, m))
                     return False
@@ -1298,6 +1301,7 @@ class SshTransportClient:
             if st == LIVE:
                 # [ce.in] rfc4254:5.3/1 SHOULD, rfc4254:5.3/5 MAY
                 chan_of.eof_in = True
+                self._settle_chan_of(chan_of, now)
                 if self.on_step is not None:
                     self.on_step(Step(now, "channels", "ce.in", m.kind, m))
                 return False
@@ -1312,6 +1316,7 @@ class SshTransportClient:
             if st == LIVE:
                 if not chan_of.close_in:  # [cc.in] rfc4254:5.3/3 MUST, rfc4254:5.3/5 MAY
                     chan_of.close_in = True
+                    self._settle_chan_of(chan_of, now)
                     if self.on_step is not None:
                         self.on_step(Step(now, "channels", "cc.in", m.kind, m))
                     return False
@@ -1333,6 +1338,7 @@ class SshTransportClient:
                 # [cr.in] rfc4254:5.4/2 MUST, rfc4254:5.4/3 MUST, rfc4254:6.2/1 SHOULD, rfc4254:6.5/3 SHOULD
                 if m.want_reply and not chan_of.close_in:
                     chan_of.replies += 1
+                    self._settle_chan_of(chan_of, now)
                     if self.on_step is not None:
                         self.on_step(Step(now, "channels", "cr.in", m.kind, m))
                     return False
@@ -1954,13 +1960,8 @@ class SshTransportClient:
         return True
 
     def _each_co_ok(self, now: int) -> bool:
-        for chan_of in list(self.chan_of.values()):
-            if (
-                chan_of.ch == OPENING
-                and chan_of.wanted == "session"
-                and self.host.ask_takes(chan_of.wanted)
-                and self._out_co_ok(chan_of, now)
-            ):
+        for chan_of in self.chan_of.lines[0].values():
+            if self.host.ask_takes(chan_of.wanted) and self._out_co_ok(chan_of, now):
                 return True
         return False
 
@@ -1981,18 +1982,15 @@ class SshTransportClient:
         self.host.tell_opened(o.key)
         self.host.emit_open_confirmation(o)
         chan_of.ch = LIVE
+        self.chan_of.lines[0].pop(chan_of.key, None)
+        self._settle_chan_of(chan_of, now)
         if self.on_step is not None:
             self.on_step(Step(now, "out", "co.ok", "open_confirmation", o))
         return True
 
     def _each_co_deny(self, now: int) -> bool:
-        for chan_of in list(self.chan_of.values()):
-            if (
-                chan_of.ch == OPENING
-                and chan_of.wanted == "session"
-                and not self.host.ask_takes(chan_of.wanted)
-                and self._out_co_deny(chan_of, now)
-            ):
+        for chan_of in self.chan_of.lines[1].values():
+            if not self.host.ask_takes(chan_of.wanted) and self._out_co_deny(chan_of, now):
                 return True
         return False
 
@@ -2006,13 +2004,15 @@ class SshTransportClient:
         self.ext_turn = False
         self.host.emit_open_failure(o)
         chan_of.ch = FREE
+        self.chan_of.lines[1].pop(chan_of.key, None)
+        self._settle_chan_of(chan_of, now)
         if self.on_step is not None:
             self.on_step(Step(now, "out", "co.deny", "open_failure", o))
         return True
 
     def _each_co_type(self, now: int) -> bool:
-        for chan_of in list(self.chan_of.values()):
-            if chan_of.ch == OPENING and chan_of.wanted != "session" and self._out_co_type(chan_of, now):
+        for chan_of in self.chan_of.lines[2].values():
+            if self._out_co_type(chan_of, now):
                 return True
         return False
 
@@ -2026,18 +2026,15 @@ class SshTransportClient:
         self.ext_turn = False
         self.host.emit_open_failure(o)
         chan_of.ch = FREE
+        self.chan_of.lines[2].pop(chan_of.key, None)
+        self._settle_chan_of(chan_of, now)
         if self.on_step is not None:
             self.on_step(Step(now, "out", "co.type", "open_failure", o))
         return True
 
     def _each_cr_fail(self, now: int) -> bool:
-        for chan_of in list(self.chan_of.values()):
-            if (
-                chan_of.ch == LIVE
-                and chan_of.replies > 0
-                and not chan_of.close_out
-                and self._out_cr_fail(chan_of, now)
-            ):
+        for chan_of in self.chan_of.lines[3].values():
+            if self._out_cr_fail(chan_of, now):
                 return True
         return False
 
@@ -2051,20 +2048,15 @@ class SshTransportClient:
         self.ext_turn = False
         chan_of.replies -= 1
         self.host.emit_channel_failure(o)
+        self.chan_of.lines[3].pop(chan_of.key, None)
+        self._settle_chan_of(chan_of, now)
         if self.on_step is not None:
             self.on_step(Step(now, "out", "cr.fail", "channel_failure", o))
         return True
 
     def _each_cw_out(self, now: int) -> bool:
-        for chan_of in list(self.chan_of.values()):
-            if (
-                chan_of.ch == LIVE
-                and chan_of.rx_window < 1048576
-                and not chan_of.eof_in
-                and not chan_of.close_in
-                and not chan_of.close_out
-                and self._out_cw_out(chan_of, now)
-            ):
+        for chan_of in self.chan_of.lines[4].values():
+            if self._out_cw_out(chan_of, now):
                 return True
         return False
 
@@ -2080,18 +2072,15 @@ class SshTransportClient:
         self.ext_turn = False
         chan_of.rx_window += o.add
         self.host.emit_window_adjust(o)
+        self.chan_of.lines[4].pop(chan_of.key, None)
+        self._settle_chan_of(chan_of, now)
         if self.on_step is not None:
             self.on_step(Step(now, "out", "cw.out", "window_adjust", o))
         return True
 
     def _each_cc_out(self, now: int) -> bool:
-        for chan_of in list(self.chan_of.values()):
-            if (
-                chan_of.ch == LIVE
-                and chan_of.close_in
-                and chan_of.replies == 0
-                and self._out_cc_out(chan_of, now)
-            ):
+        for chan_of in self.chan_of.lines[5].values():
+            if self._out_cc_out(chan_of, now):
                 return True
         return False
 
@@ -2107,6 +2096,8 @@ class SshTransportClient:
         self.host.tell_closed(o.key)
         self.host.emit_channel_close(o)
         chan_of.ch = FREE
+        self.chan_of.lines[5].pop(chan_of.key, None)
+        self._settle_chan_of(chan_of, now)
         if self.on_step is not None:
             self.on_step(Step(now, "out", "cc.out", "channel_close", o))
         return True
@@ -2130,6 +2121,42 @@ class SshTransportClient:
         if self.on_step is not None:
             self.on_step(Step(now, "out", "up.out", "userauth", o))
         return True
+
+    def _settle_chan_of(self, chan_of: SshTransportClientChanOf, now: int) -> None:
+        """Keep the instance unless it is as instances begin or has ended; line it up for the rows that it may
+        fire.
+        """
+        if (
+            chan_of.ch == FREE
+            and chan_of.peer_id == 0
+            and chan_of.tx_window == 0
+            and chan_of.tx_packet == 0
+            and chan_of.rx_window == 0
+            and chan_of.replies == 0
+            and not chan_of.eof_in
+            and not chan_of.close_in
+            and not chan_of.close_out
+            and chan_of.wanted is None
+        ):
+            self.chan_of.forget(chan_of)
+            return
+        self.chan_of.keep(chan_of, True)
+        self.chan_of.line_up(0, chan_of, chan_of.ch == OPENING and chan_of.wanted == "session")
+        self.chan_of.line_up(1, chan_of, chan_of.ch == OPENING and chan_of.wanted == "session")
+        self.chan_of.line_up(2, chan_of, chan_of.ch == OPENING and chan_of.wanted != "session")
+        self.chan_of.line_up(3, chan_of, chan_of.ch == LIVE and chan_of.replies > 0 and not chan_of.close_out)
+        self.chan_of.line_up(
+            4,
+            chan_of,
+            (
+                chan_of.ch == LIVE
+                and chan_of.rx_window < 1048576
+                and not chan_of.eof_in
+                and not chan_of.close_in
+                and not chan_of.close_out
+            ),
+        )
+        self.chan_of.line_up(5, chan_of, chan_of.ch == LIVE and chan_of.close_in and chan_of.replies == 0)
 
     def _late_kexinit(self) -> bool:
         """`late_kexinit` of the law."""
@@ -2170,3 +2197,5 @@ class SshTransportClientChanOf:
         self.close_in: bool = False
         self.close_out: bool = False
         self.wanted: Any = None
+        self.serial = 0
+        self.counted = False

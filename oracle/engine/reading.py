@@ -204,6 +204,8 @@ class _Compiler:
 
     def place(self, name: str) -> str:
         owner = self.machine.variables.get(name) or self.machine.regions[name]
+        if isinstance(owner, m.Variable) and owner.kind == "key":
+            return "_i.key"
         return f"{'_i' if owner.family else '_c'}.{attribute(name)}"
 
     def shows(self, row: m.Row) -> bool:

@@ -10,6 +10,7 @@ from wirelaw.oracle.engine.configuration import Configuration
 from wirelaw.oracle.engine.reading import CompiledLaw, CompiledRow, attribute
 from wirelaw.spec.language.evaluate import Context, evaluate
 from wirelaw.spec.language.expressions import Binary, Expr, Field, Lit, Member, Name, Unary, Window, names, text, walk
+from wirelaw.spec.language.model import Variable
 
 FAR_AWAY = 1 << 24
 
@@ -20,6 +21,8 @@ def context(law: CompiledLaw, c: Configuration, i: Any, binders: Mapping[str, An
     def variable(name: str) -> Any:
         owner = law.machine.variables.get(name) or law.machine.regions.get(name)
         holder = i if owner is not None and owner.family else c
+        if isinstance(owner, Variable) and owner.kind == "key":
+            return i.key
         return getattr(holder, attribute(name))
 
     def function(kind: str, name: str, args: tuple[Any, ...]) -> Any:

@@ -11,6 +11,9 @@ The order of things, which every reading shares:
 3. When a row fires: gates and `where` are tested on the state before; gate actions, then row actions; debts that the
    message pays are struck out; then the state changes, and debts whose `while` the new state leaves are void.
 4. A reply (`send`, the message of an `abort`) goes out as it is made. Gates that speak of the message alone bind it too.
+5. After a row that changed an instance of a family, the instance is forgotten if it is as instances begin or in a final state;
+   else it takes its place in line for each output row whose own part holds of it, and keeps the one it has. One that fired a
+   row goes to the end of that line.
 """
 
 from __future__ import annotations
@@ -24,6 +27,7 @@ from typing import Any, Protocol
 from wirelaw.spec.language import model as m
 from wirelaw.spec.language.evaluate import MASK, Context, evaluate
 from wirelaw.spec.language.expressions import Binary, Call, Expr, Field, Lit, Name, walk
+from wirelaw.spec.language.families import own_part
 from wirelaw.spec.language.profile import Profile
 from wirelaw.spec.language.sugar import at_edition
 from wirelaw.spec.language.tree import Ending, Statement
@@ -73,6 +77,21 @@ class Owed:
     level: str
 
 
+@dataclass(slots=True, eq=False)
+class Instance:
+    """Variables and states, running timers and open debts: of a member of a family, or of the machine itself (no `family`).
+
+    `counted`: a region or a `var` was not as at the beginning when its last row was done.
+    """
+
+    family: str = ""
+    key: Any = None
+    values: dict[str, Any] = field(default_factory=dict)
+    timers: dict[str, int] = field(default_factory=dict)
+    debts: dict[str, Owed] = field(default_factory=dict)
+    counted: bool = False
+
+
 def editions(machine: m.Machine) -> tuple[int, ...]:
     """All editions its rows name, ascending."""
     return tuple(sorted({e for row in machine.rows() for e in row.editions}))
@@ -91,41 +110,38 @@ class Interpreter:
         self.host = host
         self.on_step = on_step
         self.externs = importlib.import_module(machine.externs_module) if machine.externs_module else None
-        self.values: dict[tuple[str, Any], Any] = {}
-        self.timers: dict[str, int | None] = dict.fromkeys(machine.timers)
-        self.debts: dict[str, Owed | None] = dict.fromkeys(machine.debts)
-        self.instances: dict[str, list[Any]] = {name: [] for name in machine.families}
-        self.key: Any = None
+        self.whole = self.here = Instance()
+        self.instances: dict[str, dict[Any, Instance]] = {name: {} for name in machine.families}
+        self.lines: dict[str, dict[Any, Instance]] = {r.id: {} for r in machine.emissions if r.family}
         self.refused: str | None = None
-        self._create("")
+        self._begin(self.whole)
 
     # --- state -------------------------------------------------------------------------------------------------
 
-    def _create(self, family: str) -> None:
+    def _begin(self, i: Instance) -> None:
         for region in self.machine.regions.values():
-            if region.family == family:
-                self.values[region.name, self.key if family else None] = region.initial[0].name
+            if region.family == i.family:
+                i.values[region.name] = region.initial[0].name
         context = self.context()
         for v in self.machine.variables.values():
-            if v.family == family:
-                self.values[v.name, self.key if family else None] = evaluate(v.init, context)
+            if v.family == i.family:
+                i.values[v.name] = i.key if v.kind == "key" else evaluate(v.init, context)
 
-    def _slot(self, name: str) -> tuple[str, Any]:
-        owner = self.machine.variables.get(name) or self.machine.regions[name]
-        return name, (self.key if owner.family else None)
+    def _holder(self, owner: m.Variable | m.Region | m.Timer | m.Debt) -> Instance:
+        return self.here if owner.family else self.whole
 
     def get(self, name: str) -> Any:
         """The value of a variable, or the state of a region."""
-        return self.values[self._slot(name)]
+        return self._holder(self.machine.variables.get(name) or self.machine.regions[name]).values[name]
 
     def put(self, name: str, value: Any) -> None:
         """Set a variable or a region's state."""
-        self.values[self._slot(name)] = value
+        self._holder(self.machine.variables.get(name) or self.machine.regions[name]).values[name] = value
 
     @property
     def state(self) -> str:
-        """The state of the first region."""
-        return str(self.get(next(iter(self.machine.regions))))
+        """The state of the first region outside of families."""
+        return next((str(self.whole.values[r.name]) for r in self.machine.regions.values() if not r.family), "")
 
     def context(self, binders: dict[str, Any] | None = None, args: dict[str, Any] | None = None, now: int = 0) -> Context:
         """What expressions see here."""
@@ -138,10 +154,12 @@ class Interpreter:
             return getattr(self.externs, name)(*args)
         if kind == "ask":
             return self.host.ask(name, args)
+        if kind == "count":
+            return sum(i.counted for i in self.instances[args[0]].values())
         if name == "due":
-            owed = self.debts[args[0]]
+            owed = self._holder(self.machine.debts[args[0]]).debts.get(args[0])
             return owed is not None and owed.due <= self._now
-        return self.timers[args[0]] is not None
+        return args[0] in self._holder(self.machine.timers[args[0]]).timers
 
     # --- inputs ------------------------------------------------------------------------------------------------
 
@@ -169,13 +187,15 @@ class Interpreter:
     def tick(self, now: int) -> None:
         """Fire every timer whose time has come, in the order of their times."""
         while True:
-            expired = [(at, n) for n, at in self.timers.items() if at is not None and at <= now]
+            expired = [(at, n, i) for i in self._everybody() for n, at in i.timers.items() if at <= now]
             if not expired:
                 return
-            _, name = min(expired)
-            self.timers[name] = None
+            _, name, i = min(expired, key=lambda x: x[:2])
+            del i.timers[name]
+            self.here = i
             if self._noticed(name):
                 self._event(name, {}, now)
+            self._settle(i, now)
 
     def _noticed(self, timer: str) -> bool:
         """Whether any row is about the timer; one that is only asked, by `running(..)`, just ends."""
@@ -183,9 +203,15 @@ class Interpreter:
 
     def deadline(self) -> int | None:
         """The earliest time at which `tick` or `pump` has something to do by itself."""
-        times = [at for at in self.timers.values() if at is not None]
-        times += [o.due for o in self.debts.values() if o is not None]
+        times = [at for i in self._everybody() for at in i.timers.values()]
+        times += [o.due for i in self._everybody() for o in i.debts.values()]
         return min(times, default=None)
+
+    def _everybody(self) -> Iterator[Instance]:
+        """The machine itself, then all instances that are kept, each family's in the order in which they came."""
+        yield self.whole
+        for kept in self.instances.values():
+            yield from kept.values()
 
     def _event(self, name: str, args: dict[str, Any], now: int) -> str | None:
         self._now = now
@@ -203,9 +229,9 @@ class Interpreter:
         return self.refused
 
     def _select(self, table: m.Table, lineage: tuple[str, ...], m_in: Any, args: dict[str, Any], now: int) -> m.Row | None:
-        if table.family and any(r.event in lineage for r in table.rows):
+        if table.family and any(r.event in lineage for r in table.rows) and lineage[0] not in self.machine.timers:
             key = self.machine.families[table.family].key
-            self._enter(table.family, args[key] if m_in is None else getattr(m_in, key))
+            self.here = self._instance(table.family, args[key] if m_in is None else getattr(m_in, key))
         for level in lineage:
             rows = [r for r in table.rows if r.event == level and self._in_states(r) and self._of_edition(r)]
             if rows:
@@ -220,12 +246,59 @@ class Interpreter:
             raise TableError(f"{self.machine.name}, table {table.name}, {self.state}: rows enabled for {level}: {listed}")
         return enabled[0]
 
-    def _enter(self, family: str, key: Any) -> None:
-        """Turn to the instance `key` of a family; it starts to exist when it is first spoken of."""
-        self.key = key
-        if self.key not in self.instances[family]:
-            self.instances[family].append(self.key)
-            self._create(family)
+    # --- instances ---------------------------------------------------------------------------------------------
+
+    def _instance(self, family: str, key: Any) -> Instance:
+        """The instance `key` of a family; where none is kept, a fresh one."""
+        if (kept := self.instances[family].get(key)) is not None:
+            return kept
+        made = Instance(family, key)
+        self._begin(made)
+        return made
+
+    def _settle(self, i: Instance, now: int) -> None:
+        """Keep or forget an instance after a row, and line it up for the output rows that it may fire."""
+        if not i.family:
+            return
+        kept, rows = self.instances[i.family], [r for r in self.machine.emissions if r.family == i.family]
+        if self._is_final(i) or not (self._differs(i, ("var", "user")) or i.timers or i.debts):
+            if kept.get(i.key) is i:
+                del kept[i.key]
+            for row in rows:
+                if self.lines[row.id].get(i.key) is i:
+                    del self.lines[row.id][i.key]
+            return
+        kept[i.key] = i
+        i.counted = self._differs(i, ("var",))
+        here, self.here, self._now = self.here, i, now
+        for row in rows:
+            if self._may_fire(row, now):
+                self.lines[row.id].setdefault(i.key, i)
+            else:
+                self.lines[row.id].pop(i.key, None)
+        self.here = here
+
+    def _is_final(self, i: Instance) -> bool:
+        return any(self.machine.states[i.values[r.name]].final for r in self.machine.regions.values() if r.family == i.family)
+
+    def _differs(self, i: Instance, kinds: tuple[str, ...]) -> bool:
+        """Whether a region, or a variable of one of these kinds, is not as instances begin."""
+        fresh = Instance(i.family, i.key)
+        self._begin(fresh)
+        names = [r.name for r in self.machine.regions.values()] + [v.name for v in self.machine.variables.values() if v.kind in kinds]
+        return any(i.values[n] != fresh.values[n] for n in names if n in i.values)
+
+    def _may_fire(self, row: m.Row, now: int) -> bool:
+        """Whether what only the instance at hand decides lets it fire an output row."""
+        is_inside, own, _ = own_part(row, self.machine)
+        context = self.context(now=now)
+        return (not is_inside or self._in_states(row)) and all(evaluate(c, context) for c in own)
+
+    def _wake(self, now: int) -> None:
+        """Line up the instances whose debts have fallen due."""
+        due = [(o.due, n, i) for i in self._everybody() for n, o in i.debts.items() if i.family and o.due <= now]
+        for _, _, i in sorted(due, key=lambda x: x[:2]):
+            self._settle(i, now)
 
     def _in_states(self, row: m.Row) -> bool:
         return not row.states or self.get(row.region) in row.states
@@ -249,10 +322,12 @@ class Interpreter:
                 (e, acts) for e, acts in ending.alternatives if (e.kind == "abort") == (side == "abort")
             )  # fmt: skip
             actions = actions + more
-        before = dict(self.values) if self.on_step is not None else {}
+        before = self._values()
         binders = dict.fromkeys(row.binders, m_in) if row.event_kind == "message" else {}
         self._act(actions, binders, args, now)
         going = self._end(ending, row, now)
+        if row.family:
+            self._settle(self.here, now)
         self._record(row, event, before, m_in, now)
         return going
 
@@ -275,7 +350,7 @@ class Interpreter:
         self.put(self.machine.states[target].region, target)
         for name, debt in self.machine.debts.items():
             if self.machine.voids(target, debt):
-                self.debts[name] = None
+                self._holder(debt).debts.pop(name, None)
 
     def _abort(self, code: str | int, now: int) -> None:
         rule = self.machine.abort
@@ -298,15 +373,15 @@ class Interpreter:
                 case "assign":
                     self.put(s.name, value)
                 case "owe" if value is not None:  # without `pay` a debt is only the oracle's
-                    due = now + value
-                    old = self.debts[s.name]
-                    self.debts[s.name] = Owed(values, min(due, old.due) if old else due, s.level or "MUST")
+                    due, debts = now + value, self._holder(self.machine.debts[s.name]).debts
+                    old = debts.get(s.name)
+                    debts[s.name] = Owed(values, min(due, old.due) if old else due, s.level or "MUST")
                 case "start":
-                    self.timers[s.name] = now + (value or 0)
-                case "ensure" if self.timers[s.name] is None:
-                    self.timers[s.name] = now + (value or 0)
+                    self._holder(self.machine.timers[s.name]).timers[s.name] = now + (value or 0)
+                case "ensure":
+                    self._holder(self.machine.timers[s.name]).timers.setdefault(s.name, now + (value or 0))
                 case "stop":
-                    self.timers[s.name] = None
+                    self._holder(self.machine.timers[s.name]).timers.pop(s.name, None)
                 case "tell":
                     self.host.tell(s.name, values)
                 case "send":
@@ -345,6 +420,7 @@ class Interpreter:
     def pump(self, now: int) -> None:
         """Send everything that is to be sent now."""
         self._now = now
+        self._wake(now)
         for _ in range(OUTPUTS_PER_PUMP):
             if not any(self._try(row, now) for row in self._ordered()):
                 return
@@ -356,42 +432,58 @@ class Interpreter:
             yield by_id[row_id]
 
     def _try(self, row: m.Row, now: int) -> bool:
-        for key in list(self.instances[row.family]) if row.family else [None]:
-            self.key = key
-            if self._in_states(row) and self._of_edition(row) and self._fire(row, now):
+        if not self._of_edition(row):
+            return False
+        self.here = self.whole
+        if not row.family:
+            return self._in_states(row) and self._fire(row, row.guard + row.when, now)
+        is_inside, _, others = own_part(row, self.machine)
+        for i in list(self.lines[row.id].values()):
+            self.here = i
+            if (is_inside or self._in_states(row)) and self._fire(row, others, now):
                 return True
         return False
 
-    def _fire(self, row: m.Row, now: int) -> bool:
+    def _fire(self, row: m.Row, moment: tuple[Expr, ...], now: int) -> bool:
         context = self.context(now=now)
-        if not all(evaluate(c, context) for c in row.guard + row.when):
+        if not all(evaluate(c, context) for c in moment):
             return False
-        before = dict(self.values) if self.on_step is not None else {}
+        before = self._values()
         if row.event_kind == "auto":
             self._act(row.actions, {}, {}, now)
             self._end(row.ending, row, now)
+            self._fired(row, now)
             self._record(row, "", before, None, now)
             return True
         o = self._build(row, now)
         binders = {row.binders[0]: o}
         if not all(evaluate(c, self.context(binders, now=now)) for c in row.where):
             return False
-        key = self.key
-        gates = list(self._gates(row.event, o, now))
-        for gate, binder in gates:
-            self._turn(gate, o)
-            if not all(evaluate(c, self.context(binder, now=now)) for c in gate.where):
-                return False
-        for gate, binder in gates:
-            self._turn(gate, o)
-            self._act(gate.actions, binder, {}, now)
-        self.key = key
-        self._pay(row.event, o, now)
+        sender = self.here
+        about = {f: sender if f == row.family else self._instance(f, getattr(o, x.key)) for f, x in self._families_of(row.event)}
+        gates = [g for g in self._gates(row.event) if self._applies(g, about, o, now)]
+        if not all(self._grants(g, about, o, now) for g in gates):
+            return False
+        for gate in gates:
+            self.here = about.get(gate.family, sender)
+            self._act(gate.actions, {gate.binders[0]: o}, {}, now)
+        self._pay(row.event, o, about, now)
+        self.here = sender
         self._act(row.actions, binders, {}, now)
         self.host.emit(row.event, o)
         self._end(row.ending, row, now)
+        for i in about.values():
+            if i is not sender:
+                self._settle(i, now)
+        self._fired(row, now)
         self._record(row, row.event, before, o, now)
         return True
+
+    def _fired(self, row: m.Row, now: int) -> None:
+        """The instance that fired goes to the end of the line."""
+        if row.family:
+            self.lines[row.id].pop(self.here.key, None)
+            self._settle(self.here, now)
 
     def _build(self, row: m.Row, now: int) -> SimpleNamespace:
         made = SimpleNamespace()
@@ -403,42 +495,49 @@ class Interpreter:
         for name, e in (*row.fields.items(), *row.defaults.items()):
             given[name] = evaluate(e, context)
             setattr(made, name, given[name])
-        if row.family:
-            given.setdefault(self.machine.families[row.family].key, self.key)
         made.__dict__.update(vars(self._complete(row.event, given, context)))
         return made
 
-    def _gates(self, message: str, o: Any, now: int) -> Iterator[tuple[m.Row, dict[str, Any]]]:
+    def _gates(self, message: str) -> list[m.Row]:
         lineage = self.machine.messages[message].lineage
-        for gate in self.machine.gates:
-            binder = {gate.binders[0]: o}
-            if gate.event not in lineage or not self._of_edition(gate):
-                continue
-            self._turn(gate, o)
-            if self._in_states(gate):
-                context = self.context(binder, now=now)
-                if all(evaluate(c, context) for c in gate.guard):
-                    yield gate, binder
+        return [g for g in self.machine.gates if g.event in lineage and self._of_edition(g)]
 
-    def _turn(self, gate: m.Row, o: Any) -> None:
-        """A gate of a family speaks of the instance that the message names."""
-        if gate.family:
-            self._enter(gate.family, getattr(o, self.machine.families[gate.family].key))
-
-    def _pay(self, message: str, o: Any, now: int) -> None:
+    def _families_of(self, message: str) -> list[tuple[str, m.Family]]:
+        """Families with a gate or a debt on a message: it names an instance of each by its key."""
         lineage = self.machine.messages[message].lineage
-        for name, owed in self.debts.items():
-            debt = self.machine.debts[name]
-            if owed is None or debt.message not in lineage:
+        found = {g.family for g in self._gates(message)} | {d.family for d in self.machine.debts.values() if d.message in lineage}
+        return [(name, f) for name, f in self.machine.families.items() if name in found]
+
+    def _applies(self, gate: m.Row, about: dict[str, Instance], o: Any, now: int) -> bool:
+        self.here = about.get(gate.family, self.here)
+        context = self.context({gate.binders[0]: o}, now=now)
+        return self._in_states(gate) and all(evaluate(c, context) for c in gate.guard)
+
+    def _grants(self, gate: m.Row, about: dict[str, Instance], o: Any, now: int) -> bool:
+        self.here = about.get(gate.family, self.here)
+        return all(evaluate(c, self.context({gate.binders[0]: o}, now=now)) for c in gate.where)
+
+    def _pay(self, message: str, o: Any, about: dict[str, Instance], now: int) -> None:
+        lineage = self.machine.messages[message].lineage
+        for name, debt in self.machine.debts.items():
+            debts = (about[debt.family] if debt.family else self.whole).debts if debt.message in lineage else {}
+            if name not in debts:
                 continue
-            args = {n: v for (n, _), v in zip(debt.params, owed.args, strict=True)}
+            args = {n: v for (n, _), v in zip(debt.params, debts[name].args, strict=True)}
             context = self.context({debt.binder: o}, args, now)
             if all(evaluate(c, context) for c in debt.where):
-                self.debts[name] = None
+                del debts[name]
+
+    def _values(self) -> dict[tuple[str, Any], Any]:
+        """Everything that rows change, for the record of a step."""
+        if self.on_step is None:
+            return {}
+        everybody = [*self._everybody(), *([self.here] if self.here.family else [])]
+        return {(n, (i.family, i.key)): v for i in everybody for n, v in i.values.items()}
 
     def _record(self, row: m.Row, event: str, before: dict[tuple[str, Any], Any], message: Any, now: int) -> None:
         if self.on_step is not None:
-            changed = {k[0]: (before.get(k), v) for k, v in self.values.items() if before.get(k) != v}
+            changed = {k[0]: (before.get(k), v) for k, v in self._values().items() if before.get(k) != v}
             bindings = dict.fromkeys(row.binders, message) if row.event_kind == "message" else {}
             self.on_step(Step(now, row.table, row.id, event, bindings, changed))
 

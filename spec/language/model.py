@@ -47,7 +47,7 @@ class Region:
 
 @dataclass(frozen=True, slots=True)
 class Variable:
-    """A variable. `kind`: var, user (the hidden application's), policy (implementation only)."""
+    """A variable. `kind`: var, user (the hidden application's), policy (implementation only), key (an instance's, never changed)."""
 
     name: str
     kind: str
@@ -103,6 +103,7 @@ class Timer:
     low: Expr | None
     high: Expr | None
     span: Span
+    family: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,6 +119,7 @@ class Debt:
     states: frozenset[str]
     unless: Expr | None
     span: Span
+    family: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,7 +128,8 @@ class Row:
 
     `states` empty means all; otherwise all belong to `region`. `event` is a message, timer or call name ('' for an
     internal row), `event_kind` one of message, timer, call, auto. `guard`, `where`, `when` are tuples of conjuncts.
-    For output rows `fields` are the determined fields, `defaults` what the implementation puts where it is free.
+    For output rows `fields` are the determined fields, `defaults` what the implementation puts where it is free. For those of a
+    family `binding` is the field of the message that tells whose it is, and the variable of the instance that it equals.
     `kind` is the name by which the row speaks of messages of `event` with a certain content ('' : of all of them).
     """
 
@@ -155,6 +158,7 @@ class Row:
     when: tuple[Expr, ...]
     span: Span
     kind: str = ""
+    binding: tuple[str, str] | None = None
 
     @property
     def own(self) -> tuple[Expr, ...]:
@@ -212,14 +216,21 @@ class Property:
     condition: Expr
     citations: tuple[Citation, ...]
     span: Span
+    family: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class Family:
-    """Instances by key: one per value of the message field `key`."""
+    """Instances by key: one per value of the message field `key`.
+
+    `variable` holds an instance's key; outputs carry the value of variable `address` in the field `key`.
+    """
 
     name: str
     key: str
+    variable: str
+    address: str
+    span: Span
 
 
 @dataclass(frozen=True, slots=True)
@@ -230,6 +241,7 @@ class AbortRule:
     message: str | None
     where: tuple[Expr, ...]
     target: dict[str, str]
+    span: Span
 
 
 @dataclass(frozen=True, slots=True)

@@ -310,8 +310,8 @@ class _Builder:
         return t.Property("never", _row_id(rowid), self.states(states), self.expr(condition), self.citations(cites)[0], self.span(n))
 
     def d_family(self, n: Any) -> t.Family:
-        name, key, *decls = n.children
-        return t.Family(str(name), str(key), self.decls(decls), self.span(n))
+        name, key, sent_as, *decls = n.children
+        return t.Family(str(name), str(key), str(sent_as or ""), self.decls(decls), self.span(n))
 
     # --- rows --------------------------------------------------------------------------------------------------
 

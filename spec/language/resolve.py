@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 from typing import TypeVar
 
@@ -11,6 +11,7 @@ from wirelaw.spec.language import model as m
 from wirelaw.spec.language import tree as t
 from wirelaw.spec.language.diagnostics import Diagnostic, LawError, Span, complain
 from wirelaw.spec.language.expressions import Binary, Expr, Field, Lit, Name, conjuncts, negate, walk
+from wirelaw.spec.language.families import misplaced_in_families
 from wirelaw.spec.language.kinds import Kinds
 from wirelaw.spec.language.sugar import in_order, rows_of
 from wirelaw.spec.language.types import ANY, BOOL, DURATION, Type, flip
@@ -37,10 +38,10 @@ class Resolver:
 
     # --- collecting declarations -------------------------------------------------------------------------------
 
-    def flatten(self, machine: t.Machine, seen: tuple[str, ...] = ()) -> list[tuple[str, object]]:
+    def flatten(self, declarations: tuple[object, ...], seen: tuple[str, ...] = (), family: str = "") -> list[tuple[str, object]]:
         """Declarations with the name of the family they stand in ('' outside)."""
         found: list[tuple[str, object]] = []
-        for d in machine.declarations:
+        for d in declarations:
             if isinstance(d, t.Include):
                 if d.name in seen:
                     raise complain(d.span, f"fragment `{d.name}` includes itself", "Remove one of the includes.")
@@ -51,16 +52,18 @@ class Resolver:
                 fragment = self.fragments[d.name]
                 if fragment.span.file not in self.files:
                     self.files.append(fragment.span.file)
-                found += self.flatten(fragment, (*seen, d.name))
+                found += self.flatten(fragment.declarations, (*seen, d.name), family)
+            elif isinstance(d, t.Family) and family:
+                raise complain(d.span, f"family `{d.name}` stands in family `{family}`", "Families do not nest: put it beside the other.")
             elif isinstance(d, t.Family):
                 found.append(("", d))
-                found += [(d.name, inner) for inner in d.declarations]
+                found += self.flatten(d.declarations, seen, d.name)
             else:
-                found.append(("", d))
+                found.append((family, d))
         return found
 
     def run(self) -> m.Machine:
-        declared = self.flatten(self.machine)
+        declared = self.flatten(self.machine.declarations)
 
         def all_of(kind: type[_T]) -> list[tuple[str, _T]]:
             return [(family, d) for family, d in declared if isinstance(d, kind)]
@@ -88,10 +91,11 @@ class Resolver:
         y.regions, y.states = regions, states
         groups = self.groups([d for _, d in all_of(t.Group)], states)
         self.states, self.state_groups = states, groups
-        y.variables = self.variables(all_of(t.Variable))
-        y.timers = {d.name: self.timer(d) for _, d in all_of(t.Timer)}
+        keys = self.families([d for _, d in all_of(t.Family)])
+        y.variables = {**keys, **self.variables(all_of(t.Variable), keys)}
+        y.timers = {d.name: self.timer(d, family) for family, d in all_of(t.Timer)}
         self.kinds = Kinds([d for _, d in all_of(t.Refinement)], y)
-        y.debts = {d.name: self.debt(d) for _, d in all_of(t.Debt)}
+        y.debts = {d.name: self.debt(d, family) for family, d in all_of(t.Debt)}
         self.field_defaults()
         self.outputs = {d.message: self.output(d) for _, d in all_of(t.Output)}
         inputs = {d.message: self.pipeline(d) for _, d in all_of(t.Input)}
@@ -99,19 +103,22 @@ class Resolver:
         self.check_stages([d for _, d in all_of(t.Input)], tables)
         gates = [r for family, d in all_of(t.Table) if d.is_gate for r in self.gate(d, family)]
         emissions = [r for family, d in all_of(t.Row) for r in self.guarded(self.claimed_emission, d, family)]
-        properties = [p for _, d in all_of(t.Property) for p in self.guarded(self.property, d)]
+        properties = [p for family, d in all_of(t.Property) for p in self.guarded(self.property, d, family)]
+        y.family = ""
         aborts = [d for _, d in all_of(t.Abort)]
         abort = self.abort(aborts[0]) if aborts else None
-        families = {d.name: m.Family(d.name, d.key) for _, d in all_of(t.Family)}
         if self.diagnostics:
             raise LawError(*self.diagnostics)
         docs = [d.text for _, d in all_of(t.Doc)]
         modules = [d.module for _, d in all_of(t.Externs)]
-        return m.Machine(
+        made = m.Machine(
             self.machine.name, docs[0] if docs else "", modules[0] if modules else "", regions, states, groups, y.variables, y.params,
             y.choices, y.enums, y.messages, inputs, self.outputs, y.functions, y.timers, y.debts, tables, tuple(gates),
-            tuple(emissions), tuple(properties), families, abort, self.machine.span, tuple(self.files),
+            tuple(emissions), tuple(properties), y.families, abort, self.machine.span, tuple(self.files),
         )  # fmt: skip
+        if misplaced := dict.fromkeys(misplaced_in_families(made)):
+            raise LawError(*misplaced)
+        return made
 
     def unique(self, items: Iterable[tuple[str, _T, Span]]) -> dict[str, _T]:
         found: dict[str, _T] = {}
@@ -219,9 +226,28 @@ class Resolver:
             raise complain(span, f"a row names states of several regions ({listed})", "Keep one region; test the others in the guard.")
         return frozenset(found)
 
-    def variables(self, declared: list[tuple[str, t.Variable]]) -> dict[str, m.Variable]:
+    def families(self, declared: list[t.Family]) -> dict[str, m.Variable]:
+        """Makes the families known; their keys as variables, by the name of the field where no other family is by that."""
+        made: dict[str, m.Variable] = {}
+        names = [d.key for d in declared]
+        self.unique((d.name, d, d.span) for d in declared)
+        for d in declared:
+            kinds = dict.fromkeys(x.fields[d.key].type for x in self.typer.messages.values() if d.key in x.fields)
+            if len(kinds) != 1:
+                raise complain(
+                    d.span, f"{'several types of field' if kinds else 'no message has a field'} `{d.key}`, which tells the instances "
+                    f"of family `{d.name}` apart", "Give each message that is for an instance such a field, all of one type.",
+                )  # fmt: skip
+            variable = d.key if names.count(d.key) == 1 else f"{d.name}_{d.key}"
+            made[variable] = m.Variable(variable, "key", next(iter(kinds)), Lit(None), d.name, d.span)
+            self.typer.families[d.name] = m.Family(d.name, d.key, variable, d.sent_as or variable, d.span)
+        return made
+
+    def variables(self, declared: list[tuple[str, t.Variable]], keys: dict[str, m.Variable]) -> dict[str, m.Variable]:
         made: dict[str, m.Variable] = {}
         for family, d in declared:
+            if d.name in keys:
+                self.report(d.span, f"`{d.name}` is the key of family `{keys[d.name].family}`", "Call the variable by another name.")
             if d.name in made or d.name in self.typer.consts or d.name in self.typer.params:
                 self.report(d.span, f"`{d.name}` is declared twice", "Rename or remove one of the two.")
             kind = self.typer.named(d.type, d.span)
@@ -229,11 +255,11 @@ class Resolver:
             made[d.name] = m.Variable(d.name, d.kind, kind, init, family, d.span)
         return made
 
-    def timer(self, d: t.Timer) -> m.Timer:
+    def timer(self, d: t.Timer, family: str) -> m.Timer:
         bounds = [coerce(self.typer.check(x, Scope()), DURATION, d.span, "bound of a timer") if x else None for x in (d.low, d.high)]
-        return m.Timer(d.name, bounds[0], bounds[1], d.span)
+        return m.Timer(d.name, bounds[0], bounds[1], d.span, family)
 
-    def debt(self, d: t.Debt) -> m.Debt:
+    def debt(self, d: t.Debt, family: str) -> m.Debt:
         params = tuple((n, self.typer.named(p, d.span)) for n, p in d.params)
         base = self.kinds.base(d.message)
         scope = Scope(args=dict(params)).bind(d.binder, self.typer.message(base, d.span), incoming=False)
@@ -245,9 +271,12 @@ class Resolver:
                     f"Make it an argument: debt {d.name}({node.name}: ..).",
                 )  # fmt: skip
         within = coerce(self.typer.check(d.within, Scope()), DURATION, d.span, "a deadline")
+        self.typer.family = family
         unless = self.typer.predicate(d.unless, Scope(args=dict(params)), f"debt `{d.name}`") if d.unless else None
-        claims = self.kinds.claims(d.message, d.binder, incoming=False)
-        return m.Debt(d.name, params, base, d.binder, claims + conjuncts(where), within, self.state_set(d.states, d.span), unless, d.span)
+        self.typer.family = ""
+        states = self.state_set(d.states, d.span)
+        pays = self.kinds.claims(d.message, d.binder, incoming=False) + conjuncts(where)
+        return m.Debt(d.name, params, base, d.binder, pays, within, states, unless, d.span, family)
 
     def output(self, d: t.Output) -> m.Output:
         message = self.typer.message(d.message, d.span)
@@ -282,13 +311,14 @@ class Resolver:
             where = conjuncts(self.typer.predicate(d.where, scope, "`abort`"))
         target = d.target if isinstance(d.target, dict) else {"": d.target}
         self.state_set(tuple(target.values()), d.span)
-        return m.AbortRule(d.argument, d.message, where, target)
+        return m.AbortRule(d.argument, d.message, where, target, d.span)
 
     # --- rows --------------------------------------------------------------------------------------------------
 
     def table(self, d: t.Table, family: str) -> m.Table:
         rows: list[m.Row] = []
         orders: list[int] = []
+        self.typer.family = family
         for spread in self.guarded(lambda: list(rows_of(d))):
             for r, order in spread:
                 made = self.guarded(self.input_row, d, r, family)
@@ -352,6 +382,7 @@ class Resolver:
 
     def gate(self, d: t.Table, family: str) -> list[m.Row]:
         rows = []
+        self.typer.family = family
         for r in d.items:
             try:
                 assert isinstance(r, t.Row)
@@ -378,6 +409,7 @@ class Resolver:
         return self.emission(r, family)
 
     def emission(self, r: t.Row, family: str) -> m.Row:
+        self.typer.family = family
         states = self.state_set(r.states, r.span)
         if r.event is None:
             scope = Scope()
@@ -405,7 +437,7 @@ class Resolver:
         said = (
             set(fields) | set(defaults) | {n.name for c in where for n in walk(c) if isinstance(n, Field) and n.base == _binder(output, n)}
         )
-        for name, value in output.unsaid.items():
+        for name, value in (*output.unsaid.items(), *self.addressed(message)):
             if name in message.fields and name not in said:
                 fields[name] = value
         equalities = tuple(
@@ -416,10 +448,28 @@ class Resolver:
             r, "out", states, message.name, "message", (output.binder,), conjuncts(guard), ending, self.actions(r.actions, scope), family
         )
         kind = called if called != message.name else ""
-        where += self.kinds.excluded(called, output.binder)
+        where = equalities + where + self.kinds.excluded(called, output.binder)
+        binding = self.binding(where, output.binder, family) if family else None
         return replace(
-            row, fields=fields, defaults=defaults, default_message=whole, where=equalities + where, when=when, kind=kind
+            row, fields=fields, defaults=defaults, default_message=whole, where=where, when=when, kind=kind, binding=binding
         )  # fmt: skip
+
+    def addressed(self, message: m.Message) -> Iterator[tuple[str, Expr]]:
+        """What tells whose an output of the family at hand is, where its row does not say it itself."""
+        family = self.typer.families.get(self.typer.family)
+        if family is not None and family.key in message.fields and family.address in self.typer.variables:
+            yield family.key, Name(family.address, "var", type=self.typer.variables[family.address].type)
+
+    def binding(self, where: tuple[Expr, ...], binder: str, family: str) -> tuple[str, str] | None:
+        """The field that tells whose an output of `family` is, and the variable it equals: the key's field rather than another."""
+        found: dict[str, str] = {}
+        for c in where:
+            match c:
+                case Binary(op="==", a=Field(base=Name(name=base), name=field), b=Name(name=variable, kind="var")) if base == binder:
+                    if self.typer.variables[variable].family == family:
+                        found.setdefault(field, variable)
+        key = self.typer.families[family].key
+        return (key, found[key]) if key in found else next(iter(found.items()), None)
 
     def output_of(self, message: m.Message, span: Span) -> m.Output:
         for name in message.lineage:
@@ -528,7 +578,7 @@ class Resolver:
             kind = self.typer.field_type(message, name, incoming=False)
             given = self.typer.check(value, scope, kind) if value is not None else bare_flag(name, kind, s.span)
             made[name] = coerce(given, kind, s.span, f"field `{name}`")
-        for name, default in output.unsaid.items():
+        for name, default in (*output.unsaid.items(), *self.addressed(message)):
             made.setdefault(name, default)
         for name in message.fields:
             if name not in made and name not in output.free:
@@ -539,9 +589,10 @@ class Resolver:
                 )
         return replace(s, name=message.name, fields=tuple(made.items()))
 
-    def property(self, d: t.Property) -> m.Property:
+    def property(self, d: t.Property, family: str) -> m.Property:
+        self.typer.family = family
         condition = self.typer.predicate(d.condition, Scope(), f"property [{d.id}]")
-        return m.Property(d.kind, d.id, self.state_set(d.states, d.span), condition, d.citations, d.span)
+        return m.Property(d.kind, d.id, self.state_set(d.states, d.span), condition, d.citations, d.span, family)
 
 
 def bare_flag(name: str, kind: Type, span: Span) -> Expr:

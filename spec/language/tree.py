@@ -322,6 +322,7 @@ class Property:
 class Family:
     name: str
     key: str
+    sent_as: str
     declarations: tuple[object, ...]
     span: Span
 

@@ -27,7 +27,7 @@ from wirelaw.spec.language.expressions import (
 from wirelaw.spec.language.types import ANY, BOOL, DURATION, NUMBER, TIME, Type, fits, flip
 
 DEEPEST_MACRO = 40
-BUILTINS = ("min", "max", "select", "due", "running")
+BUILTINS = ("min", "max", "select", "due", "running", "count")
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,6 +81,8 @@ class Typer:
         self.variables: dict[str, m.Variable] = {}
         self.timers: dict[str, m.Timer] = {}
         self.debts: dict[str, m.Debt] = {}
+        self.families: dict[str, m.Family] = {}
+        self.family = ""  # that of the declaration at hand
 
     def named(self, type_: Type, span: Span) -> Type:
         """The type a name stands for."""
@@ -183,8 +185,10 @@ class Typer:
             if n not in self.states:
                 raise complain(e.span, f"no state {n}", self.suggestion(n, scope))
             return Lit(n, type=Type("enum", self.states[n].region), span=e.span)
+        if self.family and n == self.families[self.family].key:
+            n = self.families[self.family].variable
         if n in self.variables:
-            return replace(e, kind="var", type=self.variables[n].type)
+            return replace(e, name=n, kind="var", type=self.variables[n].type)
         if n in self.consts:
             return replace(self.consts[n], origin=n)
         if n in self.params:
@@ -265,7 +269,7 @@ class Typer:
         return any(
             name in d
             for d in (scope.binders, scope.args, self.variables, self.consts, self.params, self.choices, self.regions, self.macros)
-        )
+        ) or (self.family != "" and name == self.families[self.family].key)
 
     def arithmetic(self, e: Binary, a: Expr, b: Expr) -> Type:
         assert e.op in ARITHMETIC
@@ -320,6 +324,11 @@ class Typer:
             if name not in self.timers:
                 raise complain(e.span, "`running(..)` takes the name of a timer", f"Known timers: {', '.join(self.timers) or 'none'}.")
             return Call("running", (Lit(name),), "due", type=BOOL, span=e.span)
+        if e.function == "count":
+            name = e.args[0].name if e.args and isinstance(e.args[0], Name) else ""
+            if name not in self.families:
+                raise complain(e.span, "`count(..)` takes the name of a family", f"Known families: {', '.join(self.families) or 'none'}.")
+            return Call("count", (Lit(name),), "count", type=NUMBER, span=e.span)
         args = [self.check(a, scope) for a in e.args]
         if e.function == "select":
             if len(args) != 3:

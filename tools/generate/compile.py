@@ -167,11 +167,22 @@ class Compiler:
     def variable(self, name: str) -> str:
         """The place of a variable."""
         variable = self.machine.variables[name]
-        return f"{variable.family or 'self'}.{attribute(name)}"
+        return f"{self._holder(variable.family)}.{'key' if variable.kind == 'key' else attribute(name)}"
 
     def region(self, name: str) -> str:
         """The place of a region's state."""
-        return f"{self.machine.regions[name].family or 'self'}.{attribute(name)}"
+        return f"{self._holder(self.machine.regions[name].family)}.{attribute(name)}"
+
+    def timer(self, name: str) -> str:
+        """The place of a timer's time."""
+        return f"{self._holder(self.machine.timers[name].family)}.{name}_at"
+
+    def debt(self, name: str) -> str:
+        """The place of a debt: `.._due` is its time of payment, `.._x` its argument `x`."""
+        return f"{self._holder(self.machine.debts[name].family)}.{name}"
+
+    def _holder(self, family: str) -> str:
+        return self.names.instances[family] if family else "self"
 
     def _extern(self, name: str) -> str:
         self.externs.add(name)
@@ -180,7 +191,7 @@ class Compiler:
     def _due(self, name: str) -> Expr:
         if name not in self.owed:
             return FALSE
-        slot = Name(f"self.{name}_due", "raw")
+        slot = Name(f"{self.debt(name)}_due", "raw")
         return Binary("and", Binary("!=", slot, Lit(None)), Binary("<=", slot, Name("now", "now")))
 
     # --- expressions -------------------------------------------------------------------------------------------
@@ -228,7 +239,9 @@ class Compiler:
             case Call(kind="due", function="due", args=(Lit(value=name),)):
                 return self._due(str(name))
             case Call(kind="due", args=(Lit(value=name),)):
-                return Binary("!=", Name(f"self.{name}_at", "raw"), Lit(None))
+                return Binary("!=", Name(self.timer(str(name)), "raw"), Lit(None))
+            case Call(kind="count", args=(Lit(value=name),)):
+                return Name(f"self.{attribute(str(name))}.count", "raw", type=e.type)
             case Name(kind="param", name=name):
                 self.params.add(name)
                 return replace(e, name=self.names.params[name], kind="raw")

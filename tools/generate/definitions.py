@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 
 from wirelaw.spec.language import model as m
-from wirelaw.spec.language.expressions import Call, Expr, Name, children, rebuild, walk
+from wirelaw.spec.language.expressions import Call, Expr, Lit, Name, children, rebuild, walk
 from wirelaw.spec.language.types import Type
 from wirelaw.tools.generate.naming import local
 from wirelaw.tools.generate.wrapping import Lines, branch, indent
@@ -57,7 +57,15 @@ class Definitions:
         if not e.origin or sum(1 for _ in walk(e)) < SMALLEST:
             return False
         named = [n for n in walk(e) if isinstance(n, Name)]
+        if any(isinstance(n, Call) and n.kind == "due" and self._timed(n) for n in walk(e)):
+            return False
         return not any(n.kind in _FOREIGN or (n.kind in ("var", "region") and self._family(n)) for n in named)
+
+    def _timed(self, n: Call) -> str:
+        """The family of a timer or debt that is asked for."""
+        what = n.args[0]
+        assert isinstance(what, Lit)
+        return (self.machine.debts if n.function == "due" else self.machine.timers)[str(what.value)].family
 
     def _family(self, n: Name) -> str:
         return self.machine.variables[n.name].family if n.kind == "var" else self.machine.regions[n.name].family

@@ -109,13 +109,12 @@ class InputWriter:
     def _unmet(self, tree: Node, event: str, prefix: str) -> Lines:
         """Raise where `tree` is silent. An event that meets a row anywhere meets one in the state it arrives in."""
         if isinstance(tree, Leaf):
-            state = f"self.{attribute(next(iter(self.machine.regions)))}"
-            return [f'raise UnmetEventError("{self.machine.name}", {event}, {state})'] if not tree.rows else []
+            return [f'raise UnmetEventError("{self.machine.name}", {event}, {self.rows.state_text()})'] if not tree.rows else []
         assert isinstance(tree, Split)
         family = self.machine.regions[tree.region].family
         place = self.compiler.region(tree.region)
-        if family:
-            place = place.replace(f"{family}.", f"self._{family}_of({prefix}{self.machine.families[family].key}).", 1)
+        if family and event.strip('"') not in self.machine.timers:
+            place = f"self._{family}_of({self._key(family, prefix)}).{attribute(tree.region)}"
         lines: Lines = []
         for states, below in tree.branches:
             if is_silent(below):
@@ -171,17 +170,13 @@ class InputWriter:
             part = writer.write(tree, Place(table, STAGE, event, binder))
             body += part if i == len(groups) - 1 else branch([_one_of("kind", kinds)], part)
         name = self._method(table, pipeline.message)
-        return self._method_of(f"def {name}(self, {binder}: {hint}, now: int) -> bool:", table, body, f"{binder}.")
+        head = f"def {name}(self, {binder}: {hint}, now: int) -> bool:"
+        return self._method_of(head, table, self._enter(table, f"{binder}.") + body)
 
-    def _method_of(self, head: str, table: str, body: Lines, prefix: str) -> Lines:
-        info = self.machine.tables[table]
+    def _method_of(self, head: str, table: str, body: Lines) -> Lines:
         clauses = [c for r in self._rows(table) for c in r.clauses]
         about = f"Table `{table}`" + (f" ({clauses[0]})" if clauses else "")
-        enter: Lines = []
-        if info.family:
-            family = attribute(info.family)
-            enter = [f"{family} = self._{info.family}_of({prefix}{self.machine.families[info.family].key})"]
-        return [head, f'    """{about}."""', *indent(enter + body), ""]
+        return [head, f'    """{about}."""', *indent(body), ""]
 
     # --- calls and timers --------------------------------------------------------------------------------------
 
@@ -191,21 +186,27 @@ class InputWriter:
         return self._event(name, head, f"The user's call `{name}`; the code of a refusal, or None.", CALL, [local(n) for n, _ in params])
 
     def _timer(self, name: str) -> Lines:
-        return self._event(name, f"def timer_{name}(self, now: int) -> None:", f"Timer `{name}` has expired.", TIMER, [])
+        family = self.machine.timers[name].family
+        owner = {self.rows.names.instances[family]: self.rows.family_class(family)} if family else {}
+        signature = "".join(f", {n}: {hint}" for n, hint in owner.items())
+        head = f"def timer_{name}(self{signature}, now: int) -> None:"
+        return self._event(name, head, f"Timer `{name}` has expired.", TIMER, list(owner))
 
     def _event(self, name: str, head: str, about: str, exits: Exits, args: list[str]) -> Lines:
         tables = [t for t in self.machine.tables if any(r.event == name for r in self._rows(t))]
         lines = [head, f'    """{about}"""']
         if len(tables) == 1:
             table = tables[0]
-            body = self._enter(table) + self.tables.write(self._tree(table, (name,)), Place(table, exits, quoted(name)))
+            enter = self._enter(table, "") if exits is CALL else []
+            body = enter + self.tables.write(self._tree(table, (name,)), Place(table, exits, quoted(name)))
             return [*lines, *indent(body), ""]
         lines += indent(self._staged(name, tables, args, exits))
         for table in tables:
             passed = "".join(f", {n}: Any" for n in args)
             stage_head = f"def {self._method(table, name)}(self{passed}, now: int) -> bool:"
             body = self.tables.write(self._tree(table, (name,)), Place(table, STAGE, quoted(name)))
-            lines += ["", *self._method_of(stage_head, table, self._enter(table) + body, "")[:-1]]
+            enter = self._enter(table, "") if exits is CALL else []
+            lines += ["", *self._method_of(stage_head, table, enter + body)[:-1]]
         return [*lines, ""]
 
     def _staged(self, name: str, tables: list[str], args: list[str], exits: Exits) -> Lines:
@@ -213,18 +214,19 @@ class InputWriter:
         lines = ["self._refused = None"] if exits is CALL else []
         lines += self._unmet(decide(self.machine, rows, by_level((name,))), quoted(name), "") if rows else []
         if not rows:
-            state = f"self.{attribute(next(iter(self.machine.regions)))}"
-            return [f'raise UnmetEventError("{self.machine.name}", {quoted(name)}, {state})']
+            return [f'raise UnmetEventError("{self.machine.name}", {quoted(name)}, {self.rows.state_text()})']
         passed = ", ".join([*args, "now"])
         lines.append(" and ".join(f"self.{self._method(t, name)}({passed})" for t in tables))
         return [*lines, "return self._refused"] if exits is CALL else lines
 
-    def _enter(self, table: str) -> Lines:
-        """Find the instance that a call names by the argument that is called as the family's key."""
-        name = self.machine.tables[table].family
-        if not name:
-            return []
-        return [f"{attribute(name)} = self._{name}_of({local(self.machine.families[name].key)})"]
+    def _enter(self, table: str, prefix: str) -> Lines:
+        """Find the instance that a message names by a field, or a call by an argument of the name of the family's key."""
+        family = self.machine.tables[table].family
+        return [self.rows.instance(family, self._key(family, prefix))] if family else []
+
+    def _key(self, family: str, prefix: str) -> str:
+        key = self.machine.families[family].key
+        return f"{prefix}{key}" if prefix else local(key)
 
 
 def _one_of(what: str, kinds: list[str]) -> str:

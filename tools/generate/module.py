@@ -7,12 +7,12 @@ from pathlib import Path
 
 from wirelaw.spec.language import model as m
 from wirelaw.spec.language.diagnostics import complain
-from wirelaw.spec.language.expressions import Name, walk
 from wirelaw.spec.language.interpret import editions
 from wirelaw.spec.language.load import SPEC
 from wirelaw.spec.language.profile import Profile
 from wirelaw.spec.language.sugar import at_edition
 from wirelaw.tools.generate.compile import Compiler, python_type, statements
+from wirelaw.tools.generate.families import FamilyWriter
 from wirelaw.tools.generate.inputs import InputWriter
 from wirelaw.tools.generate.naming import Names, attribute, camel
 from wirelaw.tools.generate.outputs import OutputWriter
@@ -79,6 +79,8 @@ class _Module:
         lines = ["from collections.abc import Callable", "from dataclasses import dataclass"]
         lines += ["from typing import Any, ClassVar, Final, Protocol", ""]
         used = [n for n in ("EndlessOutputError", "IncompleteTableError", "OUTPUTS_PER_PUMP", "Step", "UnmetEventError") if n in code]
+        if self.machine.families:
+            lines.append("from wirelaw.impl.runtime.instances import Instances")
         lines.append(f"from wirelaw.impl.runtime.machine import {', '.join(used)}")
         if self.compiler.externs:
             if not self.machine.externs_module:
@@ -142,39 +144,51 @@ class _Module:
     def _class(self) -> Lines:
         name = self.names.class_name
         inputs = InputWriter(self.machine, self.rows, self.compiler, self.edition).write()
-        outputs = OutputWriter(self.machine, self.profile, self.rows, self.compiler, self.edition).write()
+        writer = OutputWriter(self.machine, self.profile, self.rows, self.compiler, self.edition)
+        outputs, families = writer.write(), writer.families
         definitions = self.compiler.definitions.write(self.compiler.text, python_type)
-        methods = [*self._family_access(), *inputs, *self._tick(), *self._deadline(), *outputs, *definitions]
-        body = [*self._init(any("self._refused" in line for line in methods)), *methods]
+        methods = [
+            *families.access(),
+            *inputs,
+            *self._tick(families),
+            *self._deadline(families),
+            *outputs,
+            *families.settling(),
+            *definitions,
+        ]
+        body = [*self._init(families, any("self._refused" in line for line in methods)), *methods]
         doc = f'    """One {self.machine.name}: feed it messages, calls and the time (microseconds), then `pump`."""'
         return ["", f"class {name}:", doc, "", *indent(body), ""]
 
-    def _init(self, refuses: bool) -> Lines:
+    def _init(self, families: FamilyWriter, refuses: bool) -> Lines:
         lines: Lines = []
         for region in self.machine.regions.values():
             if not region.family:
                 lines.append(f"self.{attribute(region.name)}: str = {region.initial[0].name}")
         lines += [f"self.{line}" for line in self._variables("")]
-        lines += [f"self.{t}_at: int | None = None" for t in self.machine.timers]
-        for debt in self.rows.debts:
-            lines.append(f"self.{debt.name}_due: int | None = None")
-            for n, kind in debt.params:
-                hint = python_type(kind)
-                lines.append(f"self.{debt.name}_{n}: {hint} = {'False' if hint == 'bool' else '0' if hint == 'int' else 'None'}")
+        lines += self._times("")
         for family in self.machine.families:
-            lines.append(f"self.{attribute(family)}: dict[Any, {self.rows.family_class(family)}] = {{}}")
+            lines.append(families.collection(family))
         start = [f"self.host: {self.names.class_name}Host = host", "self.on_step: Callable[[Step], None] | None = on_step"]
         refused = ["self._refused: str | None = None"] if refuses else []
         head = f"def __init__(self, host: {self.names.class_name}Host, on_step: Callable[[Step], None] | None = None) -> None:"
         return [head, *indent([*start, *refused, *lines]), ""]
 
+    def _times(self, family: str) -> Lines:
+        """Timers, and debts with their arguments."""
+        lines = [f"self.{t.name}_at: int | None = None" for t in self.machine.timers.values() if t.family == family]
+        for debt in (d for d in self.rows.debts if d.family == family):
+            lines.append(f"self.{debt.name}_due: int | None = None")
+            for n, kind in debt.params:
+                hint = python_type(kind)
+                lines.append(f"self.{debt.name}_{n}: {hint} = {'False' if hint == 'bool' else '0' if hint == 'int' else 'None'}")
+        return lines
+
     def _variables(self, family: str) -> Lines:
         lines: Lines = []
         for v in self.machine.variables.values():
-            if v.family == family:
+            if v.family == family and v.kind != "key":
                 init = self.compiler.fold(v.init)
-                if family and any(isinstance(n, Name) and n.kind == "var" for n in walk(init)):
-                    raise complain(v.span, f"`{v.name}` starts from another variable", "In a family, start from a constant.")
                 lines.append(f"{attribute(v.name)}: {python_type(v.type, init)} = {self.compiler.text(init)}")
         return lines
 
@@ -183,48 +197,46 @@ class _Module:
         for family in self.machine.families:
             regions = [r for r in self.machine.regions.values() if r.family == family]
             body = ["self.key = key", *(f"self.{attribute(r.name)}: str = {r.initial[0].name}" for r in regions)]
-            body += [f"self.{line}" for line in self._variables(family)]
+            body += [*(f"self.{line}" for line in self._variables(family)), *self._times(family), "self.serial = 0", "self.counted = False"]
             lines += ["", "", f"class {self.rows.family_class(family)}:", f'    """One instance of family `{family}`."""', ""]
             lines += indent(["def __init__(self, key: Any) -> None:", *indent(body)])
         return lines
 
-    def _family_access(self) -> Lines:
-        lines: Lines = []
-        for family in self.machine.families:
-            kind, place = self.rows.family_class(family), f"self.{attribute(family)}"
-            lines += [
-                f"def _{family}_of(self, key: Any) -> {kind}:",
-                f"    found = {place}.get(key)",
-                "    if found is None:",
-                f"        found = {place}[key] = {kind}(key)",
-                "    return found",
-                "",
-            ]
-        return lines
-
-    def _tick(self) -> Lines:
-        timers = sorted(self.machine.timers)
+    def _tick(self, families: FamilyWriter) -> Lines:
+        timers = sorted(t.name for t in self.machine.timers.values() if not t.family)
         head = ["def tick(self, now: int) -> None:", '    """Fire every timer whose time has come, in the order of their times."""']
-        if not timers:
+        if not self.machine.timers:
             return [*head, ""]
         body = ["at = now", 'which = ""']
         for t in timers:
             first = f"self.{t}_at <= at" if t == timers[0] else f"(self.{t}_at < at or (not which and self.{t}_at <= at))"
             body += [f"if self.{t}_at is not None and {first}:", f"    at = self.{t}_at", f'    which = "{t}"']
+        body += families.expired()
         for i, t in enumerate(timers):
             noticed = any(r.event == t for table in self.machine.tables.values() for r in table.rows)
             body += [f'{"elif" if i else "if"} which == "{t}":', f"    self.{t}_at = None"]
             body += [f"    self.timer_{t}(now)"] if noticed else []
-        return [*head, "    while True:", *indent([*body, "else:", "    return"], 2), ""]
+        return [*head, "    while True:", *indent([*body, "else:" if timers else "if True:", "    return"], 2), ""]
 
-    def _deadline(self) -> Lines:
-        slots = [f"self.{t}_at" for t in self.machine.timers] + [f"self.{d.name}_due" for d in self.rows.debts]
+    def _deadline(self, families: FamilyWriter) -> Lines:
+        slots = [f"self.{t.name}_at" for t in self.machine.timers.values() if not t.family]
+        slots += [f"self.{d.name}_due" for d in self.rows.debts if not d.family]
+        others = families.times()
         lines = ["def deadline(self) -> int | None:", '    """When `tick` or `pump` has something to do by itself; None: never."""']
-        if not slots:
+        if not slots and not others:
             return [*lines, "    return None", ""]
-        lines.append(f"    best = {slots[0]}")
+        lines.append(f"    best = {slots[0]}" if slots else "    best: int | None = None")
         for slot in slots[1:]:
             lines += [f"    at = {slot}", "    if at is not None and (best is None or at < best):", "        best = at"]
+        for table in others:
+            lines += [
+                "    " + line
+                for line in (
+                    f"first = {table}.first()",
+                    "if first is not None and (best is None or first[0] < best):",
+                    "    best = first[0]",
+                )
+            ]
         return [*lines, "    return best", ""]
 
 

@@ -8,7 +8,7 @@ from wirelaw.spec.language import model as m
 from wirelaw.spec.language.diagnostics import complain
 
 # Names that a generated class or method uses itself.
-_ATTRIBUTES = frozenset({"host", "on_step", "tick", "pump", "deadline"})
+_ATTRIBUTES = frozenset({"host", "on_step", "tick", "pump", "deadline", "key", "serial", "counted"})
 _CLASSES = frozenset(
     {"Any", "Callable", "ClassVar", "EndlessOutputError", "Final", "IncompleteTableError", "Protocol", "Step", "UnmetEventError"}
 )
@@ -46,8 +46,18 @@ class Names:
         self._taken = set(machine.states)
         self.params = {name: self._constant(name.upper()) for name in machine.params}
         self._groups = {members: self._constant(f"_{name}") for name, members in machine.groups.items()}
+        self.instances = {name: self._instance(name) for name in machine.families}
         self._check_attributes()
         self._check_fields()
+
+    def _instance(self, family: str) -> str:
+        """The local name for an instance of a family, which no message or argument has."""
+        taken = {b for r in self.machine.rows() for b in r.binders} | {p.binder for p in self.machine.inputs.values()}
+        taken |= {local(n) for f in self.machine.functions.values() for n, _ in f.params}
+        name = local(family)
+        while name in taken:
+            name += "_"
+        return name
 
     def _constant(self, name: str) -> str:
         while name in self._taken:

@@ -6,11 +6,13 @@ from dataclasses import dataclass, replace
 
 from wirelaw.spec.language import model as m
 from wirelaw.spec.language.diagnostics import complain
-from wirelaw.spec.language.expressions import FALSE, TRUE, Expr, Name
+from wirelaw.spec.language.expressions import FALSE, TRUE, Call, Expr, Name, walk
+from wirelaw.spec.language.families import own_part, owner_of
 from wirelaw.spec.language.profile import Profile
 from wirelaw.tools.generate.compile import Compiler, is_pure, opposite, plain, put_fields, simplify
 from wirelaw.tools.generate.dispatch import Leaf, Node, Split, decide
-from wirelaw.tools.generate.naming import attribute, snake
+from wirelaw.tools.generate.families import FamilyWriter
+from wirelaw.tools.generate.naming import local, snake
 from wirelaw.tools.generate.rename import put_names, rename
 from wirelaw.tools.generate.rows import RowWriter, note
 from wirelaw.tools.generate.states import among
@@ -49,6 +51,7 @@ class OutputWriter:
         ordered = [by_id[x] for x in profile.order]
         self.ordered = [r for r in ordered if (not r.editions or edition in r.editions) and FALSE not in self._moment(r)]
         self.gates = [g for g in machine.gates if not g.editions or edition in g.editions]
+        self.families = FamilyWriter(machine, rows, compiler, self.ordered)
 
     def write(self) -> Lines:
         """`pump` and the methods it calls."""
@@ -66,7 +69,7 @@ class OutputWriter:
     def _main_region(self) -> str:
         """The region that most rows name: `pump` dispatches on it."""
         count = {name: sum(r.region == name for r in self.ordered) for name, x in self.machine.regions.items() if not x.family}
-        return max(count, key=lambda name: count[name])
+        return max(count, key=lambda name: count[name], default="")
 
     def _pump(self) -> Lines:
         main = self._main_region()
@@ -85,9 +88,10 @@ class OutputWriter:
         return [
             "def pump(self, now: int) -> None:",
             '    """Send everything that is to be sent now, in the order of the profile."""',
+            *indent(self.families.wake()),
             "    for _ in range(OUTPUTS_PER_PUMP):",
             *indent(body, 2),
-            f'    raise EndlessOutputError("{self.machine.name}", {self.compiler.region(main)})',
+            f'    raise EndlessOutputError("{self.machine.name}", {self.rows.state_text()})',
         ]
 
     def _tries(self, leaf: Node, main: str, known: frozenset[str]) -> Lines:
@@ -108,21 +112,25 @@ class OutputWriter:
         return lines
 
     def _each(self, row: m.Row) -> Lines:
-        """The first instance of a family for which the row fires."""
-        family = attribute(row.family)
-        where = (among(self.machine, row.states),) if row.region else ()
-        conditions = self.compiler.condition((*where, *self._moment(row)))
+        """The first instance in line for which the row fires. What an instance alone decides is known of those in line."""
+        name = self.rows.names.instances[row.family]
+        is_inside, _, others = own_part(row, self.machine)
+        where = (among(self.machine, row.states),) if row.region and not is_inside else ()
+        moment = (*where, *self.compiler.fold_all(others))
+        once = tuple(c for c in moment if is_pure(c) and not _speaks_of(c, row.family, self.machine))
+        each = self.compiler.condition(tuple(c for c in moment if c not in once))
         return [
             f"def _each_{snake(row.id)}(self, now: int) -> bool:",
-            f"    for {family} in list(self.{family}.values()):",
-            *indent(branch([*conditions, f"self._out_{snake(row.id)}({family}, now)"], ["return True"]), 2),
+            *indent(branch([self.compiler.negation(once)], ["return False"]) if once else []),
+            f"    for {name} in {self.families.line(row)}.values():",
+            *indent(branch([*each, f"self._out_{snake(row.id)}({name}, now)"], ["return True"]), 2),
             "    return False",
         ]
 
     # --- rows --------------------------------------------------------------------------------------------------
 
     def _head(self, row: m.Row) -> Lines:
-        instance = f"{attribute(row.family)}: {self.rows.family_class(row.family)}, " if row.family else ""
+        instance = f"{self.rows.names.instances[row.family]}: {self.rows.family_class(row.family)}, " if row.family else ""
         return [f"def _out_{snake(row.id)}(self, {instance}now: int) -> bool:", f'    """{note(row)}."""']
 
     def _end(self, row: m.Row, event: str, message: str) -> Lines:
@@ -131,7 +139,7 @@ class OutputWriter:
         acts = self.rows.actions(actions, row.id)
         sent = [f"self.host.emit_{event}({message})"] if event else []
         return [
-            *acts, *sent, *self.rows.ending(row, ending, row.states, region),
+            *acts, *sent, *self.rows.ending(row, ending, row.states, region), *self.families.fired(row),
             *self.rows.record(row, quoted(event), message or "None"), "return True",
         ]  # fmt: skip
 
@@ -142,8 +150,6 @@ class OutputWriter:
         binder = row.binders[0]
         whole = row.default_message
         given = {n: self.compiler.fold(e) for n, e in (*row.fields.items(), *row.defaults.items())}
-        if row.family:
-            given.setdefault(self.machine.families[row.family].key, Name(f"{attribute(row.family)}.key", "raw"))
         self._check_bound(row, given)
         built = self.rows.complete(row.event, given, whole)
         facts = Facts(binder, built, tuple(plain(c) for c in self._here(row, row.guard + row.when) if is_pure(c)))
@@ -153,14 +159,19 @@ class OutputWriter:
         if demands == (FALSE,):
             raise complain(row.span, f"[{row.id}] can never be sent: what it puts into the message breaks its own `where`", "Correct one.")
         lines += self._unless(demands, "")
-        gate_actions: Lines = []
+        tests, gate_actions = [], []
+        concerned: dict[str, bool] = {}  # other families of which the message names an instance: whether that may change
         for gate in self.gates:
             if gate.event in self.machine.messages[row.event].lineage:
                 tested, acts = self._gate(rename(gate, (binder,)), row, facts)
-                lines += tested
+                tests += tested
                 gate_actions += acts
-        lines += gate_actions
-        lines += self._payments(row, facts)
+                if gate.family not in ("", row.family) and tested + acts:
+                    concerned[gate.family] = concerned.get(gate.family, False) or bool(acts)
+        paid = self._payments(row, facts, concerned)
+        found = [self.rows.instance(f, f"{local(binder)}.{self.machine.families[f].key}") for f in concerned]
+        changed = [line for f, changes in concerned.items() if changes for line in self.rows.settled(f)]
+        lines += [*found, *tests, *gate_actions, *paid, *changed]
         return [*self._head(row), *indent(lines), *indent(self._end(row, row.event, binder))]
 
     def _here(self, row: m.Row, conjuncts: tuple[Expr, ...]) -> tuple[Expr, ...]:
@@ -194,9 +205,6 @@ class OutputWriter:
         if scope == (FALSE,):
             return [], []
         lines: Lines = []
-        if gate.family and gate.family != row.family:
-            family = self.machine.families[gate.family]
-            lines.append(f"{attribute(family.name)} = self._{family.name}_of({row.binders[0]}.{family.key})")
         if gate.states:
             scope = (*self._here(row, (among(self.machine, gate.states),)), *scope)
             if FALSE in scope:
@@ -217,20 +225,27 @@ class OutputWriter:
 
     # --- debts -------------------------------------------------------------------------------------------------
 
-    def _payments(self, row: m.Row, facts: Facts) -> Lines:
+    def _payments(self, row: m.Row, facts: Facts, concerned: dict[str, bool]) -> Lines:
         """Strike out the debts that this message pays."""
         lines: Lines = []
         for debt in self.rows.debts:
             if debt.message not in self.machine.messages[row.event].lineage:
                 continue
-            frozen = {n: f"self.{debt.name}_{n}" for n, _ in debt.params}
+            frozen = {n: f"{self.compiler.debt(debt.name)}_{n}" for n, _ in debt.params}
             where = tuple(put_names(put_names(c, {debt.binder: row.binders[0]}), frozen, "raw") for c in debt.where)
             needs = facts.rest(self.compiler.fold_all(where))
             if needs == (FALSE,):
                 continue
-            slot = f"self.{debt.name}_due"
+            slot = f"{self.compiler.debt(debt.name)}_due"
+            if debt.family not in ("", row.family):
+                concerned[debt.family] = True
             if not needs:
                 lines.append(f"{slot} = None")
             else:
                 lines += branch([f"{slot} is not None", *self.compiler.condition(needs)], [f"{slot} = None"])
         return lines
+
+
+def _speaks_of(e: Expr, family: str, machine: m.Machine) -> bool:
+    """Whether `e` reads anything of an instance."""
+    return any(isinstance(n, Name | Call) and owner_of(machine, n) == family for n in walk(e))

@@ -65,11 +65,12 @@ class RowWriter:
             case "owe":
                 return self._owe(s)
             case "start":
-                return [f"self.{s.name}_at = {self._later(s.value)}"]
+                return [f"{self.compiler.timer(s.name)} = {self._later(s.value)}"]
             case "ensure":
-                return branch([f"self.{s.name}_at is None"], [f"self.{s.name}_at = {self._later(s.value)}"])
+                slot = self.compiler.timer(s.name)
+                return branch([f"{slot} is None"], [f"{slot} = {self._later(s.value)}"])
             case "stop":
-                return [f"self.{s.name}_at = None"]
+                return [f"{self.compiler.timer(s.name)} = None"]
             case "tell":
                 return [invoke(f"self.host.tell_{s.name}", [text(a) for a in s.args])]
             case "send":
@@ -101,8 +102,9 @@ class RowWriter:
         if s.value is None:
             return []
         debt = self.machine.debts[s.name]
-        due, slot = self._later(s.value), f"self.{s.name}_due"
-        lines = [f"self.{s.name}_{p} = {self.compiler.text(a)}" for (p, _), a in zip(debt.params, s.args, strict=True)]
+        due, place = self._later(s.value), self.compiler.debt(s.name)
+        slot = f"{place}_due"
+        lines = [f"{place}_{p} = {self.compiler.text(a)}" for (p, _), a in zip(debt.params, s.args, strict=True)]
         if due != "now":
             lines.append(f"due = {due}")
             due = "due"
@@ -195,7 +197,7 @@ class RowWriter:
         lines = [f"{self.compiler.region(self.machine.states[target].region)} = {target}"]
         for debt in self.debts:
             if self.machine.voids(target, debt):
-                lines.append(f"self.{debt.name}_due = None")
+                lines.append(f"{self.compiler.debt(debt.name)}_due = None")
         return lines
 
     def _abort(self, row: m.Row, ending: Ending) -> Lines:
@@ -227,9 +229,23 @@ class RowWriter:
         args = ["now", f'"{row.table}"', f'"{row.id}"', event, message]
         return branch(["self.on_step is not None"], [f"self.on_step(Step({', '.join(args)}))"])
 
+    def state_text(self) -> str:
+        """The state that an error names: that of the first region outside of families."""
+        return next((self.compiler.region(r.name) for r in self.machine.regions.values() if not r.family), '""')
+
+    # --- families ----------------------------------------------------------------------------------------------
+
     def family_class(self, family: str) -> str:
         """The class of a family's instances."""
         return self.names.class_name + camel(family)
+
+    def instance(self, family: str, key: str) -> str:
+        """A statement that finds an instance."""
+        return f"{self.names.instances[family]} = self._{family}_of({key})"
+
+    def settled(self, family: str) -> Lines:
+        """What has to follow a change of the instance at hand."""
+        return [f"self._settle_{family}({self.names.instances[family]}, now)"] if family else []
 
 
 def _reads(e: Expr, binder: str) -> bool:

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 
 from wirelaw.spec.language import model as m
 from wirelaw.spec.language.expressions import FALSE, Expr, children, rebuild, walk
+from wirelaw.spec.language.families import touches
 from wirelaw.tools.generate.compile import NO_LOCALS, Compiler, Known
 from wirelaw.tools.generate.dispatch import Leaf, Mixed, Node, Split, rows_in
-from wirelaw.tools.generate.naming import attribute
 from wirelaw.tools.generate.rows import STAGE, Exits, RowWriter, note
 from wirelaw.tools.generate.sharing import put_locals, shared
 from wirelaw.tools.generate.states import among
@@ -106,14 +106,15 @@ class TableWriter:
     def _silence(self, place: Place) -> Lines:
         if place.exits is STAGE:
             return [STAGE.go]
-        state = f"self.{attribute(next(iter(self.machine.regions)))}"
-        return [f'raise UnmetEventError("{self.machine.name}", {place.event}, {state})']
+        return [f'raise UnmetEventError("{self.machine.name}", {place.event}, {self.rows.state_text()})']
 
     def _body(self, row: m.Row, place: Place, known: frozenset[str]) -> Lines:
         ending, actions = self.rows.alternative(row)
         region = self.compiler.region(row.region) if row.region else ""
         lines = self.rows.actions(actions, row.id)
         lines += self.rows.ending(row, ending, row.states & known or row.states, region)
+        if row.family and touches(actions, ending, row.family, self.machine):
+            lines += self.rows.settled(row.family)
         lines += self.rows.record(row, place.event, place.message or "None")
         if ending.kind == "refuse":
             return [*lines, *place.exits.refusal(str(ending.codes[0]))]
