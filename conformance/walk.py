@@ -63,8 +63,8 @@ class _BenchSteps(Steps):
     def _wanted(self, row: Row) -> bool:
         return row.event in self.called if row.event_kind == "call" else self._routes.is_granted(row, frozenset(self.called))
 
-    def acts(self, c: Configuration, now: int, number: int) -> Iterator[Configuration]:
-        for d in super().acts(c, now, number):
+    def acts(self, c: Configuration, event: Event) -> Iterator[Configuration]:
+        for d in super().acts(c, event):
             if d.trail is None or d.trail is c.trail or self._wanted(self.law.every[d.trail[1]].row):
                 yield d
 
@@ -303,7 +303,7 @@ class Walk:
 
     def _may_be_over(self, c: Configuration) -> bool:
         """Whether a timer that nobody sees may have ended what goes on."""
-        return any(self.law.windows[name][0] <= self.peer.now() - since for name, since in c.timers.items())
+        return any(self.law.windows[name][0] <= self.peer.now() - since for (name, _), since in c.timers.items())
 
     def _posit(self, call: str) -> None:
         """What the call may do at once without a packet: the judge need not guess the moment."""
@@ -336,7 +336,7 @@ class Walk:
     def _add_acts(self, wanted: Callable[[Row, str], bool], now: int) -> None:
         steps = self.search.steps
         for c in list(self.judge.frontier):
-            for d in steps.acts(c, now, len(self.frames)):
+            for d in steps.acts(c, Event("", None, now, len(self.frames), 0)):
                 row = self.law.every[d.trail[1]].row if d.trail is not None else None
                 if row is not None and wanted(row, str(steps.control(c))):
                     self.judge.frontier.append(d)
@@ -352,9 +352,9 @@ class Walk:
     def _over_and_listening(self, now: int) -> None:
         steps, frontier = self.search.steps, self.judge.frontier
         for c in list(frontier):
-            for name, since in c.timers.items():
-                if self.law.windows[name][0] <= now - since:
-                    frontier += steps.expire(c, name, now, len(self.frames))
+            for slot, since in c.timers.items():
+                if self.law.windows[slot[0]][0] <= now - since:
+                    frontier += steps.expire(c, slot, now, len(self.frames))
         if any(steps.control(c) == CLOSED for c in frontier):
             self._called(OPENING["server"], now)
             self.judge.frontier = merge([c for c in self.judge.frontier if steps.control(c) != CLOSED] or frontier)

@@ -11,7 +11,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from tables import FOLDER, GeneratedDriver, generated_module, tiny_names, tiny_table
 from wirelaw.impl.runtime.machine import Recorder, Step
@@ -74,6 +74,7 @@ OPERANDS = st.sampled_from(["seq", "self.rcv_nxt", "min(self.window, 65535)", "(
 OPERATORS = st.sampled_from([" and ", " or ", " + ", " < ", " not in ", " if far else "])
 
 
+@settings(deadline=None)
 @given(
     st.recursive(
         OPERANDS,

@@ -7,7 +7,7 @@ is emitted once per machine, so that a copy is a few attribute loads. Everything
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any, NamedTuple, Self
 
 NEVER = 1 << 62
@@ -64,7 +64,7 @@ Remarks = tuple["Remarks | None", tuple[str, int, int, int, str]]
 
 
 class Instance:
-    """Variables and regions of one member of a family; subclasses are emitted per family."""
+    """Variables and regions; subclasses are emitted."""
 
     __slots__ = ()
 
@@ -75,6 +75,66 @@ class Instance:
     def values(self) -> tuple[Any, ...]:
         """All values, hashable."""
         raise NotImplementedError
+
+
+class Member(Instance):
+    """A member of a family. Once it is kept it does not change: a row that changes it changes a copy."""
+
+    __slots__ = ()
+    family: str
+    key: Any
+
+    def __eq__(self, other: object) -> bool:
+        return self is other or (isinstance(other, Member) and self.values() == other.values())
+
+    def __hash__(self) -> int:
+        return hash(self.values())
+
+
+class Members(dict[Any, Member]):
+    """The members of one family that are not as members begin, by key; shared by configurations, so that a change makes a copy.
+
+    `busy` are the keys of those that may have something to send by themselves, `places` the keys by the values of variables.
+    """
+
+    __slots__ = ("busy", "digest", "places")
+
+    def __init__(self, variables: Iterable[str] = ()) -> None:
+        super().__init__()
+        self.busy: dict[Any, None] = {}
+        self.digest = 0
+        self.places: dict[str, dict[Any, tuple[Any, ...]]] = {v: {} for v in variables}
+
+    def __hash__(self) -> int:  # type: ignore[override]
+        return self.digest
+
+    def changed(self, key: Any, member: Member | None, busy: bool) -> Members:
+        """With `member` for `key`, or without one."""
+        made = Members()
+        made.update(self)
+        old = made.pop(key, None)
+        made.digest = self.digest ^ (hash((key, old)) if old is not None else 0) ^ (hash((key, member)) if member is not None else 0)
+        if member is not None:
+            made[key] = member
+        made.busy = self.busy
+        if busy != (key in self.busy):
+            made.busy = {**self.busy, key: None} if busy else {k: None for k in self.busy if k != key}
+        made.places = {v: self._placed(v, held, key, old, member) for v, held in self.places.items()}
+        return made
+
+    @staticmethod
+    def _placed(v: str, held: dict[Any, tuple[Any, ...]], key: Any, old: Member | None, new: Member | None) -> dict[Any, tuple[Any, ...]]:
+        before, after = (getattr(m, v) if m is not None else None for m in (old, new))
+        if old is not None and new is not None and before == after:
+            return held
+        held = dict(held)
+        if old is not None:
+            held[before] = tuple(k for k in held[before] if k != key)
+            if not held[before]:
+                del held[before]
+        if new is not None:
+            held[after] = (*held.get(after, ()), key)
+        return held
 
 
 class Configuration(Instance):
@@ -89,7 +149,7 @@ class Configuration(Instance):
     alarm: int
     debts: tuple[Debt, ...]
     replies: tuple[Reply, ...]
-    timers: dict[str, int]
+    timers: dict[tuple[str, Any], int]  # by name, and key of the member that it is of
     owed: dict[tuple[int, Any], int]
     trail: Trail | None
     remarks: Remarks | None
@@ -126,14 +186,13 @@ class Configuration(Instance):
 def emit_class(name: str, base: str, slots: list[str], mappings: list[str], fixed: tuple[str, ...] = ()) -> list[str]:
     """Source of a configuration or instance class.
 
-    `slots` are the law's own attributes, `mappings` those that hold instances by key, `fixed` the engine's.
+    `slots` are the law's own attributes, `mappings` those that hold members of families, `fixed` the engine's.
     """
     own = slots + mappings
     lines = [f"class {name}({base}):", f"    __slots__ = ({''.join(f'{s!r}, ' for s in own)})", "    def copy(self):"]
     lines += [f"        n = _new({name})"]
-    lines += [f"        n.{s} = self.{s}" for s in (*slots, *fixed)]
-    lines += [f"        n.{s} = {{k: i.copy() for k, i in self.{s}.items()}}" for s in mappings]
+    lines += [f"        n.{s} = self.{s}" for s in (*own, *fixed)]
     lines += ["        return n", "    def values(self):"]
-    parts = [f"self.{s}" for s in slots] + [f"tuple((k, i.values()) for k, i in self.{s}.items())" for s in mappings]
+    parts = [f"self.{s}" for s in own]
     lines += [f"        return ({''.join(f'{p}, ' for p in parts)})", ""]
     return lines

@@ -113,7 +113,7 @@ def _candidates(search: Search, c: Configuration, event: Event, depth: int) -> I
     for row in law.emissions:
         if row.row.event not in lineage:
             continue
-        i = steps.instance(c, row.row.family, event.message) if row.row.family else None
+        i = _sender(search, c, row, event)
         bound = context(law, c, i, {row.row.binders[0]: event.message}, event.time)
         whole = law.machine.visible(row.row.guard + row.row.where)
         failed = tuple(e for e in whole if not evaluate(e, bound))
@@ -121,7 +121,7 @@ def _candidates(search: Search, c: Configuration, event: Event, depth: int) -> I
         if not steps.in_states(row, c, i):
             yield _elsewhere(row, c, i, law, failed, bound, weight, depth)
             continue
-        refusals = list(_refusals(search, c, event, depth, row, steps.gates_for(c, event.kind)))
+        refusals = list(_refusals(search, c, event, depth, row, steps.gates_for(c, event.kind), i))
         if failed:
             yield _Candidate(weight, depth, c, _miss(row, c, law, failed, bound), row, failed)
             about = {n for e in failed for n in _fields(e)}  # what a gate governs is the gate's to blame
@@ -130,6 +130,16 @@ def _candidates(search: Search, c: Configuration, event: Event, depth: int) -> I
             yield from refusals
     if not any(r.row.event in lineage for r in law.emissions):
         yield from _other_kinds(search, c, event, depth)
+
+
+def _sender(search: Search, c: Configuration, row: CompiledRow, event: Event) -> Any:
+    """The member whose output of `row` this comes nearest to; None for a row of no family."""
+    steps, found = search.steps, None
+    for i in steps.senders(c, row, event.message):
+        found = i
+        if i is None or steps.in_states(row, c, i):
+            return i
+    return found if found is not None else steps.member(c, row.row.family, None)
 
 
 def _elsewhere(
@@ -159,13 +169,13 @@ def _fields(e: Expr) -> set[str]:
 
 
 def _refusals(
-    search: Search, c: Configuration, event: Event, depth: int, row: CompiledRow, gates: Iterable[CompiledRow]
+    search: Search, c: Configuration, event: Event, depth: int, row: CompiledRow, gates: Iterable[CompiledRow], sender: Any = None
 ) -> Iterator[_Candidate]:
     """A candidate for each gate that refuses; what several refuse is as far off as all of them together."""
     steps, law = search.steps, search.steps.law
     found: list[tuple[CompiledRow, tuple[Expr, ...], Context, float]] = []
     for g in gates:
-        i = steps.instance(c, g.row.family, event.message) if g.row.family else None
+        i = sender if sender is not None and sender.family == g.row.family else steps.instance(c, g.row.family, event.message)
         if g.level not in ("MUST", "MUST_NOT") or not steps.in_states(g, c, i) or not g.guard(c, i, event.message, event.time):
             continue
         bound = context(law, c, i, {g.row.binders[0]: event.message}, event.time)

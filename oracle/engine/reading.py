@@ -16,12 +16,13 @@ from operator import attrgetter
 from typing import Any
 
 from wirelaw.oracle.engine.alternatives import can_all_fail, holds_at_rest
-from wirelaw.oracle.engine.configuration import NEVER, Configuration, emit_class
+from wirelaw.oracle.engine.configuration import NEVER, Configuration, Member, Members, emit_class
 from wirelaw.spec.language import model as m
 from wirelaw.spec.language.deviations import Deviation, Deviations
 from wirelaw.spec.language.diagnostics import LawError, complain
 from wirelaw.spec.language.evaluate import Context, evaluate
 from wirelaw.spec.language.expressions import Expr, Field, Lit, Name, walk
+from wirelaw.spec.language.families import own_part
 from wirelaw.spec.language.python import PythonNames, PythonWriter
 from wirelaw.spec.language.sugar import at_edition
 from wirelaw.spec.language.tree import Ending, Statement
@@ -50,7 +51,8 @@ class CompiledRow:
 
     `hidden` are the conjuncts of its guard that count as true, and `at_rest` tells whether they hold while the user does
     nothing; `loud` rows send a reply, so that taking one shows. `shape` tests what depends on the message alone; `shuts`, of
-    a gate, tells whether it refuses whatever the message says; `within` is a deadline in µs.
+    a gate, tells whether it refuses whatever the message says; `within` is a deadline in µs; `own`, of a row of a family, tests
+    what depends on the member alone.
     `deviation` is that which a row that is not the law's belongs to.
     """
 
@@ -67,6 +69,7 @@ class CompiledRow:
     loud: bool
     level: str
     shuts: Test | None = None
+    own: Test = _ALWAYS
     deviation: Deviation | None = None
 
     @property
@@ -152,7 +155,7 @@ class CompiledLaw:
     abort_where: Callable[[Any, Any, Any, int], bool]
     abort_target: dict[str, str]
     initial: Callable[[dict[str, str]], Configuration]
-    instances: dict[str, Callable[[], Any]]
+    instances: dict[str, Callable[[Any], Member]]
     externs: Any
     source: str
     windows: dict[str, tuple[int, int]]
@@ -191,7 +194,7 @@ class _Compiler:
         self.errors: list[LawError] = []
         names = PythonNames(
             variable=self.place, region=self.place, extern=lambda n: f"_x.{n}",
-            ask=lambda n: f"_ask_{n}", due=lambda n: "True", running=lambda n: "True",
+            ask=lambda n: f"_ask_{n}", due=lambda n: "True", running=lambda n: "True", count=lambda n: f"len(_c.f_{n})",
         )  # fmt: skip
         self.writer = PythonWriter(names, unbounded=True)
         self.timers = {name for name in machine.timers if any(self.shows(r) for r in self.rows_on(name))}
@@ -254,11 +257,13 @@ class _Compiler:
                 return self.owe(s, row, index)
             case "start" | "ensure" if s.name in self.timers:
                 high = self.constant(self.machine.timers[s.name].high)
-                begin = [f"_c.timers = {{**_c.timers, {s.name!r}: now}}", f"_c.alarm = min(_c.alarm, now + {high})"]
-                return begin if s.kind == "start" else [f"if {s.name!r} not in _c.timers:", *(f"    {b}" for b in begin)]
+                slot = self.slot(s.name)
+                begin = [f"_c.timers = {{**_c.timers, {slot}: now}}", f"_c.alarm = min(_c.alarm, now + {high})"]
+                return begin if s.kind == "start" else [f"if {slot} not in _c.timers:", *(f"    {b}" for b in begin)]
             case "stop" if s.name in self.timers:
-                without = f"_c.timers = {{k: v for k, v in _c.timers.items() if k != {s.name!r}}}"
-                return [f"if {s.name!r} in _c.timers:", f"    {without}"]
+                slot = self.slot(s.name)
+                without = f"_c.timers = {{k: v for k, v in _c.timers.items() if k != {slot}}}"
+                return [f"if {slot} in _c.timers:", f"    {without}"]
             case "send":
                 shown = ((n, e) for n, e in s.fields if e is not None and not self.machine.is_hidden(e))
                 literal = "_Residue({})".format
@@ -268,13 +273,16 @@ class _Compiler:
                 return [f"_c.remark({s.name!r}, {index}, 0, now, '')"]
         return []
 
+    def slot(self, timer: str) -> str:
+        return f"({timer!r}, {'_i.key' if self.machine.timers[timer].family else None})"
+
     def owe(self, s: Statement, row: m.Row, index: int) -> list[str]:
         debt = self.machine.debts[s.name]
         if debt.unless is not None and self.machine.is_hidden(debt.unless):
             return []
         args = "".join(f"{self.known(a, row, f'owes `{s.name}` with')}, " for a in s.args)
         within = self.constant(debt.within)
-        key = "_i.key" if row.family else "None"
+        key = "_i.key" if debt.family else "None"
         at = list(self.machine.debts).index(s.name)
         return [f"_c.owe({at}, ({args}), {within}, {s.level or 'MUST'!r}, {index}, now, {key})"]
 
@@ -306,6 +314,7 @@ class _Compiler:
         acts = [self.emit_act(f"a{index}_{n}", row, index, binder, a) for n, (_, a) in enumerate(endings)]
         hidden = tuple(c for c in row.guard if self.machine.is_hidden(c) or c not in guard)
         shuts = self.emit_shut(index, row, hidden) if row.role == "gate" else None
+        own = self.emit_test(f"o{index}", binder, own_part(row, self.machine)[1]) if row.role == "output" and row.family else None
         within = self.constant(row.within) if row.within is not None else None
         owes = any(x.kind == "owe" for _, a in endings for x in a)
         loud = all(any(x.kind == "send" for x in a) for _, a in endings)
@@ -317,7 +326,7 @@ class _Compiler:
             return CompiledRow(
                 index, row, self.made[g] if g else _ALWAYS, self.made[w] if w else _ALWAYS, self.made[s] if s else _ALWAYS,
                 hidden, outcomes, owes, within, holds_at_rest(self.machine, hidden), loud, row.level,
-                self.made[shuts] if shuts else None,
+                self.made[shuts] if shuts else None, self.made[own] if own else _ALWAYS,
             )  # fmt: skip
 
         return finish
@@ -358,7 +367,7 @@ class _Compiler:
         self.lines += emit_class("Possible", "_Configuration", own, [f"f_{f}" for f in families], ENGINE_SLOTS)
         for f in families:
             slots = ["key", *(attribute(name) for name, family in shown if family == f)]
-            self.lines += emit_class(f"Instance_{f}", "_Instance", slots, [])
+            self.lines += [*emit_class(f"Instance_{f}", "_Member", slots, []), f"Instance_{f}.family = {f!r}"]
 
     def run(self) -> CompiledLaw:
         rows = [r for r in self.machine.rows() if self.current(r) and not self.of_policy(r)]
@@ -378,11 +387,11 @@ class _Compiler:
         return row.role == "input" and self.machine.tables[row.table].policy
 
     def execute(self, source: str, externs: Any) -> None:
-        from wirelaw.oracle.engine.configuration import Instance, Reply, Residue  # noqa: PLC0415 - names for the emitted text only
+        from wirelaw.oracle.engine.configuration import Member, Reply, Residue  # noqa: PLC0415 - names for the emitted text only
 
         file = f"<oracle of {self.machine.name} {next(_serial)}>"
         linecache.cache[file] = (len(source), None, source.splitlines(keepends=True), file)
-        self.made.update(_x=externs, _Reply=Reply, _Residue=Residue, _Configuration=Configuration, _Instance=Instance, _new=object.__new__)
+        self.made.update(_x=externs, _Reply=Reply, _Residue=Residue, _Configuration=Configuration, _Member=Member, _new=object.__new__)
         exec(compile(source, file, "exec"), self.made)  # noqa: S102 - the text was written above, from a checked law
 
     def assemble(self, rows: tuple[CompiledRow, ...], others: tuple[CompiledRow, ...], externs: Any, source: str) -> CompiledLaw:
@@ -439,13 +448,23 @@ class _Compiler:
                 setattr(made, attribute(v.name), evaluate(v.init, c))
         return made
 
+    def addresses(self) -> dict[str, set[str]]:
+        """The variables, but for keys, by which members of families are found in what they send."""
+        found = {f.name: {f.address} for f in self.machine.families.values()}
+        for row in self.machine.emissions:
+            if row.family and row.binding is not None:
+                found[row.family].add(row.binding[1])
+        return {name: variables - {self.machine.families[name].variable} for name, variables in found.items()}
+
     def initial(self, externs: Any) -> Callable[[dict[str, str]], Configuration]:
+        addresses = self.addresses()
+
         def make(states: dict[str, str]) -> Configuration:
             c: Configuration = self.made["Possible"]()
             c.next = c.cost = c.order = c.scanned = 0
             c.alarm, c.debts, c.replies, c.timers, c.owed, c.remarks, c.trail = NEVER, (), (), {}, {}, None, None
             for f in self.machine.families:
-                setattr(c, f"f_{f}", {})
+                setattr(c, f"f_{f}", Members(attribute(v) for v in addresses[f]))
             for name, state in states.items():
                 setattr(c, attribute(name), state)
             self.start(c, "", externs)
@@ -453,9 +472,10 @@ class _Compiler:
 
         return make
 
-    def instance(self, family: str, externs: Any) -> Callable[[], Any]:
-        def make() -> Any:
+    def instance(self, family: str, externs: Any) -> Callable[[Any], Member]:
+        def make(key: Any) -> Any:
             made = self.made[f"Instance_{family}"]()
+            made.key = key
             for region in self.machine.regions.values():
                 if region.family == family:
                     setattr(made, attribute(region.name), region.initial[0].name)

@@ -126,7 +126,7 @@ class Search:
         for e in reversed(self.recent):
             if e.order <= oldest or not c.debts:
                 break
-            self.steps.pay(c, e.kind, e.message, e.time, e.order)
+            self.steps.pay(c, e, e.order)
 
     # --- explaining an output ----------------------------------------------------------------------------------
 
@@ -218,8 +218,7 @@ class Search:
 
     def _essence(self, c: Configuration) -> tuple[object, ...]:
         """The identity of `c` without debts that are void already."""
-        debts = self.steps.law.debts
-        c.debts = tuple(d for d in c.debts if not (debts[d.which].has_unless and debts[d.which].lapsed(c, None, d.args, d.due)))
+        c.debts = tuple(d for d in c.debts if not self.steps.lapsed(c, d, d.due))
         return c.identity()
 
     def sweep(self, level: list[Configuration], event: Event, found: list[Configuration] | None, posit: int) -> list[Configuration]:
@@ -252,7 +251,7 @@ class Search:
         for _ in range(self.environment.hidden):
             if found or not reached:
                 return
-            acted = [d for c in reached for d in self.steps.acts(c, event.time, event.number)]
+            acted = [d for c in reached for d in self.steps.acts(c, event)]
             reached = self.sweep(merge(acted), event, found, ANY_ACT)
 
     def _with_answers(self, frontier: list[Configuration], event: Event, found: list[Configuration]) -> None:
@@ -344,9 +343,10 @@ class Search:
     def _forced(self, c: Configuration, captured: int) -> list[Configuration]:
         """Consume an input that is too old to wait, with every alternative that shows nothing; a timer may have expired before."""
         starts = [c]
-        for name, since in c.timers.items():
-            if self.steps.law.windows[name][0] <= captured - since:
-                starts += self.steps.expire(c, name, captured, 0)
+        for slot, since in c.timers.items():
+            is_early = self.steps.law.windows[slot[0]][0] > captured - since
+            if not is_early and not self.steps.may_wait(c, slot, self.pending[c.next - self.base]):
+                starts += self.steps.expire(c, slot, captured, 0)
         done = [d for s in starts for d in self.consume(s, SILENT_ACT)]
         for d in done:
             if d.debts and self.recent:
@@ -356,9 +356,9 @@ class Search:
     def _expire(self, c: Configuration) -> list[Configuration]:
         """What becomes of `c` at its alarm. Exactly one overdue thing is dealt with."""
         steps, at = self.steps, c.alarm
-        for name, since in c.timers.items():
-            if since + steps.law.windows[name][1] == at:
-                return list(steps.expire(c, name, at, 0)) or [self._without_timer(c, name)]
+        for slot, since in c.timers.items():
+            if since + steps.law.windows[slot[0]][1] == at:
+                return list(steps.expire(c, slot, at, 0)) or [self._without_timer(c, slot)]
         for d in c.debts:
             if d.due == at:
                 return self._overdue_debt(c, d)
@@ -376,14 +376,13 @@ class Search:
         steps.set_alarm(c)
         return [c]
 
-    def _without_timer(self, c: Configuration, name: str) -> Configuration:
-        c.timers = {k: v for k, v in c.timers.items() if k != name}
+    def _without_timer(self, c: Configuration, slot: tuple[str, Any]) -> Configuration:
+        c.timers = {k: v for k, v in c.timers.items() if k != slot}
         self.steps.set_alarm(c)
         return c
 
     def _overdue_debt(self, c: Configuration, d: Debt) -> list[Configuration]:
-        debt = self.steps.law.debts[d.which]
-        if debt.has_unless and debt.lapsed(c, None, d.args, d.due):
+        if self.steps.lapsed(c, d, d.due):
             return self._struck(c, d)
         for other in self._voided(c, d):
             return [other]
@@ -415,10 +414,10 @@ class Search:
 
     def _expired(self, c: Configuration, d: Debt) -> Iterable[Configuration]:
         """Ways in which a timer, which nobody saw, made the debt void before its deadline."""
-        for name, since in c.timers.items():
-            low, high = self.steps.law.windows[name]
+        for slot, since in c.timers.items():
+            low, high = self.steps.law.windows[slot[0]]
             if high < NEVER and low <= d.due - since:
-                yield from (s for s in self.steps.expire(c, name, d.due, 0) if d not in s.debts)
+                yield from (s for s in self.steps.expire(c, slot, d.due, 0) if d not in s.debts)
 
     def _missed(self, c: Configuration, silence: Silence, level: str) -> list[Configuration]:
         self.steps.set_alarm(c)

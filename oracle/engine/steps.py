@@ -11,7 +11,7 @@ from operator import attrgetter
 from typing import Any, NamedTuple
 
 from wirelaw.oracle.engine.alternatives import can_all_fail
-from wirelaw.oracle.engine.configuration import KNOWN_PRICES, NEVER, Configuration, Debt, Reply
+from wirelaw.oracle.engine.configuration import KNOWN_PRICES, NEVER, Configuration, Debt, Members, Reply
 from wirelaw.oracle.engine.reading import CompiledLaw, CompiledRow, Level, Outcome, Stage, attribute
 from wirelaw.oracle.engine.verdict import Environment
 from wirelaw.oracle.engine.wording import breach
@@ -35,7 +35,7 @@ class Event(NamedTuple):
 class Match(NamedTuple):
     """A way to explain an output: the row, the gates in scope, rows of SHOULD that it breaks and how, ordered replies used up.
 
-    `is_reply`: the output is the last of these replies, and `row` the one that sent it.
+    `is_reply`: the output is the last of these replies, and `row` the one that sent it. `key` is that of the member that sends.
     """
 
     row: CompiledRow
@@ -43,6 +43,7 @@ class Match(NamedTuple):
     broken: tuple[tuple[CompiledRow, str], ...]
     replies: int = 0
     is_reply: bool = False
+    key: Any = None
 
 
 class LawGapError(Exception):
@@ -67,16 +68,19 @@ class Steps:
         self.deviating = self.lenient = False
         machine = law.machine
         self._lineage = {n: m.lineage for n, m in machine.messages.items()}
-        self._states: Callable[[Any], Any] = attrgetter(*(attribute(r.name) for r in law.regions))
+        self._states: Callable[[Any], Any] = attrgetter(*(attribute(r.name) for r in law.regions)) if law.regions else _stateless
         self._outputs: dict[tuple[str, Any], tuple[CompiledRow, ...]] = {}
         self._gates: dict[tuple[str, Any], tuple[CompiledRow, ...]] = {}
         self._strays: dict[tuple[str, Any], tuple[CompiledRow, ...]] = {}
-        self._family_key = {f.name: f.key for f in machine.families.values()}
+        self._own_regions = {f: [r.name for r in machine.regions.values() if r.family == f] for f in machine.families}
+        self._fresh = {f: make(None).values()[1:] for f, make in law.instances.items()}
         self._urgent = [r for r in law.emissions if r.row.mode == "urgent"]
         self._urgent_in: dict[Any, list[CompiledRow]] = {}
         self._urgent_autos = [r for r in law.autos if r.row.mode == "urgent"]
         self._owed = [r for r in law.emissions if r.row.mode == "owed" and not r.hidden]
         self.tracks = bool(self._urgent or self._owed)
+        tracked = (*self._urgent, *self._owed, *self._urgent_autos)
+        self._tracked = {f: [r for r in tracked if r.row.family == f] for f in ("", *machine.families)}
         self._on_replies = [g for g in law.gates if binds_replies(g.row)]
         self._doubtful = tuple(g for g in law.gates if g.hidden and can_all_fail([g.hidden], machine.choices))
         self._certain = tuple(g for g in law.gates if g not in self._doubtful)
@@ -91,25 +95,66 @@ class Steps:
         """The control state: the states of all regions outside families."""
         return self._states(c)
 
+    def member(self, c: Configuration, family: str, key: Any) -> Any:
+        """The member of `family` for `key`, a fresh one where none is kept; None for no family."""
+        if not family:
+            return None
+        known = getattr(c, f"f_{family}").get(key)
+        return self.law.instances[family](key) if known is None else known
+
     def instance(self, c: Configuration, family: str, message: Any) -> Any:
-        """The member of `family` that `message` is about; a fresh one where it is not known yet."""
-        key = getattr(message, self._family_key[family])
-        known = getattr(c, f"f_{family}")
-        if key not in known:
-            known[key] = made = self.law.instances[family]()
-            made.key = key
-        return known[key]
+        """The member of `family` that `message` names by its key; None for no family."""
+        return self.member(c, family, getattr(message, self.law.machine.families[family].key)) if family else None
 
-    def members(self, c: Configuration, family: str) -> Iterable[tuple[Any, Any]]:
-        """The members of `family` by key; for no family, the machine itself."""
-        return tuple(getattr(c, f"f_{family}").items()) if family else ((None, None),)
+    def senders(self, c: Configuration, row: CompiledRow, o: Any) -> Iterable[Any]:
+        """The members whose output of `row` `o` can be, by the field that tells; one None for a row of no family."""
+        if not row.row.family:
+            return (None,)
+        assert row.row.binding is not None
+        field, variable = row.row.binding
+        return self._found(c, row.row.family, variable, getattr(o, field))
 
-    def in_states(self, row: CompiledRow, c: Configuration, i: Any) -> bool:
-        """Whether the control state is one of the row's."""
+    def _found(self, c: Configuration, family: str, variable: str, value: Any) -> list[Any]:
+        if variable == self.law.machine.families[family].variable:
+            return [self.member(c, family, value)]
+        known: Members = getattr(c, f"f_{family}")
+        return [known[key] for key in known.places[attribute(variable)].get(value, ())]
+
+    def concerned(self, c: Configuration, family: str, kind: str, o: Any) -> list[Any]:
+        """The keys of the members of `family` that an output of `kind` can be about; none where it is about none."""
+        lineage = self._lineage.get(kind, ())
+        rows = [r for r in self.law.emissions if r.row.family == family and r.row.event in lineage]
+        return list(dict.fromkeys(i.key for r in rows for i in self.senders(c, r, o)))
+
+    def lapsed(self, c: Configuration, d: Debt, now: int) -> bool:
+        """Whether a debt is void by its `unless`."""
+        debt = self.law.debts[d.which]
+        return debt.has_unless and debt.lapsed(c, self.member(c, debt.debt.family, d.key), d.args, now)
+
+    def _keep(self, c: Configuration, i: Any) -> None:
+        """Keep or forget a member after a row that has changed it."""
+        place, states = f"f_{i.family}", self.law.machine.states
+        known: Members = getattr(c, place)
+        if any(states[getattr(i, attribute(r))].final for r in self._own_regions[i.family]):
+            debts, timers = self.law.machine.debts, self.law.machine.timers
+            own = [n for n, d in enumerate(debts.values()) if d.family == i.family]
+            c.debts = tuple(d for d in c.debts if d.which not in own or d.key != i.key)
+            c.timers = {(n, k): v for (n, k), v in c.timers.items() if timers[n].family != i.family or k != i.key}
+            self.set_alarm(c)
+        elif i.values()[1:] != self._fresh[i.family]:
+            if known.get(i.key) != i:
+                busy = any(self.in_states(r, None, i) and r.own(None, i, None, 0) for r in self._tracked[i.family])
+                setattr(c, place, known.changed(i.key, i, busy))
+            return
+        if i.key in known:
+            setattr(c, place, known.changed(i.key, None, busy=False))
+
+    def in_states(self, row: CompiledRow, c: Configuration | None, i: Any) -> bool:
+        """Whether the control state is one of the row's; without `c`, whether the member's may be."""
         r = row.row
-        if not r.states:
+        owner = i if r.states and self.law.machine.regions[r.region].family else c
+        if not r.states or (c is None and owner is None):
             return True
-        owner = i if self.law.machine.regions[r.region].family else c
         return owner is not None and getattr(owner, attribute(r.region)) in r.states
 
     # --- inputs ------------------------------------------------------------------------------------------------
@@ -138,7 +183,7 @@ class Steps:
         while at < len(stages):
             stage = stages[at]
             at += 1
-            i = self.instance(c, stage.table.family, message) if stage.table.family else None
+            i = self.instance(c, stage.table.family, message)
             level = self._level(stage, kind, c, i)
             if level is None:
                 continue
@@ -156,7 +201,7 @@ class Steps:
             for row in rows:
                 for outcome in row.outcomes:
                     branch = c.copy()
-                    own = self.instance(branch, stage.table.family, message) if stage.table.family else None
+                    own = self.instance(branch, stage.table.family, message)
                     if self._take(branch, own, row, outcome, event):
                         self._run(branch, stages, at, True, event, posit, done)
                     else:
@@ -225,15 +270,23 @@ class Steps:
         c.trail = (c.trail, row.index, event.number, self.control(c))
         if row.deviation is not None:
             self._stray(c, row, event.number, event.time, "")
+        self._do(c, i, row, outcome, event)
+        return outcome.goes_on
+
+    def _do(self, c: Configuration, i: Any, row: CompiledRow, outcome: Outcome, event: Event) -> None:
+        """Actions and ending of a row of the member `i`."""
+        if i is not None:
+            i = i.copy()
         if outcome.act is not None:
             outcome.act(c, i, event.message, event.time)
         if outcome.target is not None:
             self._become(c, i, row, outcome.target)
         elif outcome.codes:
             self._abort(c, i, row, outcome.codes, event.time)
+        if i is not None:
+            self._keep(c, i)
         if c.replies:
             self.set_alarm(c)
-        return outcome.goes_on
 
     def _become(self, c: Configuration, i: Any, row: CompiledRow, target: dict[str, str]) -> None:
         to = target.get("")
@@ -271,38 +324,56 @@ class Steps:
         while work:
             c = work.pop()
             tries += 1
-            row = next(
-                (r for r in self._urgent_autos if not r.row.family and self.in_states(r, c, None) and r.guard(c, None, None, now)), None
-            )
-            if row is None or tries > AUTO_LIMIT:
+            ways = ((r, i) for r in self._urgent_autos for _, i in self._busy(c, r.row.family))
+            found = next(((r, i) for r, i in ways if self._enabled_now(r, c, i, now)), None)
+            if found is None or tries > AUTO_LIMIT:
                 done.append(c)
                 continue
+            row, i = found
             if row.hidden:
                 done.append(c.copy())
-            self._take(c, None, row, row.outcomes[0], Event("", None, now, number, c.order))
+            self._take(c, i, row, row.outcomes[0], Event("", None, now, number, c.order))
             work.append(c)
         return done
 
-    def urgent_row(self, c: Configuration, now: int) -> CompiledRow | None:
-        """The `urgent` row that must send before another input is consumed, if there must be one."""
+    def _busy(self, c: Configuration, family: str) -> Iterable[tuple[Any, Any]]:
+        """The members that may have something to send by themselves, by key; for no family, the machine itself."""
+        if not family:
+            return ((None, None),)
+        known: Members = getattr(c, f"f_{family}")
+        return tuple((key, known[key]) for key in known.busy)
+
+    def _enabled_now(self, r: CompiledRow, c: Configuration, i: Any, now: int) -> bool:
+        return self.in_states(r, c, i) and r.guard(c, i, None, now)
+
+    def urgent_row(self, c: Configuration, now: int) -> tuple[CompiledRow, Any] | None:
+        """The `urgent` row that must send before another input is consumed, if there must be one; and the key of its member."""
         control = self._states(c)
         try:
             rows = self._urgent_in[control]
         except KeyError:
             rows = self._urgent_in[control] = [r for r in self._urgent if not r.row.family and self.in_states(r, c, None)]
-        half: list[CompiledRow] = []
-        for r in rows:
-            if r.guard(c, None, None, now):
-                if not r.hidden:
-                    return r
-                half.append(r)
-        if half:
-            key = tuple(r.index for r in half)
-            if key not in self._escape:
-                self._escape[key] = can_all_fail([r.hidden for r in half], self.law.machine.choices)
-            urgent = not self.law.urgent_states.isdisjoint(self.states(c))
-            return half[0] if urgent or not self._escape[key] else None
+        if (row := self._pressing([r for r in rows if r.guard(c, None, None, now)], self.states(c))) is not None:
+            return row, None
+        for family in self._own_regions:
+            own = [r for r in self._tracked[family] if r.row.mode == "urgent" and r.row.event_kind != "auto"]
+            for key, i in self._busy(c, family) if own else ():
+                states = tuple(getattr(i, attribute(r)) for r in self._own_regions[family])
+                if (row := self._pressing([r for r in own if self._enabled_now(r, c, i, now)], states)) is not None:
+                    return row, key
         return None
+
+    def _pressing(self, rows: list[CompiledRow], states: tuple[str, ...]) -> CompiledRow | None:
+        """The first of enabled urgent rows, unless what nobody sees may be why none of them is enabled."""
+        for r in rows:
+            if not r.hidden:
+                return r
+        if not rows:
+            return None
+        key = tuple(r.index for r in rows)
+        if key not in self._escape:
+            self._escape[key] = can_all_fail([r.hidden for r in rows], self.law.machine.choices)
+        return rows[0] if not self.law.urgent_states.isdisjoint(states) or not self._escape[key] else None
 
     def states(self, c: Configuration) -> tuple[str, ...]:
         """The states of all regions outside families."""
@@ -326,20 +397,20 @@ class Steps:
             return
         rows: list[tuple[int, Any]] = [(r.index, key) for r in self._owed for key, _ in self._owing(r, c, now)]
         if urgent is not None:
-            rows.append((urgent.index, None))
+            rows.append((urgent[0].index, urgent[1]))
         if rows or c.owed:
             c.owed = {k: c.owed.get(k, now) for k in rows}
             self.set_alarm(c)
 
     def _owing(self, r: CompiledRow, c: Configuration, now: int) -> Iterator[tuple[Any, Any]]:
-        for key, i in self.members(c, r.row.family):
-            if self.in_states(r, c, i) and r.guard(c, i, None, now) and not self._shut(r, c, i, now):
+        for key, i in self._busy(c, r.row.family):
+            if self._enabled_now(r, c, i, now) and not self._shut(r, c, i, now):
                 yield key, i
 
     def _shut(self, row: CompiledRow, c: Configuration, i: Any, now: int) -> bool:
         lineage = self._lineage[row.row.event]
         for g in self._shuts:
-            own = i if g.row.family else None
+            own = i if g.row.family == row.row.family else None
             if g.row.event in lineage and (own is not None or not g.row.family) and self.in_states(g, c, own):
                 assert g.shuts is not None
                 if g.level in ("MUST", "MUST_NOT") and g.shuts(c, own, None, now):
@@ -351,7 +422,7 @@ class Steps:
         times = [d.due for d in c.debts]
         times += [r.since + self.within(r.row) for r in c.replies]
         times += [since + self.within(row) for (row, _), since in c.owed.items()]
-        times += [since + high for name, since in c.timers.items() if (high := self.law.windows[name][1]) < NEVER]
+        times += [since + high for (name, _), since in c.timers.items() if (high := self.law.windows[name][1]) < NEVER]
         c.alarm = min(times, default=NEVER)
 
     def within(self, row: int) -> int:
@@ -419,17 +490,14 @@ class Steps:
         found: list[Match] = []
         self.count += 1
         for r in (*self.rows_for(c, kind), *self.strays_for(c, kind)) if self.lenient else self.rows_for(c, kind):
-            i = None
-            if r.row.family:
-                i = self.instance(c, r.row.family, o)
-                if not self.in_states(r, c, i):
+            for i in self.senders(c, r, o):
+                if (i is not None and not self.in_states(r, c, i)) or not r.match(c, i, o, now):
                     continue
-            if r.match(c, i, o, now):
-                gates = self._pass(c, event, self.gates_for(c, kind))
-                if gates is None:
-                    return []
-                scope, broken = gates
-                found.append(Match(r, scope, broken if r.deviation is None else ((r, ""), *broken)))
+                gates = self._pass(c, event, self.gates_for(c, kind), i)
+                if gates is not None:
+                    scope, broken = gates
+                    strays = broken if r.deviation is None else ((r, ""), *broken)
+                    found.append(Match(r, scope, strays, key=i.key if i is not None else None))
         return [*found, *self._with_doubtful_gates(c, event, found)] if self._doubtful and found else found
 
     def _with_doubtful_gates(self, c: Configuration, event: Event, found: list[Match]) -> Iterator[Match]:
@@ -437,19 +505,21 @@ class Steps:
         kind, o, now, _, _ = event
         for g in self._doubtful:
             if g.row.event in self._lineage[kind] and g.outcomes[0].act is not None:
-                i = self.instance(c, g.row.family, o) if g.row.family else None
-                if self.in_states(g, c, i) and g.guard(c, i, o, now) and g.match(c, i, o, now):
-                    yield from (m._replace(gates=(*m.gates, (g, i))) for m in found)
+                for m in found:
+                    family = g.row.family
+                    i = self.member(c, family, m.key) if family == m.row.row.family else self.instance(c, family, o)
+                    if self.in_states(g, c, i) and g.guard(c, i, o, now) and g.match(c, i, o, now):
+                        yield m._replace(gates=(*m.gates, (g, i)))
 
     def _pass(
-        self, c: Configuration, event: Event, gates: Iterable[CompiledRow]
+        self, c: Configuration, event: Event, gates: Iterable[CompiledRow], sender: Any = None
     ) -> tuple[tuple[tuple[CompiledRow, Any], ...], tuple[tuple[CompiledRow, str], ...]] | None:
         """The gates in scope and those of SHOULD that are broken; None when one refuses."""
         kind, o, now, _, _ = event
         scope: list[tuple[CompiledRow, Any]] = []
         broken: list[tuple[CompiledRow, str]] = []
         for g in gates:
-            i = self.instance(c, g.row.family, o) if g.row.family else None
+            i = sender if sender is not None and sender.family == g.row.family else self.instance(c, g.row.family, o)
             if not g.guard(c, i, o, now) or (i is not None and not self.in_states(g, c, i)):
                 continue
             if not g.match(c, i, o, now):
@@ -489,7 +559,7 @@ class Steps:
 
     def emit(self, c: Configuration, match: Match, event: Event) -> list[Configuration]:
         """Let `c` have sent the output `event` in the way `match` says; all it may have become."""
-        kind, o, now, number, order = event
+        _, o, now, number, order = event
         c.order = order
         for row, text in match.broken:
             self._stray(c, row, number, now, text)
@@ -502,9 +572,12 @@ class Steps:
         for g, i in match.gates:
             act = g.outcomes[0].act
             if act is not None:
-                act(c, i, o, now)
+                own = self.member(c, i.family, i.key).copy() if i is not None else None
+                act(c, own, o, now)
+                if own is not None:
+                    self._keep(c, own)
         if c.debts:
-            self.pay(c, kind, o, now, -1)
+            self.pay(c, event, sender=(match.row.row.family, match.key))
         done = [c]
         if not match.is_reply:  # a reply was counted with the row that sent it
             c.trail = (c.trail, match.row.index, number, self.control(c))
@@ -520,34 +593,38 @@ class Steps:
         row, done = match.row, []
         for n, outcome in enumerate(row.outcomes):
             d = c.copy() if n + 1 < len(row.outcomes) else c
-            i = self.instance(d, row.row.family, event.message) if row.row.family else None
-            if outcome.act is not None:
-                outcome.act(d, i, event.message, event.time)
-            if outcome.target is not None:
-                self._become(d, i, row, outcome.target)
-            elif outcome.codes:
-                self._abort(d, i, row, outcome.codes, event.time)
-            if d.replies:
-                self.set_alarm(d)
+            self._do(d, self.member(d, row.row.family, match.key), row, outcome, event)
             done.append(d)
         return done
 
-    def pay(self, c: Configuration, kind: str, o: Any, now: int, before: int) -> None:
-        """Strike out debts that `o` pays, and those void by their `unless`.
+    def pay(self, c: Configuration, event: Event, before: int = -1, sender: tuple[str, Any] = ("", None)) -> None:
+        """Strike out debts that the output `event` of `sender` (its family and key, if known) pays, and those void by their `unless`.
 
         With `before` >= 0 only debts are paid whose cause was captured before that place.
         """
+        kind, o, now, _, _ = event
         lineage = self._lineage[kind]
         kept = []
         for d in c.debts:
             debt = self.law.debts[d.which]
-            if debt.has_unless and debt.lapsed(c, None, d.args, now):
+            if self.lapsed(c, d, now):
                 continue
-            if (before >= 0 and d.order > before) or debt.debt.message not in lineage or not debt.pays(d.args, o, now):
+            early = before >= 0 and d.order > before
+            if early or debt.debt.message not in lineage or not debt.pays(d.args, o, now) or not self._owes(c, d, o, sender):
                 kept.append(d)
         if len(kept) != len(c.debts):
             c.debts = tuple(kept)
             self.set_alarm(c)
+
+    def _owes(self, c: Configuration, d: Debt, o: Any, sender: tuple[str, Any]) -> bool:
+        """Whether an output is about the member that owes `d`."""
+        family = self.law.debts[d.which].debt.family
+        if not family:
+            return True
+        if sender[0] == family:
+            return bool(d.key == sender[1])
+        known = self.law.machine.families[family]
+        return any(i.key == d.key for i in self._found(c, family, known.address, getattr(o, known.key)))
 
     def state_text(self, c: Configuration) -> str:
         """The control state in words."""
@@ -555,37 +632,54 @@ class Steps:
 
     # --- acts nobody sees --------------------------------------------------------------------------------------
 
-    def acts(self, c: Configuration, now: int, number: int) -> Iterator[Configuration]:
-        """Copies of `c` after one act that leaves no trace of its own: internal rows, calls, timers within their time."""
+    def acts(self, c: Configuration, event: Event) -> Iterator[Configuration]:
+        """Copies of `c` after one act that leaves no trace of its own: internal rows, calls, timers within their time.
+
+        Of the members of a family, those act that the output `event` can be about; where it is about none, any.
+        """
+        now, number = event.time, event.number
+        about = {f: self.concerned(c, f, event.kind, event.message) or list(getattr(c, f"f_{f}")) for f in self._own_regions}
         beside = (r for r in self.law.beside if r.row.event_kind == "auto") if self.lenient else ()
         for r in (*self.law.autos, *self.law.calls, *beside):
-            for key, i in self.members(c, r.row.family):
-                if r.row.mode != "urgent" and self.in_states(r, c, i) and r.guard(c, i, None, now):
+            for key in about.get(r.row.family, (None,)):
+                if r.row.mode != "urgent" and self._enabled_now(r, c, self.member(c, r.row.family, key), now):
                     yield from self._acted(c, r, key, now, number)
-        for name, since in c.timers.items():
-            if self.law.windows[name][0] <= now - since:
-                yield from self.expire(c, name, now, number)
+        for slot, since in c.timers.items():
+            family = self.law.machine.timers[slot[0]].family
+            if self.law.windows[slot[0]][0] <= now - since and (not family or slot[1] in about[family]):
+                yield from self.expire(c, slot, now, number)
 
-    def expire(self, c: Configuration, name: str, now: int, number: int) -> Iterator[Configuration]:
-        """Copies of `c` after the expiry of timer `name`."""
-        rows = [r for r in self.law.timers[name] if not r.row.family and self.in_states(r, c, None)]
-        enabled = [r for r in rows if not r.row.otherwise and r.guard(c, None, None, now)]
+    def expire(self, c: Configuration, slot: tuple[str, Any], now: int, number: int) -> Iterator[Configuration]:
+        """Copies of `c` after the expiry of a timer: its name, and the key of the member that it is of."""
+        name, key = slot
+        i = self.member(c, self.law.machine.timers[name].family, key)
+        rows = [r for r in self.law.timers[name] if self.in_states(r, c, i)]
+        enabled = [r for r in rows if not r.row.otherwise and r.guard(c, i, None, now)]
         enabled = enabled or [r for r in rows if r.row.otherwise]
         if self.deviating:
-            enabled += list(self._instead(enabled, c, None, None, now))
+            enabled += list(self._instead(enabled, c, i, None, now))
         for r in enabled:
-            for d in self._acted(c, r, None, now, number):
-                if d.timers.get(name) == c.timers[name]:
-                    d.timers = {k: v for k, v in d.timers.items() if k != name}
+            for d in self._acted(c, r, key, now, number):
+                if d.timers.get(slot) == c.timers[slot]:
+                    d.timers = {k: v for k, v in d.timers.items() if k != slot}
                 self.set_alarm(d)
                 yield d
+
+    def may_wait(self, c: Configuration, slot: tuple[str, Any], event: Event) -> bool:
+        """Whether it is all the same if a timer expires before or after the input `event`: it is of a member that this is not about."""
+        family = self.law.machine.timers[slot[0]].family
+        return bool(family) and getattr(event.message, self.law.machine.families[family].key, None) != slot[1]
 
     def _acted(self, c: Configuration, r: CompiledRow, key: Any, now: int, number: int) -> Iterator[Configuration]:
         for outcome in r.outcomes:
             d = c.copy()
-            i = dict(self.members(d, r.row.family))[key]
+            i = self.member(d, r.row.family, key)
             self._take(d, i, r, outcome, Event("", None, now, number, d.order))
             for s in self.settle(d, now, number) if self._urgent_autos else [d]:
                 if self.tracks:
                     self.track(s, now)
                 yield s
+
+
+def _stateless(_: Any) -> None:
+    """The control state of a machine all of whose regions are in families."""

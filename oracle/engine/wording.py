@@ -26,6 +26,8 @@ def context(law: CompiledLaw, c: Configuration, i: Any, binders: Mapping[str, An
         return getattr(holder, attribute(name))
 
     def function(kind: str, name: str, args: tuple[Any, ...]) -> Any:
+        if kind == "count":
+            return len(getattr(c, f"f_{args[0]}"))
         return getattr(law.externs, name)(*args) if kind == "extern" else True
 
     return Context(variable, variable, function, binders=binders, now=now, unbounded=True)

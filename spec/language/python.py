@@ -42,6 +42,7 @@ class PythonNames:
     due: Callable[[str], str]
     running: Callable[[str], str]
     field: Callable[[str, str], str] = lambda base, name: f"{base}.{name}"
+    count: Callable[[str], str] = str
 
 
 def fold(e: Expr, choices: Mapping[str, str], params: Mapping[str, int]) -> Expr:
@@ -191,4 +192,7 @@ class PythonWriter:
                 assert isinstance(e.args[0], Lit)
                 name = str(e.args[0].value)
                 return (self.names.due(name) if e.function == "due" else self.names.running(name)), 3
+            case "count":
+                assert isinstance(e.args[0], Lit)
+                return self.names.count(str(e.args[0].value)), _ATOM
         raise AssertionError(e.function)
