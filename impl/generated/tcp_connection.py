@@ -190,6 +190,9 @@ class TcpConnectionHost(Protocol):
     def tell_stash(self, skip: int, ahead: int, count: int, /) -> None:
         """Take news from the machine."""
 
+    def tell_finished(self, /) -> None:
+        """Take news from the machine."""
+
     def tell_capacity(self, n: int, /) -> None:
         """Take news from the machine."""
 
@@ -2121,6 +2124,7 @@ class TcpConnection:
                 self.ack_upto = self.rcv_nxt
                 if self.ack_due is None or now < self.ack_due:
                     self.ack_due = now
+                self.host.tell_finished()
                 if self.on_step is not None:
                     self.on_step(Step(now, "fin", "fin.here", "seg", s))
                 return True
@@ -2142,6 +2146,7 @@ class TcpConnection:
                 self.ack_upto = self.rcv_nxt
                 if self.ack_due is None or now < self.ack_due:
                     self.ack_due = now
+                self.host.tell_finished()
                 self.rcv_edge = (
                     self.rcv_nxt
                     if ((self.rcv_edge - self.rcv_nxt) & 0xFFFFFFFF) >= 0x80000000
