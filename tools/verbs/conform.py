@@ -25,7 +25,7 @@ from wirelaw.spec.language.deviations import Deviation
 from wirelaw.tools.verbs import conform_datagrams
 from wirelaw.tools.verbs.output import cannot_write, write_json
 from wirelaw.tools.verbs.quantities import count, seconds, whole
-from wirelaw.tools.verbs.teaching import INTERRUPTED, add_json, add_verb
+from wirelaw.tools.verbs.teaching import INTERRUPTED, add_externs, add_json, add_verb
 
 LONGEST_WAIT = 100 * 3_600_000_000
 """µs; longer than any timer of the law, so that every witness can be played."""
@@ -80,6 +80,7 @@ def add_verbs(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> Non
     conform.add_argument(
         "--out", type=Path, default=Path("report"), help="folder for results.json, index.html and witnesses (default: report)"
     )
+    add_externs(conform)
     add_json(conform, "the results, here as well,")
     conform.set_defaults(run=run_conform)
 
