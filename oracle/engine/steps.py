@@ -16,6 +16,7 @@ from wirelaw.oracle.engine.reading import CompiledLaw, CompiledRow, Level, Outco
 from wirelaw.oracle.engine.verdict import Environment
 from wirelaw.oracle.engine.wording import breach
 from wirelaw.spec.language.expressions import Lit
+from wirelaw.spec.language.families import is_coupled
 from wirelaw.spec.language.interpret import binds_replies
 
 AUTO_LIMIT = 1_000
@@ -73,6 +74,7 @@ class Steps:
         self._gates: dict[tuple[str, Any], tuple[CompiledRow, ...]] = {}
         self._strays: dict[tuple[str, Any], tuple[CompiledRow, ...]] = {}
         self._own_regions = {f: [r.name for r in machine.regions.values() if r.family == f] for f in machine.families}
+        self._coupled = {f for f in machine.families if is_coupled(f, machine)}
         self._fresh = {f: make(None).values()[1:] for f, make in law.instances.items()}
         self._urgent = [r for r in law.emissions if r.row.mode == "urgent"]
         self._urgent_in: dict[Any, list[CompiledRow]] = {}
@@ -257,20 +259,11 @@ class Steps:
                 if self.in_states(other, c, i) and other.guard(c, i, message, now):
                     yield other
 
-    def _has_taken(self, c: Configuration, row: CompiledRow) -> bool:
-        """Whether `c` has departed from the law for the same reason already: one cause is likelier than two."""
-        at = c.remarks
-        while at is not None:
-            at, (_, index, *_) = at
-            if index >= 0 and self.law.every[index].deviation is row.deviation:
-                return True
-        return False
-
-    def _stray(self, c: Configuration, row: CompiledRow, number: int, time: int, text: str) -> None:
+    @staticmethod
+    def _stray(c: Configuration, row: CompiledRow, number: int, time: int, text: str) -> None:
         """Note that `c` departs from the law in a known way, or, where `row` is one of SHOULD, in one that is not."""
         if row.deviation is not None:
-            price = 1 if self._has_taken(c, row) else KNOWN_PRICES[row.level]
-            c.remark("known", row.index, number, time, text or row.deviation.reason, price)
+            c.remark("known", row.index, number, time, text or row.deviation.reason, KNOWN_PRICES[row.level])
         else:
             c.remark("warn", row.index, number, time, text)
 
@@ -644,10 +637,12 @@ class Steps:
     def acts(self, c: Configuration, event: Event) -> Iterator[Configuration]:
         """Copies of `c` after one act that leaves no trace of its own: internal rows, calls, timers within their time.
 
-        Of the members of a family, those act that the output `event` can be about; where it is about none, any.
+        Of the members of a family, those act that the output `event` can be about; where it is about none, or one matters to
+        another, any.
         """
         now, number = event.time, event.number
-        about = {f: self.concerned(c, f, event.kind, event.message) or list(getattr(c, f"f_{f}")) for f in self._own_regions}
+        about = {f: self.concerned(c, f, event.kind, event.message) for f in self._own_regions}
+        about |= {f: list(dict.fromkeys((*keys, *getattr(c, f"f_{f}")))) for f, keys in about.items() if not keys or f in self._coupled}
         beside = (r for r in self.law.beside if r.row.event_kind == "auto") if self.lenient else ()
         for r in (*self.law.autos, *self.law.calls, *beside):
             for key in about.get(r.row.family, (None,)):
@@ -677,7 +672,9 @@ class Steps:
     def may_wait(self, c: Configuration, slot: tuple[str, Any], event: Event) -> bool:
         """Whether it is all the same if a timer expires before or after the input `event`: it is of a member that this is not about."""
         family = self.law.machine.timers[slot[0]].family
-        return bool(family) and getattr(event.message, self.law.machine.families[family].key, None) != slot[1]
+        return (
+            bool(family) and family not in self._coupled and getattr(event.message, self.law.machine.families[family].key, None) != slot[1]
+        )
 
     def _acted(self, c: Configuration, r: CompiledRow, key: Any, now: int, number: int) -> Iterator[Configuration]:
         for outcome in r.outcomes:

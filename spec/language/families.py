@@ -80,6 +80,24 @@ def touches(actions: Iterable[Statement], ending: Ending, family: str, machine: 
     return isinstance(ending.target, dict) and any(_of_state(machine, s) == family for s in ending.target.values())
 
 
+def is_coupled(family: str, machine: m.Machine) -> bool:
+    """Whether an act of one instance matters to others: they are counted, or a row that needs no message changes what is the machine's."""
+    rows = list(machine.rows())
+    counts = [n for r in rows for e in expressions(r) for n in walk(e) if isinstance(n, Call) and n.kind == "count"]
+    if any(isinstance(n.args[0], Lit) and n.args[0].value == family for n in counts):
+        return True
+    alone = [r for r in rows if r.family == family and r.event_kind != "message"]
+    kinds = ("assign", "owe", "start", "ensure", "stop")
+    return any(any(s.kind in kinds and not _changed(machine, s) for s in statements(r)) or _leaves(machine, r.ending) for r in alone)
+
+
+def _leaves(machine: m.Machine, ending: Ending) -> bool:
+    """Whether an ending changes a state of the machine's."""
+    if ending.kind == "abort" or any(_leaves(machine, e) for e, _ in ending.alternatives):
+        return True
+    return isinstance(ending.target, dict) and any(not _of_state(machine, s) for s in ending.target.values())
+
+
 # --- owners ------------------------------------------------------------------------------------------------------------
 
 

@@ -41,7 +41,6 @@ class Externs:
     """The module that holds the pure functions named by `extern`."""
 
     module: str
-    span: Span
 
 
 @dataclass(frozen=True, slots=True)

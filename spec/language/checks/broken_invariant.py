@@ -33,7 +33,7 @@ def _moves(e: Expr) -> bool:
 
 def _breaches(subject: Subject, p: m.Property, claim: Expr) -> Iterator[Diagnostic]:
     machine = subject.machine
-    for start in starts(machine):
+    for start in starts(machine, p.family):
         held, subject.proved = subject.proved, []
         witness = subject.witness([negate(put(claim, start))], f"does [{p.id}] hold at the start")
         subject.proved = held

@@ -18,9 +18,11 @@ from wirelaw.spec.language.proof.effects import (
     demanded,
     due,
     enabling,
+    family_of,
     implies,
     key_of,
     keys,
+    of_another,
     owed,
     paths,
     pays,
@@ -61,12 +63,15 @@ class _Rounds:
     """What is known of who may follow whom; each question is asked once."""
 
     subject: Subject
+    disturbed: frozenset[_Step]  # steps of an instance that hang on what other instances change
     possible: dict[tuple[_Step, _Step], bool] = field(default_factory=dict)
 
     def followed(self, a: _Step, b: _Step) -> bool:
-        """Whether `b` may fire next after `a`, as far as it was asked."""
+        """Whether `b` may fire next after `a`, as far as it was asked; steps of other instances may come between."""
         if (a, b) not in self.possible:
-            self.possible[a, b] = a.leads_to(b, self.subject.machine)
+            machine = self.subject.machine
+            outside = b in self.disturbed and not (b.row.region and machine.regions[b.row.region].family)
+            self.possible[a, b] = outside or a.leads_to(b, machine)
         return self.possible[a, b]
 
     def narrow(self, steps: Sequence[_Step]) -> bool:
@@ -74,7 +79,7 @@ class _Rounds:
         changed = False
         for a in steps:
             for b in steps:
-                if self.followed(a, b):
+                if self.followed(a, b) and b not in self.disturbed:
                     later = [put(_own(c, b.row), {n: _own(e, a.row) for n, e in a.path.after.items()}) for c in b.taken]
                     asked = [*(_own(c, a.row) for c in a.taken), *later]
                     self.possible[a, b] = self.subject.possible(asked, f"may row [{b.row.id}] fire after [{a.row.id}]")
@@ -90,11 +95,13 @@ def check(subject: Subject) -> Iterator[Diagnostic]:
     _lean_on_debts(subject)
     machine = subject.machine
     steps = [_step(row, path, subject) for row in machine.emissions if row.mode != "may" for path in paths(row, machine)]
-    rounds = _Rounds(subject)
+    others = [_of_another(s, machine) for s in steps if s.row.family and any(not family_of(key, machine) for key in s.path.after)]
+    changed = {s.row.family: {key for o in others if o.row.family == s.row.family for key in o.path.after} for s in others}
+    rounds = _Rounds(subject, frozenset(s for s in steps if not changed.get(s.row.family, set()).isdisjoint(keys(conjoin(s.condition)))))
     waiting = _circles(steps, rounds)
     while waiting:
         circle, undecided = waiting.pop(), len(subject.undecided)
-        ending = next((s for s in circle if _ends(subject, s, circle)), None)
+        ending = next((s for s in circle if _ends(subject, s, [*circle, *others])), None)
         if ending is not None:
             waiting += _circles([s for s in circle if s is not ending], rounds)
         elif rounds.narrow(circle):
@@ -138,6 +145,13 @@ def _settled(subject: Subject, row: m.Row, path: Path, known: Sequence[Expr]) ->
             unpaid = [*known, owed(debt.name), negate(_put_fields(paid, row, _values(row, machine)))]
             if not subject.possible(unpaid, f"does row [{row.id}] pay debt `{debt.name}`"):
                 yield from (key_of(owed(debt.name)), key_of(due(debt.name)))
+
+
+def _of_another(step: _Step, machine: m.Machine) -> _Step:
+    """The same step of another instance of its family, which changes nothing here but what is the machine's."""
+    condition, seen, taken = (tuple(of_another(e, machine) for e in part) for part in (step.condition, step.seen, step.taken))
+    after = {key: of_another(e, machine) for key, e in step.path.after.items() if not family_of(key, machine)}
+    return _Step(step.row, replace(step.path, given=(), after=after), condition, seen, taken)
 
 
 def _own(e: Expr, row: m.Row) -> Expr:

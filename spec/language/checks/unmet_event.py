@@ -41,5 +41,7 @@ def gaps(subject: Subject, rows: Sequence[m.Row], edition: int | None) -> dict[s
     found: dict[str, list[str]] = {}
     for region in dict.fromkeys(r.region for r in here):
         covered = {s for r in here if r.region == region for s in r.states}
-        found[region] = [s.name for s in subject.machine.regions[region].states if s.name not in covered]
+        states = subject.machine.regions[region].states
+        gone = {s.name for s in states if s.final and subject.machine.regions[region].family}  # an instance is not found there
+        found[region] = [s.name for s in states if s.name not in covered | gone]
     return found

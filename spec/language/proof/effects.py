@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from wirelaw.spec.language import model as m
 from wirelaw.spec.language.expressions import (
@@ -236,7 +236,49 @@ class Way:
 
 
 def ways(machine: m.Machine) -> Iterator[Way]:
-    """Every step. Gates act as parts of output rows; a timer that expires does not run while its rows are looked at."""
+    """Every step. Gates act as parts of output rows; a timer that expires does not run while its rows are looked at.
+
+    What stands in a family speaks of one instance, the same in all that is asked at once. A row of another instance changes
+    nothing for it but what is the machine's: such a step is a second one, with all that is the other's called by other names.
+    """
+    for way in _ways(machine):
+        yield way
+        if way.row is not None and way.row.family:
+            outside = {key: e for key, e in way.path.after.items() if not family_of(key, machine)}
+            if outside:
+                yield _of_another(way, outside, machine)
+
+
+def family_of(key: str, machine: m.Machine) -> str:
+    """The family of a part of a configuration; '' for the machine's own."""
+    what, _, name = key.rpartition(" ")
+    if not what:
+        return (machine.variables.get(key) or machine.regions[key]).family
+    if what == "running":
+        return machine.timers[name].family
+    return machine.debts[name if what in ("owed", "due") else what].family
+
+
+def of_another(e: Expr, machine: m.Machine) -> Expr:
+    """`e` as it is said of another instance."""
+    key = key_of(e)
+    if key:
+        return Name(f"other {key}", "arg", type=e.type) if family_of(key, machine) else e
+    return rebuild(e, lambda x: of_another(x, machine))
+
+
+def _of_another(way: Way, outside: Mapping[str, Expr], machine: m.Machine) -> Way:
+    """The same step by another instance: it changes what is `outside` of the family only."""
+    assert way.row is not None
+    when, sent = (tuple(of_another(e, machine) for e in part) for part in (way.when, way.sent))
+    target = "" if way.path.target and machine.regions[machine.states[way.path.target].region].family else way.path.target
+    path = replace(way.path, given=(), after={key: of_another(e, machine) for key, e in outside.items()}, target=target)
+    is_own = bool(way.row.region) and machine.regions[way.row.region].family == way.row.family
+    row = replace(way.row, region="", states=frozenset()) if is_own else way.row
+    return Way(row, way.name, when, sent, path)
+
+
+def _ways(machine: m.Machine) -> Iterator[Way]:
     for row in machine.rows():
         if row.role != "gate":
             when, sent = (*enabling(row, machine), *_expired(row, machine)), demanded(row, machine)
@@ -251,15 +293,19 @@ def _expired(row: m.Row, machine: m.Machine) -> tuple[Expr, ...]:
     return (negate(running(row.event)),) if alone else ()
 
 
-def starts(machine: m.Machine) -> Iterator[dict[str, Expr]]:
-    """Initial values with each initial state of each region; no timer runs and nothing is owed."""
-    values: dict[str, Expr] = {name: v.init for name, v in machine.variables.items()}
+def starts(machine: m.Machine, family: str = "") -> Iterator[dict[str, Expr]]:
+    """Initial values with each initial state of each region; no timer runs and nothing is owed.
+
+    An instance of `family` may begin at any time: nothing is said of what is outside of it. Keys have any value.
+    """
+    values: dict[str, Expr] = {name: v.init for name, v in machine.variables.items() if v.kind != "key"}
     values |= {f"running {t}": FALSE for t in machine.timers} | {f"{what} {d}": FALSE for d in machine.debts for what in ("owed", "due")}
     first = {r.name: Lit(r.initial[0].name, type=Type("enum", r.name)) for r in machine.regions.values()}
-    yield {**values, **first}
+    begun = {key: e for key, e in {**values, **first}.items() if not family or family_of(key, machine) == family}
+    yield begun
     for region in machine.regions.values():
-        for state in region.initial[1:]:
-            yield {**values, **first, region.name: Lit(state.name, type=Type("enum", region.name))}
+        for state in region.initial[1:] if region.name in begun else ():
+            yield {**begun, region.name: Lit(state.name, type=Type("enum", region.name))}
 
 
 def as_claims(machine: m.Machine) -> list[tuple[m.Property, Expr]]:
