@@ -10,7 +10,6 @@ from enum import StrEnum
 from pathlib import Path
 
 from wirelaw.conformance.binding import MESSAGE, TROUBLE
-from wirelaw.conformance.deviations import expected
 from wirelaw.conformance.explore import Goals, explore
 from wirelaw.conformance.interleave import Bench, routes_of, run_traces, tcp_law
 from wirelaw.conformance.peer import Peer
@@ -219,7 +218,7 @@ class _PeerCampaign:
             r.budget[result.verdict.reason] += 1
         for f in result.verdict.findings:
             if f.grade >= Grade.WARN:
-                reason = str(f.known) if f.known else expected(self.peer.DEVIATIONS, f, result.rows, result.trace)
+                reason = f"{f.known.name}: {f.known.reason}" if f.known else ""
                 key = (f.clause, f.row, f"{state_of(f)} (known)" if reason else state_of(f))
                 known = r.found.get(key)
                 if known is None:

@@ -17,6 +17,7 @@ from wirelaw.conformance.routes import Routes
 from wirelaw.conformance.trace import Trace
 from wirelaw.conformance.walk import PLAIN, Plan, Replayed, Walk, WalkResult
 from wirelaw.oracle.engine.reading import CompiledLaw, compile_law
+from wirelaw.spec.language.deviations import Deviation
 from wirelaw.spec.language.load import SPEC, Law, load
 from wirelaw.spec.language.model import Machine
 
@@ -29,6 +30,11 @@ def _files() -> Law:
 def tcp_machine() -> Machine:
     """The shipped law of TCP."""
     return _files().machine(MACHINE)
+
+
+def known_deviations(peer: str) -> tuple[Deviation, ...]:
+    """What `peer` is known to do against the law of TCP; nothing where it has no name."""
+    return tuple(d for known in _files().known_deviations(MACHINE, peer) for d in known.deviations) if peer else ()
 
 
 @lru_cache

@@ -1,19 +1,17 @@
 """What a peer under test offers to the bench: raw frames, the calls of its user, and its clock.
 
-A peer is one file in `conformance/peers/`: how it is started and stopped, what version it reports, what it needs, and the
-deviations that are expected of it, each with its reason.
+A peer is one file in `conformance/peers/`: how it is started and stopped, what version it reports, what it needs, and under
+which name the deviations that it is known for stand in `spec/tcp/peers/`.
 """
 
 from __future__ import annotations
 
 import struct
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
 from dataclasses import dataclass
 from types import TracebackType
 from typing import ClassVar, Self
 
-from wirelaw.conformance.deviations import Deviation
 from wirelaw.impl.wire.icmp import QUOTED_TRANSPORT, build_icmp
 from wirelaw.impl.wire.ipv4 import DONT_FRAGMENT, ICMP, TCP, write_header
 from wirelaw.impl.wire.tcp import CHECKSUM_OFFSET, Segment, build_segment
@@ -122,8 +120,6 @@ class Peer(ABC):
     """A stack under test, started. A context manager: leaving it stops the peer and removes what it made."""
 
     name: ClassVar[str]
-    DEVIATIONS: ClassVar[Sequence[Deviation]] = ()
-    """Expected deviations: reports mark what they cover instead of counting it as findings."""
     deviations: ClassVar[str] = ""
     """Whose deviations a judge knows (`spec/tcp/peers`): reports mark them instead of counting them as findings."""
     is_virtual: ClassVar[bool] = False

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import struct
 from collections import deque
 from collections.abc import Callable, Iterator
 from dataclasses import replace
@@ -15,7 +16,8 @@ from wirelaw.impl.net.lan import Faults, Lan
 from wirelaw.impl.net.tcp_sockets import TcpSocket
 from wirelaw.impl.wire.arp import REPLY, REQUEST, ArpPacket, build_arp, parse_arp
 from wirelaw.impl.wire.ethernet import BROADCAST, ETHERTYPE_ARP, ETHERTYPE_IPV4, build_frame
-from wirelaw.impl.wire.ipv4 import write_header
+from wirelaw.impl.wire.icmp import build_icmp
+from wirelaw.impl.wire.ipv4 import ICMP, write_header
 from wirelaw.impl.wire.tcp import PROTOCOL, Segment, build_segment, parse_segment
 from wirelaw.oracle.capture import LinkType, Packet
 from wirelaw.oracle.engine.explanation import render
@@ -289,6 +291,15 @@ class Script:
         before = len(self.sent)
         self._take()
         return [s for _, s in self.sent[before:]]
+
+    def report(self, kind: int, code: int, local: int, seq: int) -> None:
+        """The peer's end reports an ICMP error that quotes a segment of the host's from port `local`."""
+        quoted, sides = bytearray(28), (CLIENT.packed, self.PEER)
+        write_header(quoted, 0, 40, 0, 0, 64, PROTOCOL, *sides)
+        quoted[20:] = struct.pack("!HHI", local, self.PEER_PORT, seq & 0xFFFF_FFFF)
+        packet = bytearray(20) + build_icmp(kind, code, 0, 0, bytes(quoted))
+        write_header(packet, 0, len(packet), 1, 0, 64, ICMP, self.PEER, CLIENT.packed)
+        self.host.receive(build_frame(self.host.config.mac, self.PEER_MAC, ETHERTYPE_IPV4, bytes(packet)))
 
     def accept(self, wnd: int = 65535, **options: int | bool) -> tuple[TcpSocket, int]:
         """Let the peer connect to port 80 (ISN 1000): the socket, and the next number expected of the host."""

@@ -4,6 +4,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from exhaustive import ExhaustiveSolver
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from wirelaw.spec.language import model as m
@@ -14,7 +15,6 @@ from wirelaw.spec.language.evaluate import Context, evaluate
 from wirelaw.spec.language.expressions import Expr, conjoin, conjuncts, negate
 from wirelaw.spec.language.load import SPEC, Law, load
 from wirelaw.spec.language.parse import parse_law
-from wirelaw.spec.language.proof.exhaustive import ExhaustiveSolver
 from wirelaw.spec.language.proof.solver import Solver, Undecided, cells, make_solver
 from wirelaw.spec.language.proof.subject import Subject, exclude_each_other
 from wirelaw.spec.language.resolve import resolve
@@ -71,7 +71,7 @@ def guard(text: str) -> tuple[tuple[Expr, ...], m.Machine]:
 
 
 def answers(asked: tuple[Expr, ...], machine: m.Machine, budget: int = 60_000) -> tuple[bool, bool | None]:
-    exact = make_solver("z3").satisfiable(asked, machine) is not None
+    exact = make_solver().satisfiable(asked, machine) is not None
     try:
         return exact, ExhaustiveSolver(budget).satisfiable(asked, machine) is not None
     except Undecided:
@@ -93,7 +93,7 @@ def test_plain_exclusion_is_exclusion(one: str, other: str) -> None:
     a, machine = guard(one)
     b, _ = guard(other)
     if exclude_each_other(a, b):
-        assert make_solver("z3").satisfiable((*a, *b), machine) is None
+        assert make_solver().satisfiable((*a, *b), machine) is None
 
 
 def test_contradictions_need_no_numbers() -> None:
@@ -121,18 +121,11 @@ def test_as_many_opaque_values_as_can_differ() -> None:
     assert ExhaustiveSolver().satisfiable(machine.row("a").guard, machine) is None
 
 
-def test_shipped_law_is_decided_by_search_too() -> None:
-    assert SHIPPED is not None
-    report = run_checks(SHIPPED, None, "exhaustive")
-    assert report.ok
-    assert len(report.undecided) <= report.questions // 100
-
-
 @settings(max_examples=40, deadline=None)
 @given(combined(NUMBERS.filter(lambda x: "odd" not in x)))
 def test_a_witness_satisfies_its_question(text: str) -> None:
     asked, machine = guard(text)
-    for solver in (make_solver("z3"), make_solver("exhaustive")):
+    for solver in (make_solver(), ExhaustiveSolver()):
         found = solver.satisfiable(asked, machine)
         if found is not None:
             values = {name: int(value) for name, value in found.assignments}
@@ -160,7 +153,7 @@ def named_findings(machine: m.Machine, solver: Solver) -> tuple[set[tuple[int, s
 def test_solvers_agree_on_shipped_law(name: str) -> None:
     assert SHIPPED is not None
     machine = SHIPPED.machines[name]
-    exact, open_exact = named_findings(machine, make_solver("z3"))
+    exact, open_exact = named_findings(machine, make_solver())
     shrunk, open_shrunk = named_findings(machine, ExhaustiveSolver(20_000))
     assert open_exact == []
     assert shrunk <= exact
@@ -169,8 +162,8 @@ def test_solvers_agree_on_shipped_law(name: str) -> None:
 
 def test_second_run_asks_nothing(tmp_path: Path) -> None:
     law = load([Path(__file__).parent / "fixtures" / "bad_law" / "overlap.law"])
-    first = run_checks(law, None, "z3", tmp_path)
-    second = run_checks(law, None, "z3", tmp_path)
+    first = run_checks(law, None, None, tmp_path)
+    second = run_checks(law, None, None, tmp_path)
     assert first.questions > 0
     assert second.questions == 0
     assert first.diagnostics == second.diagnostics
@@ -180,9 +173,9 @@ def test_a_change_is_asked_again(tmp_path: Path) -> None:
     source = (Path(__file__).parent / "fixtures" / "bad_law" / "overlap.law").read_text("utf-8")
     law = tmp_path / "a.law"
     law.write_text(source, "utf-8")
-    assert not run_checks(load([law]), None, "z3", tmp_path / "cache").ok
+    assert not run_checks(load([law]), None, None, tmp_path / "cache").ok
     law.write_text(source.replace("s.seq <= rcv_nxt", "s.seq < rcv_nxt"), "utf-8")
-    again = run_checks(load([law]), None, "z3", tmp_path / "cache")
+    again = run_checks(load([law]), None, None, tmp_path / "cache")
     assert again.ok
     assert again.questions > 0
 
@@ -191,7 +184,7 @@ def test_a_change_is_asked_again(tmp_path: Path) -> None:
 def test_a_torn_cache_is_no_cache(content: str, tmp_path: Path) -> None:
     law = load([Path(__file__).parent / "fixtures" / "bad_law" / "overlap.law"])
     (tmp_path / "toy.z3.json").write_text(content, "utf-8")
-    assert run_checks(law, None, "z3", tmp_path).questions > 0
+    assert run_checks(law, None, None, tmp_path).questions > 0
 
 
 def test_budget_ends_in_undecided() -> None:
@@ -227,9 +220,9 @@ def test_invariants_help_once_proved() -> None:
       }
     }"""
     without = resolve(parse_law(text % "", "")[0])
-    assert named_findings(without, make_solver("z3"))[0]
+    assert named_findings(without, make_solver())[0]
     proved = resolve(parse_law(text % "invariant [ordered] holds low <= high", "")[0])
-    subject = Subject(proved, (), None, make_solver("z3"))
+    subject = Subject(proved, (), None, make_solver())
     subject.assume()
     assert list(overlap.check(subject)) == []
 
@@ -241,14 +234,11 @@ def test_cells_are_found_once() -> None:
     assert len(cells(conjuncts(conjoin(asked)))) == 2
 
 
-def test_without_z3_the_other_solver_answers(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_z3_the_check_says_how_to_get_it(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "z3", None)
     law = load([Path(__file__).parent / "fixtures" / "bad_law" / "overlap.law"])
-    report = run_checks(law)
-    assert report.solver == "exhaustive"
-    assert not report.ok
-    with pytest.raises(LawError, match="z3 is not installed"):
-        run_checks(law, solver="z3")
+    with pytest.raises(LawError, match=r"z3, which is not installed\n.*pip install 'wirelaw\[check\]'"):
+        run_checks(law)
 
 
 def test_editions_do_not_compete() -> None:
@@ -262,7 +252,7 @@ def test_editions_do_not_compete() -> None:
         [none]  if s.n == 0  stay
       }
     }"""
-    found, undecided = named_findings(resolve(parse_law(text, "")[0]), make_solver("z3"))
+    found, undecided = named_findings(resolve(parse_law(text, "")[0]), make_solver())
     assert found == {(7, "no row of table `t` holds for `seg`")}  # edition 2 leaves out s.n == 1
     assert undecided == []
 
@@ -280,9 +270,9 @@ def test_a_more_specific_level_hides_the_general_one() -> None:
         [zero]  on msg(m) if m.n == 0  => SHUT
       }
     }"""
-    assert named_findings(resolve(parse_law(text, "")[0]), make_solver("z3")) == (set(), [])
+    assert named_findings(resolve(parse_law(text, "")[0]), make_solver()) == (set(), [])
 
 
 def test_summary_counts(tmp_path: Path) -> None:
-    report = run_checks(load([Path(__file__).parent / "fixtures" / "bad_law" / "overlap.law"]), None, "z3", tmp_path)
+    report = run_checks(load([Path(__file__).parent / "fixtures" / "bad_law" / "overlap.law"]), None, None, tmp_path)
     assert report.summary == "1 error. 4 rows, 2 states."

@@ -8,6 +8,7 @@ from itertools import product
 from types import SimpleNamespace
 from typing import Any
 
+from exhaustive import ExhaustiveSolver
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from tables import tiny_table
@@ -19,7 +20,6 @@ from wirelaw.spec.language.interpret import Interpreter
 from wirelaw.spec.language.model import Machine
 from wirelaw.spec.language.parse import parse_law, parse_profiles
 from wirelaw.spec.language.profile import Profile
-from wirelaw.spec.language.proof.exhaustive import ExhaustiveSolver
 from wirelaw.spec.language.proof.subject import Subject
 from wirelaw.spec.language.resolve import resolve
 from wirelaw.tools.draw.labels import Labeller

@@ -30,7 +30,7 @@ def test_a_check_of_what_is_proved_loads_no_solver(tmp_path: Path) -> None:
     assert loaded_by(tmp_path, "check", EXAMPLE) == set()
 
 
-@pytest.mark.parametrize("words", [("generate", "--check"), ("fmt", "--check", EXAMPLE), ("check", EXAMPLE, "--solver", "exhaustive")])
+@pytest.mark.parametrize("words", [("generate", "--check"), ("fmt", "--check", EXAMPLE)])
 def test_other_verbs_load_nothing_heavy(words: tuple[str, ...], tmp_path: Path) -> None:
     assert loaded_by(tmp_path, *words) == set()
 

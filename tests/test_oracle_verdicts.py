@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 from oracle_laws import COUNTER, FLIGHTS, law, message
-from wirelaw.oracle.engine.configuration import PRICE
+from wirelaw.oracle.engine.configuration import POSITED, WARNED
 from wirelaw.oracle.engine.explanation import as_data, render
 from wirelaw.oracle.engine.judge import Judge, Observed, judge_trace
 from wirelaw.oracle.engine.mutate import feed
@@ -67,7 +67,7 @@ def test_a_gate_of_should_warns_and_goes_on() -> None:
     text = COUNTER.replace("emit answer(n: got) default", "emit answer() default").replace("@t:order MUST", "@t:order SHOULD")
     verdict = judge_trace(law(text), [ask(1, 1), answer(1, 2), answer(0, 3), ask(2, 4), answer(2, 5)], STRICT)
     (finding,) = verdict.findings
-    assert (verdict.grade, finding.clause, verdict.cost, finding.number) == (Grade.WARN, "t:order", PRICE, 3)
+    assert (verdict.grade, finding.clause, verdict.cost, finding.number) == (Grade.WARN, "t:order", WARNED, 3)
 
 
 def test_the_last_word_needs_the_user_who_is_never_seen() -> None:
@@ -204,7 +204,7 @@ def test_a_lost_input_is_posited_only_where_the_environment_allows_it() -> None:
     lost = (bye(0, 1), ask(1, 2), answer(1, 3))
     assert judged(*lost).grade is Grade.FAIL
     forgiven = judged(*lost, environment=Environment(lag=10 * MS, swap=0, losses=1))
-    assert (forgiven.grade, forgiven.cost) == (Grade.NOTE, PRICE)
+    assert (forgiven.grade, forgiven.cost) == (Grade.NOTE, POSITED)
 
 
 def test_packets_captured_in_the_wrong_order() -> None:
@@ -213,7 +213,7 @@ def test_packets_captured_in_the_wrong_order() -> None:
     assert judge_trace(COUNTER_LAW, [first, second], STRICT).grade is Grade.FAIL
     swapping = Environment(lag=10 * MS, swap=100, losses=0)
     verdict = judge_trace(COUNTER_LAW, [first, second], swapping)
-    assert (verdict.grade, verdict.cost) == (Grade.NOTE, PRICE)
+    assert (verdict.grade, verdict.cost) == (Grade.NOTE, POSITED)
     late = second._replace(time=2_000)
     assert judge_trace(COUNTER_LAW, [first, late], swapping).findings[0].number == 1
 

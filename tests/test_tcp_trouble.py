@@ -3,31 +3,16 @@
 from __future__ import annotations
 
 import errno
-import struct
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from tcp_rig import CLIENT, CLIENT_MAC, SERVER, SERVER_MAC, Script, connect, state
+from tcp_rig import SERVER, Script, connect, state
 from wirelaw.impl.net.tcp_sockets import TcpSocket
-from wirelaw.impl.wire.ethernet import ETHERTYPE_IPV4, build_frame
-from wirelaw.impl.wire.icmp import build_icmp
-from wirelaw.impl.wire.ipv4 import ICMP, TCP, write_header
 
 MASK = 0xFFFF_FFFF
 HARD = [(3, 2), (3, 3)]
 SOFT = [(3, 0), (3, 1), (3, 5), (11, 0), (12, 0)]
-
-
-def report(host: Script, kind: int, code: int, local: int, seq: int) -> None:
-    """An ICMP error that quotes a segment of the host's to port 80."""
-    quoted = bytearray(28)
-    write_header(quoted, 0, 40, 0, 0, 64, TCP, CLIENT.packed, SERVER.packed)
-    quoted[20:] = struct.pack("!HHI", local, 80, seq & MASK)
-    message = build_icmp(kind, code, 0, 0, bytes(quoted))
-    packet = bytearray(20) + message
-    write_header(packet, 0, len(packet), 1, 0, 64, ICMP, SERVER.packed, CLIENT.packed)
-    host.host.receive(build_frame(CLIENT_MAC, SERVER_MAC, ETHERTYPE_IPV4, bytes(packet)))
 
 
 def opening() -> tuple[Script, TcpSocket, int, int]:
@@ -48,7 +33,7 @@ def number_of(ours: TcpSocket) -> int:
 @pytest.mark.parametrize(("kind", "code"), HARD)
 def test_an_attempt_ends_by_a_hard_error_as_refused(kind: int, code: int) -> None:
     host, ours, port, seq = opening()
-    report(host, kind, code, port, seq)
+    host.report(kind, code, port, seq)
     assert state(ours) == "CLOSED"
     assert number_of(ours) == errno.ECONNREFUSED
 
@@ -56,7 +41,7 @@ def test_an_attempt_ends_by_a_hard_error_as_refused(kind: int, code: int) -> Non
 @given(kind=st.sampled_from(HARD + SOFT), off=st.integers(1, MASK))
 def test_an_error_that_quotes_no_number_in_flight_does_nothing(kind: tuple[int, int], off: int) -> None:
     host, ours, port, seq = opening()
-    report(host, *kind, port, seq + off)
+    host.report(*kind, port, seq + off)
     assert state(ours) == "SYN_SENT"
     assert number_of(ours) == 0
     assert host.host.statistics.drops["tcp.soft_error"] == 0
@@ -69,22 +54,22 @@ def test_an_open_connection_bears_every_error(kind: int, code: int) -> None:
     ours, start = host.accept()
     ours.send(b"x")
     host.run(0)
-    report(host, kind, code, 80, start)
+    host.report(kind, code, 80, start)
     assert state(ours) == "ESTABLISHED"
     assert host.host.statistics.drops["tcp.soft_error"] == 1
-    report(host, kind, code, 80, start + 1)
+    host.report(kind, code, 80, start + 1)
     assert host.host.statistics.drops["tcp.soft_error"] == 1, "not in flight"
 
 
 def test_an_error_of_no_connection_is_counted() -> None:
     host = Script()
-    report(host, 3, 3, 4321, 1)
+    host.report(3, 3, 4321, 1)
     assert host.host.statistics.drops["tcp.unclaimed_error"] == 1
 
 
 def test_a_reset_after_a_soft_error_refuses() -> None:
     host, ours, port, seq = opening()
-    report(host, 3, 0, port, seq)
+    host.report(3, 0, port, seq)
     assert state(ours) == "SYN_SENT"
     host.give(port=port, ack=(seq + 1) & MASK, ackf=True, rst=True)
     assert number_of(ours) == errno.ECONNREFUSED
@@ -97,7 +82,7 @@ def test_a_reset_after_a_soft_error_refuses() -> None:
 def test_a_timeout_tells_what_the_network_said(trouble: tuple[int, int] | None, told: int) -> None:
     host, ours, port, seq = opening()
     if trouble is not None:
-        report(host, *trouble, port, seq)
+        host.report(*trouble, port, seq)
     host.run(200)
     assert number_of(ours) == told
 
@@ -109,7 +94,7 @@ def test_an_acknowledgment_since_then_makes_the_networks_word_old(answered: bool
     ours, start = host.accept()
     ours.send(b"x")
     host.run(0)
-    report(host, 3, 1, 80, start)
+    host.report(3, 1, 80, start)
     if answered:
         host.give(seq=1001, ack=(start + 1) & MASK, ackf=True, wnd=1000)
         ours.send(b"y")

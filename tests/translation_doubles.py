@@ -6,12 +6,12 @@ something the tables calculate with gives a fixed choice that depends on all arg
 
 from __future__ import annotations
 
-import importlib
 import zlib
 from collections.abc import Callable
 from functools import partial
 from typing import Any
 
+from wirelaw.spec.language.externs import functions_of
 from wirelaw.spec.language.model import Machine
 from wirelaw.spec.language.tree import Function
 
@@ -26,7 +26,7 @@ def _double(f: Function, machine: Machine) -> Callable[..., Any]:
         return partial(_term, f.name)
     if any(t.kind == "opaque" for _, t in f.params):
         return partial(_chosen, f)
-    real: Callable[..., Any] = getattr(importlib.import_module(machine.externs_module), f.name)
+    real: Callable[..., Any] = getattr(functions_of(machine), f.name)
     return real
 
 

@@ -15,7 +15,6 @@ import struct
 import time
 from contextlib import suppress
 
-from wirelaw.conformance.deviations import Deviation
 from wirelaw.conformance.netns import Namespace, missing_means
 from wirelaw.conformance.peer import Ends, Missing, Peer, Session, Station, octets
 from wirelaw.impl.wire.ethernet import parse_mac
@@ -34,102 +33,6 @@ _SYSCTLS = {
     "net.ipv4.tcp_max_syn_backlog": 4096,
     "net.ipv4.tcp_ecn": 0,
 }
-
-# Found by campaigns and weighed against the text of the RFCs.
-DEVIATIONS: tuple[Deviation, ...] = (
-    Deviation(
-        "seq.edge.bare", "rfc9293:3.4/window", "INFO",
-        "a segment at the right edge of the window, of which nothing is taken, counts as inside and gets no answer; the edge is the "
-        "first number outside",
-    ),
-    Deviation(
-        "seq.edge.bare.out", "rfc9293:3.4/window", "INFO",
-        "a segment at the right edge of the window, of which nothing is taken, counts as inside and gets no answer; the edge is the "
-        "first number outside",
-    ),
-    Deviation(
-        "text.join.lost", "rfc9293:SHLD-31", "SHOULD",
-        "with a receive buffer of a few segments, text ahead of its turn is thrown away when the buffer is short",
-        is_short=True,
-    ),
-    Deviation(
-        "ack.unsent.late", "rfc9293:3.5.2/3", "INFO",
-        "what stands in for a connection in TIME-WAIT, or in FIN-WAIT-2 once its user has left, does not look at acknowledgment numbers: "
-        "one of something unsent gets no answer; in every synchronized state it is answered by an ACK",
-    ),
-    Deviation(
-        "ack.unsent.drop", "rfc9293:3.5.2/3", "INFO",
-        "what stands in for a connection in TIME-WAIT, or in FIN-WAIT-2 once its user has left, does not look at acknowledgment numbers: "
-        "one of something unsent gets no answer; in every synchronized state it is answered by an ACK",
-    ),
-    Deviation(
-        "paws.old.bare", "rfc7323:5.3/R1", "INFO",
-        "a bare acknowledgment with an old timestamp is common after reordering and dropped without a word; R1 has it answered by an ACK",
-    ),
-    Deviation(
-        "paws.tick.bare", "rfc7323:5.3/R1", "INFO",
-        "a bare acknowledgment with an old timestamp is common after reordering and dropped without a word; R1 has it answered by an ACK",
-    ),
-    Deviation(
-        "ack.unsent.pass", "rfc9293:3.5.2/3", "INFO",
-        "what stands in for a connection in FIN-WAIT-2 once its user has left does not look at acknowledgment numbers; in every "
-        "synchronized state one of something unsent is answered by an ACK",
-    ),
-    Deviation(
-        "icmp.syn.over", "rfc9293:MUST-56", "MUST_NOT",
-        "an ICMP error that need not last ends the attempt in SYN-SENT; it must not (RFC 5461 tells why stacks do it)",
-    ),
-    Deviation(
-        "icmp.open.over", "rfc9293:MUST-56", "MUST_NOT",
-        "an ICMP error that need not last ends the attempt in SYN-RECEIVED, after SYNs have crossed; it must not "
-        "(RFC 5461 tells why stacks do it)",
-    ),
-    Deviation(
-        "icmp.open.back", "rfc9293:MUST-56", "MUST_NOT",
-        "an ICMP error that need not last ends the attempt in SYN-RECEIVED, where what stands in for the connection is forgotten; it "
-        "must not (RFC 5461 tells why stacks do it)",
-    ),
-    Deviation(
-        "seq.behind.take", "rfc9293:3.10.7.4/first", "INFO",
-        "the window is counted from the latest acknowledgment sent: a bare acknowledgment from before what has come since then is taken, "
-        "with its window, and gets no answer",
-    ),
-    Deviation(
-        "seq.zero.out", "rfc9293:3.10.7.4/first/zero-window", "INFO",
-        "text before a closed window is turned away with the acknowledgment that comes with it; special allowance should be made for "
-        "valid acknowledgments",
-    ),
-    Deviation(
-        "seq.zero", "rfc9293:3.10.7.4/first/zero-window", "INFO",
-        "with a receive buffer of a few segments, all full, a FIN gets no answer until the window opens",
-        is_short=True,
-    ),
-    Deviation(
-        "seq.bad", "rfc9293:3.10.7.4/first", "INFO",
-        "the same, seen by one who does not know that the newer timestamp before it was noted",
-        after="recent.skip",
-    ),
-    Deviation(
-        "rst.near.late", "rfc9293:3.10.7.4/second/3", "MUST",
-        "what stands in for a connection in TIME-WAIT answers no reset: one in the window but not at its edge gets no challenge",
-    ),
-    Deviation(
-        "g.ack.amid", "rfc9293:3.4/ack", "INFO",
-        "text that an acknowledgment lets go leaves before the text on the same segment is taken, and acknowledges what came before; "
-        "the next segment makes up for it",
-    ),
-    Deviation(
-        "tx.abort.shut", "rfc9293:3.10.5/ESTABLISHED", "INFO",
-        "simultaneous open with a peer whose window is closed: ABORT resets from SND.UNA, where the peer listens, not from SND.NXT",
-        after="syn_sent.both",
-    ),
-    Deviation(
-        "ack.bad", "rfc9293:3.10.7.4/fifth/SYN-RECEIVED", "INFO",
-        "simultaneous open with a peer whose window is closed: after CLOSE the connection counts as in FIN-WAIT-1 though no FIN could be "
-        "sent, so a bad acknowledgment is answered by an ACK; in SYN-RECEIVED it is refused by a reset",
-        after="syn_sent.both", state="SYN_RECEIVED", called=("close", "leave"), fails=True,
-    ),
-)  # fmt: skip
 
 
 def missing() -> Missing | None:
@@ -202,7 +105,6 @@ class LinuxPeer(Peer):
     """The running kernel."""
 
     name = deviations = "linux"
-    DEVIATIONS = DEVIATIONS
     at_once = 96
 
     def __init__(self, seed: int = 0) -> None:

@@ -13,7 +13,6 @@ from dataclasses import replace
 from importlib.metadata import PackageNotFoundError, version
 from ipaddress import IPv4Address
 
-from wirelaw.conformance.deviations import Deviation
 from wirelaw.conformance.peer import Ends, Missing, Peer, PeerCrashError, Session, Station, octets
 from wirelaw.impl.net.config import WIRELAW, HostConfig
 from wirelaw.impl.net.host import Host, LiveHost, VirtualHost
@@ -27,8 +26,6 @@ TESTER = IPv4Address("10.0.2.2")
 PEER_PORT, TESTER_PORT = 7000, 40_000
 ARP_TYPE = ETHERTYPE_ARP.to_bytes(2, "big")
 _READ = 65_536
-
-DEVIATIONS: tuple[Deviation, ...] = ()
 
 
 def missing() -> Missing | None:
@@ -117,7 +114,6 @@ class WirelawPeer(Peer):
     """The stack of this package."""
 
     name = "wirelaw"
-    DEVIATIONS = DEVIATIONS
     is_virtual = True
     at_once = 1
 

@@ -12,7 +12,6 @@ from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
-from wirelaw.conformance.deviations import Deviation
 from wirelaw.conformance.peer import Ends, Missing, Peer, Session, Station
 from wirelaw.conformance.peers.wirelaw import ARP_TYPE, PEER_PORT, TESTER, TESTER_MAC, TESTER_PORT, WirelawSession, neighbour_reply
 from wirelaw.impl.net.config import WIRELAW, HostConfig
@@ -21,7 +20,6 @@ from wirelaw.impl.wire.arp import parse_arp
 from wirelaw.impl.wire.ethernet import HEADER_LENGTH
 from wirelaw.oracle.engine.verdict import Environment
 
-DEVIATIONS: tuple[Deviation, ...] = ()
 _FRAME = 65_600
 _CROSSING_US = 50_000
 """The longest that a frame is waited for on its way through the device; one lost on a full wire costs that much."""
@@ -50,7 +48,6 @@ class WirelawQemuPeer(Peer):
     """The stack of this package behind a real virtio-net device. Sessions share the host; each has ports of its own."""
 
     name = "wirelaw-qemu"
-    DEVIATIONS = DEVIATIONS
     at_once = 16
 
     def __init__(self) -> None:

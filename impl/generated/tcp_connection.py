@@ -39,16 +39,15 @@ _STATES_OF_QUOTED_FLIGHT: Final = frozenset(
 _SYNCED: Final = frozenset(
     {SYN_RECEIVED, ESTABLISHED, FIN_WAIT_1, FIN_WAIT_2, CLOSE_WAIT, CLOSING, LAST_ACK, TIME_WAIT}
 )
-_STATES_OF_SEQ_RST_LEFT: Final = frozenset({SYN_RECEIVED, ESTABLISHED, FIN_WAIT_1, FIN_WAIT_2, TIME_WAIT})
-_CLOSE_WAIT_OR_CLOSING_OR_LAST_ACK: Final = frozenset({CLOSE_WAIT, CLOSING, LAST_ACK})
 _RECEIVING: Final = frozenset({ESTABLISHED, FIN_WAIT_1, FIN_WAIT_2})
-_RECEIVED: Final = frozenset({CLOSE_WAIT, CLOSING, LAST_ACK, TIME_WAIT})
 _TRANSFER: Final = frozenset({ESTABLISHED, FIN_WAIT_1, FIN_WAIT_2, CLOSE_WAIT, CLOSING, LAST_ACK})
 _STATES_OF_RST_EXACT: Final = frozenset({ESTABLISHED, FIN_WAIT_1, FIN_WAIT_2, CLOSE_WAIT})
 _CLOSING_OR_LAST_ACK_OR_TIME_WAIT: Final = frozenset({CLOSING, LAST_ACK, TIME_WAIT})
 _OPEN: Final = frozenset({ESTABLISHED, FIN_WAIT_1, FIN_WAIT_2, CLOSE_WAIT, CLOSING, LAST_ACK, TIME_WAIT})
 _FLIGHT: Final = frozenset({ESTABLISHED, FIN_WAIT_1, CLOSE_WAIT, CLOSING, LAST_ACK})
 _STATES_OF_ACK_ALL: Final = frozenset({ESTABLISHED, FIN_WAIT_2, CLOSE_WAIT, TIME_WAIT})
+_RECEIVED: Final = frozenset({CLOSE_WAIT, CLOSING, LAST_ACK, TIME_WAIT})
+_CLOSE_WAIT_OR_CLOSING_OR_LAST_ACK: Final = frozenset({CLOSE_WAIT, CLOSING, LAST_ACK})
 _STATES_OF_SEND_SHUT: Final = frozenset({SYN_SENT, SYN_RECEIVED, ESTABLISHED, CLOSE_WAIT})
 _STATES_OF_RECV_TEXT: Final = frozenset({SYN_RECEIVED, ESTABLISHED, FIN_WAIT_1, FIN_WAIT_2})
 _SYN_RECEIVED_OR_ESTABLISHED_OR_CLOSE_WAIT: Final = frozenset({SYN_RECEIVED, ESTABLISHED, CLOSE_WAIT})
@@ -189,6 +188,9 @@ class TcpConnectionHost(Protocol):
         """Take news from the machine."""
 
     def tell_stash(self, skip: int, ahead: int, count: int, /) -> None:
+        """Take news from the machine."""
+
+    def tell_finished(self, /) -> None:
         """Take news from the machine."""
 
     def tell_capacity(self, n: int, /) -> None:
@@ -362,8 +364,8 @@ class TcpConnection:
         return False
 
     def on_seg(self, s: Seg, now: int) -> None:
-        """Take `seg` through closed, listen, syn_sent, unsent, paws, left, sequence, recent, reset, syn,
-        measure, peer_window, congestion, again, ack, text, fin, finish; then `pump`.
+        """Take `seg` through closed, listen, syn_sent, unsent, paws, sequence, recent, reset, syn, measure,
+        peer_window, congestion, again, ack, text, fin, finish; then `pump`.
         """
         (
             self._closed(s, now)
@@ -371,7 +373,6 @@ class TcpConnection:
             and self._syn_sent(s, now)
             and self._unsent(s, now)
             and self._paws(s, now)
-            and self._left(s, now)
             and self._sequence(s, now)
             and self._recent(s, now)
             and self._reset(s, now)
@@ -849,15 +850,12 @@ class TcpConnection:
                 if self.on_step is not None:
                     self.on_step(Step(now, "paws", "paws.rst", "seg", s))
                 return True
-            bare = s.len + s.syn + s.fin == 0
             # [paws.old] rfc7323:5.3/R1
             if (
                 not s.rst
                 and self.ts_on
                 and s.tson
                 and ((s.tsval - self.ts_recent) & 0xFFFFFFFF) >= 0x80000000
-                and ((((s.tsval + 1) & 0xFFFFFFFF) - self.ts_recent) & 0xFFFFFFFF) >= 0x80000000
-                and not bare
             ):
                 due = now + self._challenge_wait(now)
                 if self.challenge_due is None or due < self.challenge_due:
@@ -866,86 +864,11 @@ class TcpConnection:
                 if self.on_step is not None:
                     self.on_step(Step(now, "paws", "paws.old", "seg", s))
                 return False
-            # [paws.old.bare] rfc7323:5.3/R1
-            if (
-                not s.rst
-                and self.ts_on
-                and s.tson
-                and ((s.tsval - self.ts_recent) & 0xFFFFFFFF) >= 0x80000000
-                and ((((s.tsval + 1) & 0xFFFFFFFF) - self.ts_recent) & 0xFFFFFFFF) >= 0x80000000
-                and bare
-            ):
-                due = now + self._challenge_wait(now)
-                if self.challenge_due is None or due < self.challenge_due:
-                    self.challenge_due = due
-                self.calm = now + self._challenge_wait(now) + CHALLENGE_INTERVAL
-                if self.on_step is not None:
-                    self.on_step(Step(now, "paws", "paws.old.bare", "seg", s))
-                return False
-            # [paws.tick.old] rfc7323:5.3/R1
-            if (
-                not s.rst
-                and self.ts_on
-                and s.tson
-                and (s.tsval + 1) & 0xFFFFFFFF == self.ts_recent
-                and not bare
-            ):
-                due = now + self._challenge_wait(now)
-                if self.challenge_due is None or due < self.challenge_due:
-                    self.challenge_due = due
-                self.calm = now + self._challenge_wait(now) + CHALLENGE_INTERVAL
-                if self.on_step is not None:
-                    self.on_step(Step(now, "paws", "paws.tick.old", "seg", s))
-                return False
-            # [paws.tick.bare] rfc7323:5.3/R1
-            if not s.rst and self.ts_on and s.tson and (s.tsval + 1) & 0xFFFFFFFF == self.ts_recent and bare:
-                due = now + self._challenge_wait(now)
-                if self.challenge_due is None or due < self.challenge_due:
-                    self.challenge_due = due
-                self.calm = now + self._challenge_wait(now) + CHALLENGE_INTERVAL
-                if self.on_step is not None:
-                    self.on_step(Step(now, "paws", "paws.tick.bare", "seg", s))
-                return False
             if not s.rst and self.ts_on and not s.tson:  # [paws.bare] rfc7323:3.2/no-abort MUST_NOT
                 if self.on_step is not None:
                     self.on_step(Step(now, "paws", "paws.bare", "seg", s))
                 return True
             raise IncompleteTableError("tcp.connection", "paws", "seg")
-        return True
-
-    def _left(self, s: Seg, now: int) -> bool:
-        """Table `left` (rfc7323:4.3/2)."""
-        st = self.conn
-        if st in _SYNCED:
-            seglen = s.len + s.syn + s.fin
-            rwnd = (self.rcv_edge - self.rcv_nxt) & 0xFFFFFFFF
-            # [left.skip] rfc7323:5.3/R2 MUST
-            if (
-                self.ts_on
-                and s.tson
-                and ((self.ts_recent - s.tsval) & 0xFFFFFFFF) >= 0x80000000
-                and not s.rst
-                and not (
-                    ((s.seq - self.rcv_nxt) & 0xFFFFFFFF) < rwnd
-                    or (
-                        seglen > 0
-                        and (
-                            (((((s.seq + seglen) & 0xFFFFFFFF) - 1) & 0xFFFFFFFF) - self.rcv_nxt) & 0xFFFFFFFF
-                        )
-                        < rwnd
-                    )
-                    or (seglen == 0 and s.seq == self.rcv_nxt)
-                )
-                and ((((s.seq + seglen) & 0xFFFFFFFF) - self.last_ack) & 0xFFFFFFFF)
-                < ((self.rcv_nxt - self.last_ack) & 0xFFFFFFFF) + 1
-            ):
-                if self.on_step is not None:
-                    self.on_step(Step(now, "left", "left.skip", "seg", s))
-                return True
-            # [left.none]
-            if self.on_step is not None:
-                self.on_step(Step(now, "left", "left.none", "seg", s))
-            return True
         return True
 
     def _sequence(self, s: Seg, now: int) -> bool:
@@ -984,30 +907,9 @@ class TcpConnection:
                 if self.on_step is not None:
                     self.on_step(Step(now, "sequence", "seq.over", "seg", s))
                 return True
-            # [seq.rst] rfc9293:3.10.7.4/second/1 MUST
-            if not acceptable and s.rst and (s.seq + 1) & 0xFFFFFFFF != self.rcv_nxt:
+            if not acceptable and s.rst:  # [seq.rst] rfc9293:3.10.7.4/second/1 MUST
                 if self.on_step is not None:
                     self.on_step(Step(now, "sequence", "seq.rst", "seg", s))
-                return False
-            # [seq.rst.left] rfc9293:3.10.7.4/second/1 MUST
-            if (
-                st in _STATES_OF_SEQ_RST_LEFT
-                and not acceptable
-                and s.rst
-                and (s.seq + 1) & 0xFFFFFFFF == self.rcv_nxt
-            ):
-                if self.on_step is not None:
-                    self.on_step(Step(now, "sequence", "seq.rst.left", "seg", s))
-                return False
-            # [seq.rst.late] rfc9293:3.10.7.4/second/1 MUST
-            if (
-                st in _CLOSE_WAIT_OR_CLOSING_OR_LAST_ACK
-                and not acceptable
-                and s.rst
-                and (s.seq + 1) & 0xFFFFFFFF == self.rcv_nxt
-            ):
-                if self.on_step is not None:
-                    self.on_step(Step(now, "sequence", "seq.rst.late", "seg", s))
                 return False
             # [seq.zero] rfc9293:3.10.7.4/first/zero-window SHOULD
             if not acceptable and not s.rst and rwnd == 0 and s.seq == self.rcv_nxt:
@@ -1030,25 +932,6 @@ class TcpConnection:
                 if self.on_step is not None:
                     self.on_step(Step(now, "sequence", "seq.zero.past", "seg", s))
                 return True
-            mute = seglen == 0 or st in _RECEIVED
-            # [seq.edge] rfc9293:3.10.7.4/first MAY
-            if not acceptable and not s.rst and rwnd > 0 and s.seq == self.rcv_edge and not mute:
-                due = now + self._challenge_wait(now)
-                if self.challenge_due is None or due < self.challenge_due:
-                    self.challenge_due = due
-                self.calm = now + self._challenge_wait(now) + CHALLENGE_INTERVAL
-                if self.on_step is not None:
-                    self.on_step(Step(now, "sequence", "seq.edge", "seg", s))
-                return True
-            # [seq.edge.bare] rfc9293:3.10.7.4/first, rfc9293:3.4/window
-            if not acceptable and not s.rst and rwnd > 0 and s.seq == self.rcv_edge and mute:
-                due = now + self._challenge_wait(now)
-                if self.challenge_due is None or due < self.challenge_due:
-                    self.challenge_due = due
-                self.calm = now + self._challenge_wait(now) + CHALLENGE_INTERVAL
-                if self.on_step is not None:
-                    self.on_step(Step(now, "sequence", "seq.edge.bare", "seg", s))
-                return True
             ack_new = (
                 ((s.ack - ((self.snd_una + 1) & 0xFFFFFFFF)) & 0xFFFFFFFF)
                 < (self.snd_nxt - self.snd_una) & 0xFFFFFFFF
@@ -1060,7 +943,6 @@ class TcpConnection:
                 and s.syn
                 and not s.rst
                 and (s.seq + 1) & 0xFFFFFFFF == self.rcv_nxt
-                and s.seq != self.rcv_edge
                 and not (
                     not self.passive
                     and s.ackf
@@ -1083,7 +965,6 @@ class TcpConnection:
                 and s.syn
                 and not s.rst
                 and (s.seq + 1) & 0xFFFFFFFF == self.rcv_nxt
-                and s.seq != self.rcv_edge
                 and not self.passive
                 and s.ackf
                 and ack_new
@@ -1139,7 +1020,7 @@ class TcpConnection:
                 and not s.syn
                 and not s.rst
                 and (s.seq + seglen) & 0xFFFFFFFF == self.rcv_nxt
-                and s.seq != self.rcv_edge
+                and s.seq != self.rcv_nxt
             ):
                 self.ack_upto = self.rcv_nxt
                 if self.ack_due is None or now < self.ack_due:
@@ -1148,54 +1029,15 @@ class TcpConnection:
                 if self.on_step is not None:
                     self.on_step(Step(now, "sequence", "seq.fin.again", "seg", s))
                 return False
-            # [seq.late] rfc9293:3.10.7.4/first SHOULD
-            if (
-                not acceptable
-                and not s.rst
-                and not s.syn
-                and s.ackf
-                and ack_new
-                and s.seq != self.rcv_edge
-                and s.seq != self.rcv_nxt
-                and ((self.rcv_nxt - ((s.seq + seglen) & 0xFFFFFFFF)) & 0xFFFFFFFF) < 0x80000000
-                and (
-                    not s.fin
-                    or st != TIME_WAIT
-                    or ((((s.seq + seglen) & 0xFFFFFFFF) - self.rcv_nxt) & 0xFFFFFFFF) >= 0x80000000
-                )
-            ):
-                due = now + self._challenge_wait(now)
-                if self.challenge_due is None or due < self.challenge_due:
-                    self.challenge_due = due
-                self.calm = now + self._challenge_wait(now) + CHALLENGE_INTERVAL
-                if self.on_step is not None:
-                    self.on_step(Step(now, "sequence", "seq.late", "seg", s))
-                return False
             # [seq.text] rfc9293:3.10.7.4/first SHOULD
-            if (
-                st in _TRANSFER
-                and not acceptable
-                and not s.rst
-                and s.len > 0
-                and not (
-                    not s.rst
-                    and not s.syn
-                    and s.ackf
-                    and ack_new
-                    and s.seq != self.rcv_edge
-                    and s.seq != self.rcv_nxt
-                    and ((self.rcv_nxt - ((s.seq + seglen) & 0xFFFFFFFF)) & 0xFFFFFFFF) < 0x80000000
-                )
-                and s.seq != self.rcv_edge
-                and s.seq != self.rcv_nxt
-            ):
+            if st in _TRANSFER and not acceptable and not s.rst and s.len > 0 and s.seq != self.rcv_nxt:
                 self.ack_upto = self.rcv_nxt
                 if self.ack_due is None or now < self.ack_due:
                     self.ack_due = now
                 if self.on_step is not None:
                     self.on_step(Step(now, "sequence", "seq.text", "seg", s))
                 return False
-            # [seq.bad] rfc9293:3.10.7.4/first SHOULD, rfc9293:3.5.2/3
+            # [seq.bad] rfc9293:3.10.7.4/first SHOULD, rfc9293:3.5.2/3, rfc7323:5.3/R2
             due = now + self._challenge_wait(now)
             if self.challenge_due is None or due < self.challenge_due:
                 self.challenge_due = due
@@ -1368,21 +1210,13 @@ class TcpConnection:
                 if self.on_step is not None:
                     self.on_step(Step(now, "reset", "rst.quiet", "seg", s))
                 return False
-            if st in _TRANSFER and s.seq != self.rcv_nxt:  # [rst.near] rfc9293:3.10.7.4/second/3 MUST
+            if s.seq != self.rcv_nxt:  # [rst.near] rfc9293:3.10.7.4/second/3 MUST
                 due = now + self._challenge_wait(now)
                 if self.challenge_due is None or due < self.challenge_due:
                     self.challenge_due = due
                 self.calm = now + self._challenge_wait(now) + CHALLENGE_INTERVAL
                 if self.on_step is not None:
                     self.on_step(Step(now, "reset", "rst.near", "seg", s))
-                return False
-            if st == TIME_WAIT and s.seq != self.rcv_nxt:  # [rst.near.late] rfc9293:3.10.7.4/second/3 MUST
-                due = now + self._challenge_wait(now)
-                if self.challenge_due is None or due < self.challenge_due:
-                    self.challenge_due = due
-                self.calm = now + self._challenge_wait(now) + CHALLENGE_INTERVAL
-                if self.on_step is not None:
-                    self.on_step(Step(now, "reset", "rst.near.late", "seg", s))
                 return False
             raise IncompleteTableError("tcp.connection", "reset", "seg")
         return True
@@ -1846,32 +1680,13 @@ class TcpConnection:
                     self.on_step(Step(now, "ack", "ack.old", "seg", s))
                 return False
             # [ack.unsent] rfc9293:3.10.7.4/fifth/ESTABLISHED/unsent SHOULD, rfc9293:3.5.2/3
-            if (
-                st in _TRANSFER
-                and ((self.snd_una - s.ack) & 0xFFFFFFFF) >= 0x80000000
-                and not ack_new
-                and not (st == FIN_WAIT_2 and self.gone)
-            ):
+            if ((self.snd_una - s.ack) & 0xFFFFFFFF) >= 0x80000000 and not ack_new:
                 due = now + self._challenge_wait(now)
                 if self.challenge_due is None or due < self.challenge_due:
                     self.challenge_due = due
                 self.calm = now + self._challenge_wait(now) + CHALLENGE_INTERVAL
                 if self.on_step is not None:
                     self.on_step(Step(now, "ack", "ack.unsent", "seg", s))
-                return False
-            # [ack.unsent.late] rfc9293:3.5.2/3 SHOULD
-            if (
-                (st == FIN_WAIT_2 or st == TIME_WAIT)
-                and ((self.snd_una - s.ack) & 0xFFFFFFFF) >= 0x80000000
-                and not ack_new
-                and (st == TIME_WAIT or (st == FIN_WAIT_2 and self.gone))
-            ):
-                due = now + self._challenge_wait(now)
-                if self.challenge_due is None or due < self.challenge_due:
-                    self.challenge_due = due
-                self.calm = now + self._challenge_wait(now) + CHALLENGE_INTERVAL
-                if self.on_step is not None:
-                    self.on_step(Step(now, "ack", "ack.unsent.late", "seg", s))
                 return False
             raise IncompleteTableError("tcp.connection", "ack", "seg")
         if st == SYN_RECEIVED:
@@ -2309,6 +2124,7 @@ class TcpConnection:
                 self.ack_upto = self.rcv_nxt
                 if self.ack_due is None or now < self.ack_due:
                     self.ack_due = now
+                self.host.tell_finished()
                 if self.on_step is not None:
                     self.on_step(Step(now, "fin", "fin.here", "seg", s))
                 return True
@@ -2330,6 +2146,7 @@ class TcpConnection:
                 self.ack_upto = self.rcv_nxt
                 if self.ack_due is None or now < self.ack_due:
                     self.ack_due = now
+                self.host.tell_finished()
                 self.rcv_edge = (
                     self.rcv_nxt
                     if ((self.rcv_edge - self.rcv_nxt) & 0xFFFFFFFF) >= 0x80000000

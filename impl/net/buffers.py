@@ -1,15 +1,22 @@
-"""Send and receive buffers of a byte stream.
+"""Send and receive buffers of a byte stream, and what all of a host's may take together.
 
-Both keep the stream's octets in one circular store that grows by doubling up to the buffer's capacity, so an idle
-connection costs little, memory never exceeds twice the capacity, and an octet is copied once in and once out, however the
-stream was cut into segments. They know offsets only; sequence numbers are the machine's affair.
+They know offsets only; sequence numbers are the machine's affair. An idle connection costs little, and an octet is copied once
+in and once out, however the stream was cut into segments.
 """
 
+from collections import deque
 from typing import Final
 
 from wirelaw.impl.wire.checksum import Octets
 
 _FIRST_STORE: Final = 4096
+
+BLOCK: Final = 4096
+"""Octets of one block of what came ahead of its turn."""
+JOINED: Final = 16384
+"""Up to here small pieces in order are joined."""
+LEAST: Final = 4096
+"""Octets that a buffer may always have."""
 
 
 class _CircularStore:
@@ -58,7 +65,8 @@ class _CircularStore:
 class SendBuffer:
     """Octets accepted from the user and not yet acknowledged by the peer.
 
-    Offsets count from the oldest octet still held (the one at SND.UNA); `release` moves that origin.
+    They lie in one circular store that grows by doubling, so memory never exceeds twice the capacity. Offsets count from the
+    oldest octet still held (the one at SND.UNA); `release` moves that origin.
     """
 
     def __init__(self, capacity: int) -> None:
@@ -74,6 +82,11 @@ class SendBuffer:
     def space(self) -> int:
         """How many more octets `append` would take."""
         return max(0, self.capacity - len(self))
+
+    @property
+    def memory(self) -> int:
+        """Octets of memory that it takes."""
+        return len(self._store)
 
     def append(self, data: Octets) -> int:
         """Copy in the first octets of `data` as far as there is space; their number is returned."""
@@ -99,61 +112,138 @@ class SendBuffer:
             raise ValueError(f"cannot release {count} of {len(self)} octets")
         self._start += count
 
+    def trim(self) -> None:
+        """Give back the memory, if nothing is held."""
+        if self._start == self._end:
+            self._store = _CircularStore()
+
 
 class ReceiveBuffer:
-    """Octets received: those in order, ready for the user, and others written ahead of them.
+    """Octets received: those in order, ready for the user, and others that came ahead of them.
 
-    Offsets count from the first octet not yet in order (the one at RCV.NXT). What of the octets ahead counts as received
-    is the machine's decision, and `advance` tells it.
+    In order they are kept as they came, small pieces joined; ahead of their turn in blocks that exist only where octets are. So
+    what is held costs about as much memory as there are octets, wherever in the window they lie. What of the octets ahead counts
+    as received is the machine's decision, and `deliver` tells it.
     """
 
     def __init__(self, capacity: int) -> None:
         self.capacity = capacity
-        self._store = _CircularStore()
-        self._read = 0
-        self._next = 0
-        self._written = 0  # past the last octet written
-        self._unread = False
-
-    @property
-    def readable(self) -> int:
+        self.readable = 0
         """Octets in order, ready to be read."""
-        return self._next - self._read
+        self.memory = 0
+        """Octets of memory that what is held takes."""
+        self._pieces: deque[bytes | bytearray] = deque()
+        self._taken = 0  # of the first piece
+        self._next = 0  # position of the next octet in order
+        self._store: dict[int, bytearray] = {}  # number -> BLOCK octets from position number * BLOCK on
+        self._written = 0  # past the last octet ahead
+        self._unread = False
 
     @property
     def space(self) -> int:
         """Octets from the in-order edge on that there is room for: the window that may be offered."""
         return max(0, self.capacity - self.readable)
 
-    def write(self, offset: int, data: Octets) -> None:
-        """Put `data` at `offset`, which is not negative. The machine keeps it within the window it offered."""
-        start = self._next + offset
-        end = start + len(data)
-        if end - self._read > len(self._store):
-            self._store.grow(self._read, self._written, end)
-        self._store.store(start, data)
-        self._written = max(self._written, end)
+    def stash(self, offset: int, data: Octets) -> None:
+        """Keep `data`, which begins `offset` octets behind the in-order edge."""
+        view, position = memoryview(data), self._next + offset
+        self._written = max(self._written, position + len(view))
+        while view:
+            number, place = divmod(position, BLOCK)
+            block = self._store.get(number)
+            if block is None:
+                block = self._store[number] = bytearray(BLOCK)
+                self.memory += BLOCK
+            piece = view[: BLOCK - place]
+            block[place : place + len(piece)] = piece
+            view, position = view[len(piece) :], position + len(piece)
 
-    def advance(self, count: int) -> None:
-        """`count` more octets are in order. `ValueError` when they were never written."""
-        if self._next + count > self._written:
+    def deliver(self, data: Octets, count: int) -> None:
+        """`count` more octets are in order: `data`, and behind it what was stashed. `ValueError` when that was never written."""
+        left = count - len(data)
+        if left > 0 and self._next + count > self._written:
             raise ValueError(f"{count} octets are not all there")
+        self._append(data if left >= 0 else memoryview(data)[:count])
         self._next += count
+        if self._store:
+            self._join(left)
         if self._unread:
-            self._read = self._next
+            self.release(self.readable)
 
     def discard(self) -> None:
         """Throw away what is in order, now and from now on: nobody reads it."""
         self._unread = True
-        self._read = self._next
+        self.release(self.readable)
 
     def read(self, count: int) -> bytes:
         """Take out up to `count` octets in order."""
-        count = min(count, self.readable)
-        data = b"".join(self._store.views(self._read, count))
-        self._read += count
+        data = self.peek(count)
+        self.release(len(data))
         return data
 
     def peek(self, count: int) -> bytes:
         """The octets that `read(count)` would give, left in place."""
-        return b"".join(self._store.views(self._read, min(count, self.readable)))
+        count = min(count, self.readable)
+        if not count:
+            return b""
+        first = self._pieces[0]
+        if count == len(first) and not self._taken:
+            return bytes(first)  # no copy, where it is bytes already
+        views, skip = [], self._taken
+        for piece in self._pieces:
+            views.append(memoryview(piece)[skip : skip + count])
+            count -= len(views[-1])
+            skip = 0
+            if not count:
+                break
+        return b"".join(views)
+
+    def release(self, count: int) -> None:
+        """Forget the `count` oldest octets in order."""
+        self.readable -= count
+        count += self._taken
+        while self._pieces and count >= len(self._pieces[0]):
+            count -= len(self._pieces[0])
+            self.memory -= len(self._pieces.popleft())
+        self._taken = count
+
+    def _append(self, data: Octets) -> None:
+        size = len(data)
+        self.readable += size
+        self.memory += size
+        if size >= BLOCK:
+            self._pieces.append(bytes(data))
+        elif self._pieces and isinstance(last := self._pieces[-1], bytearray) and len(last) + size <= JOINED:
+            last += data
+        elif size:
+            self._pieces.append(bytearray(data))
+
+    def _join(self, left: int) -> None:
+        """Move the last `left` octets before the edge out of the blocks, and drop the blocks that are behind it."""
+        position = self._next - max(left, 0)
+        while position < self._next:
+            number, place = divmod(position, BLOCK)
+            if number not in self._store:
+                raise ValueError("octets that were never written are not in order")
+            piece = memoryview(self._store[number])[place : place + self._next - position]
+            self._append(piece)
+            position += len(piece)
+        edge = self._next // BLOCK
+        for number in [n for n in self._store if n < edge or self._next >= self._written]:
+            del self._store[number]
+            self.memory -= BLOCK
+
+
+class Memory:
+    """What the buffers of all connections of a host may take together, in octets.
+
+    Nobody is turned away: each may have an eighth of what is left, and always `LEAST`, so what is offered shrinks as it gets less.
+    """
+
+    def __init__(self, octets: int) -> None:
+        self.octets = octets
+        self.used = 0
+
+    def share(self, own: int) -> int:
+        """How many octets one who has `own` may have."""
+        return max((self.octets - self.used + own) >> 3, LEAST)

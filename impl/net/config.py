@@ -23,6 +23,8 @@ class Limits:
     tcp_backlog: int
     tcp_receive_buffer: int
     tcp_send_buffer: int
+    tcp_memory: int
+    """What the buffers of all connections take together, windows that were offered included; windows shrink as it gets less."""
     udp_sockets: int
     udp_receive_buffer: int
     arp_entries: int
@@ -40,6 +42,7 @@ VIPERDOS: Final = Limits(
     tcp_backlog=8,
     tcp_receive_buffer=8 << 10,
     tcp_send_buffer=8 << 10,
+    tcp_memory=1 << 20,
     udp_sockets=16,
     udp_receive_buffer=4 << 10,
     arp_entries=16,
@@ -57,6 +60,7 @@ WIRELAW: Final = Limits(
     tcp_backlog=512,
     tcp_receive_buffer=4 << 20,
     tcp_send_buffer=4 << 20,
+    tcp_memory=256 << 20,
     udp_sockets=4096,
     udp_receive_buffer=1 << 20,
     arp_entries=1024,

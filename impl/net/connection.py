@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from typing import Any, Final, Protocol, TypeVar, cast
 
 from wirelaw.impl.generated.tcp_connection import Seg, TcpConnection, Trouble
-from wirelaw.impl.net.buffers import ReceiveBuffer, SendBuffer
+from wirelaw.impl.net.buffers import LEAST, Memory, ReceiveBuffer, SendBuffer
 from wirelaw.impl.net.config import Limits
 from wirelaw.impl.net.demultiplex import FourTuple
 from wirelaw.impl.net.ipv4 import UNMARKED, Marking
@@ -23,6 +23,7 @@ from wirelaw.impl.wire.icmp import NETWORK_CODES, UNREACHABLE, IcmpError
 from wirelaw.impl.wire.tcp import Segment
 
 MASK: Final = 0xFFFF_FFFF
+HALF: Final = 0x8000_0000
 T = TypeVar("T")
 
 WAIT: Final = "insufficient_resources"
@@ -76,6 +77,7 @@ class Surroundings(Protocol):
 
     timers: Timers
     statistics: Statistics
+    memory: Memory
     mss: int
     """What we can receive in one segment: the MTU less two headers."""
     chunk: int
@@ -129,6 +131,9 @@ class Connection:
         """Why the connection ended, if not in good order."""
         self.connected: Future[None] = Future()
         self.ended: Future[None] = Future()
+        self._received = 0  # octets of the host's memory that receiving has: what is held, and what the peer was offered
+        self._sending = 0  # ... and sending
+        self._finished = False
         self._untold: Exception | None = None
         self._tcp = tcp
         self._opener = opener
@@ -194,6 +199,19 @@ class Connection:
         self.machine = self._fresh_machine()
         self._end(error)
 
+    def leave(self, unread: bool = False) -> None:
+        """The user is gone: close or abort, as the options say. `OSError` when there is nothing left to close.
+
+        What is unread is thrown away; `unread` says that the user had taken something out and not looked at it.
+        """
+        unread = unread or self.incoming.readable > 0
+        self.incoming.discard()
+        self._account()
+        if self.options.reset_on_close:
+            self.call("abort")
+        else:
+            self.call("leave", unread)
+
     def give_up(self, error: Exception) -> None:
         """Tell everybody who waits of `error`."""
         while self._readers:
@@ -210,14 +228,15 @@ class Connection:
 
     def _hand_over(self, data: Octets, future: "Future[int]") -> bool:
         """Give the law octets to send, as many as there is room for; False when they have to wait."""
-        count = min(len(data), self.outgoing.space)
+        share = self._tcp.memory.share(self._sending)
+        count = max(0, min(len(data), self.outgoing.space, share - len(self.outgoing)))
         refusal = self.ask("send", count) if len(data) else None
         if refusal == WAIT:
             return False
         if refusal is not None:
             fail(future, self.fault(refusal))
             return True
-        self.outgoing.append(data)
+        self.outgoing.append(data if count == len(data) else memoryview(data)[:count])
         settle(future, count)
         self._tcp.wake(self)
         return True
@@ -272,12 +291,25 @@ class Connection:
         if self._writers:
             self._serve_writers()
             machine.pump(now)
+        self._account()
         deadline = machine.deadline()
         timer = self._timer
         if deadline is not None and (timer is None or not timer.pending or timer.when > deadline):
             if timer is not None:
                 timer.cancel()
             self._timer = self._tcp.timers.at(deadline, self._wake)
+
+    def _account(self) -> None:
+        """Tell the host's memory what this connection has."""
+        machine, memory, outgoing = self.machine, self._tcp.memory, self.outgoing
+        if outgoing.memory > LEAST and not len(outgoing) and 2 * memory.used > memory.octets:
+            outgoing.trim()
+        offered = 0 if self._finished else (machine.rcv_edge - machine.rcv_nxt) & MASK
+        if offered >= HALF:  # the edge is behind: nothing is offered
+            offered = 0
+        received, sending = self.incoming.memory + offered, outgoing.memory
+        memory.used += received - self._received + sending - self._sending
+        self._received, self._sending = received, sending
 
     def _wake(self) -> None:
         self._tcp.wake(self)
@@ -291,7 +323,8 @@ class Connection:
         return (self._tcp.timers.now // 1000 + self._offset) & MASK
 
     def ask_room(self) -> int:
-        return self.incoming.space
+        incoming = self.incoming
+        return max(0, min(incoming.capacity, self._tcp.memory.share(self._received)) - incoming.readable)
 
     def ask_readable(self) -> int:
         return self.incoming.readable
@@ -337,12 +370,11 @@ class Connection:
 
     def tell_deliver(self, skip: int, count: int) -> None:
         """`count` more octets are in order: the segment's text from `skip` on, and behind it what was stashed before."""
-        self.incoming.write(0, self._text(skip, count))
-        self.incoming.advance(count)
+        self.incoming.deliver(self._text(skip, count), count)
 
     def tell_stash(self, skip: int, ahead: int, count: int) -> None:
         """Keep `count` octets of the segment's text from `skip` on, `ahead` octets before their turn."""
-        self.incoming.write(ahead, self._text(skip, count))
+        self.incoming.stash(ahead, self._text(skip, count))
 
     def tell_capacity(self, n: int) -> None:
         """The receive buffer holds `n` octets from now on."""
@@ -383,6 +415,9 @@ class Connection:
     def tell_unreachable(self) -> None:
         self._tcp.statistics.drop("tcp.soft_error")
 
+    def tell_finished(self) -> None:
+        self._finished = True
+
     def tell_deaf(self) -> None:
         self.incoming.discard()
 
@@ -397,6 +432,8 @@ class Connection:
         if self.error is None:
             self.error = self._untold = error
         fail(self.connected, error or OSError(*REFUSALS["no_connection"]))
+        self._finished = True
+        self.outgoing = SendBuffer(self.options.send_buffer)
         if self._timer is not None:
             self._timer.cancel()
         if self._opener is not None:

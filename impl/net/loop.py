@@ -207,6 +207,10 @@ class Loop:
     def _turn(self) -> bool:
         """One round over commands, links and timers; whether there was anything."""
         busy = bool(self._commands)
+        if busy:  # what they begin, they begin now, and not when the stacks last looked at the clock
+            now = self._now()
+            for stack in self.stacks:
+                stack.timers.now = now
         for _ in range(len(self._commands)):
             self._commands.popleft().run()
         for link, stack in self._stations:

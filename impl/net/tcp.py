@@ -3,6 +3,7 @@
 What a connection does with a segment its machine decides (`connection.py`); nothing in this file looks at a state or a flag.
 """
 
+import contextlib
 import errno
 import hashlib
 import logging
@@ -13,7 +14,9 @@ from functools import lru_cache
 from typing import Final
 
 from wirelaw.impl.device.link import Offload
+from wirelaw.impl.generated.tcp_backlog import Arrival, TcpBacklog
 from wirelaw.impl.generated.tcp_connection import TcpConnection
+from wirelaw.impl.net.buffers import Memory
 from wirelaw.impl.net.config import HostConfig
 from wirelaw.impl.net.connection import Connection, Options, fail, settle
 from wirelaw.impl.net.demultiplex import Demultiplexer, FourTuple
@@ -65,7 +68,7 @@ class SequenceNumbers:
 
 
 class Listener:
-    """A passive open on one port: its half-open connections, and those that wait to be accepted."""
+    """A passive open on one port: its half-open connections, and those that wait to be accepted. Who is let in, a machine decides."""
 
     def __init__(self, tcp: "Tcp", port: int, backlog: int, options: Options) -> None:
         self.port = port
@@ -73,17 +76,30 @@ class Listener:
         self.options = options
         """What its connections begin with."""
         self._tcp = tcp
-        self._half_open: dict[Connection, None] = {}
+        self._machine = TcpBacklog(self)
+        self._half_open: dict[Connection, int] = {}  # in order of arrival, with its time
         self._ready: deque[Connection] = deque()
         self._waiting: deque[Future[Connection]] = deque()
+        self._arriving: Connection | None = None
 
     def arriving(self, connection: Connection) -> None:
-        """Take in a half-open connection, or leave it to the peer to try again when the backlog is full."""
-        if len(self._half_open) + len(self._ready) >= self.backlog:
-            self._tcp.statistics.drop("tcp.backlog")
-            return
-        if self._tcp.enter(connection):
-            self._half_open[connection] = None
+        """A SYN has come for `connection`: let it in, or leave it to the peer to try again."""
+        now = self._tcp.timers.now
+        waited = now - next(iter(self._half_open.values()), now)
+        self._arriving = connection
+        self._machine.on_arrival(Arrival(half=len(self._half_open), ready=len(self._ready), limit=self.backlog, waited=waited), now)
+
+    def tell_admit(self) -> None:
+        connection = self._arriving
+        if connection is not None and self._tcp.enter(connection):
+            self._half_open[connection] = self._tcp.timers.now
+
+    def tell_evict(self) -> None:
+        self._tcp.statistics.drop("tcp.evicted")
+        next(iter(self._half_open)).discard(ConnectionAbortedError(errno.ECONNABORTED, "the handshake gave its place to another one"))
+
+    def tell_turn_away(self) -> None:
+        self._tcp.statistics.drop("tcp.backlog")
 
     def connected(self, connection: Connection) -> None:
         """A handshake is complete."""
@@ -116,8 +132,9 @@ class Listener:
         """Stop listening; connections nobody accepted are aborted."""
         self._tcp.table.unlisten(self.port)
         for connection in [*self._half_open, *self._ready]:
-            if not connection.ended.done():
-                connection.call("abort")
+            with contextlib.suppress(OSError):  # it has ended
+                connection.options.reset_on_close = True
+                connection.leave()
         while self._waiting:
             fail(self._waiting.popleft(), OSError(errno.EBADF, "the socket was closed"))
 
@@ -132,6 +149,7 @@ class Tcp:
         self.timers = timers
         self.statistics = statistics
         self.table: Demultiplexer[Connection, Listener] = Demultiplexer(self.limits.tcp_connections, statistics, entropy)
+        self.memory = Memory(self.limits.tcp_memory)
         self.trace: Tracer | None = None
         """Called with each step of the connections to come."""
         self.defect: Exception | None = None

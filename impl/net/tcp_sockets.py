@@ -194,14 +194,7 @@ class TcpSocket:
             if listener is not None:
                 self._driver.call(listener.close)
             if connection is not None:
-                self._driver.call(lambda: self._leave(connection))
-
-    def _leave(self, connection: Connection) -> None:
-        with contextlib.suppress(OSError):  # nothing is left to close
-            if connection.options.reset_on_close:
-                connection.call("abort")
-            else:
-                connection.call("leave", connection.incoming.readable > 0)
+                self._driver.call(connection.leave)
 
     # --- the rest ----------------------------------------------------------------------------------------------
 
@@ -393,7 +386,7 @@ class AsyncTcpStream:
 
         def leave() -> None:
             with contextlib.suppress(OSError):
-                self._connection.call("leave", self._connection.incoming.readable > 0 or bool(self._unread))
+                self._connection.leave(bool(self._unread))
 
         with contextlib.suppress(OSError):  # the host is closed, and everything on it
             await asyncio.wrap_future(self._driver.submit(leave))

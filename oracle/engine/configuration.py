@@ -12,9 +12,10 @@ from typing import Any, NamedTuple, Self
 
 NEVER = 1 << 62
 SAME_DEBT_LIMIT = 64
-PRICE = 2
-"""What a warning costs, and what is posited of the observer; a known deviation from a SHOULD costs less, one from a MUST more."""
-KNOWN_PRICES = {"MAY": 1, "SHOULD": 1, "SHOULD_NOT": 1, "MUST": 3 * PRICE, "MUST_NOT": 3 * PRICE}
+POSITED, WARNED = 2, 4
+"""What it costs to posit something of the observer, and what a warning does that nothing explains."""
+KNOWN_PRICES = {"MAY": 1, "SHOULD": 1, "SHOULD_NOT": 1, "MUST": 3, "MUST_NOT": 3}
+"""What a known deviation costs, by the level of what it departs from."""
 
 
 class Debt(NamedTuple):
@@ -179,7 +180,7 @@ class Configuration(Instance):
 
     def remark(self, grade: str, row: int, number: int, time: int, text: str, cost: int = 0) -> None:
         """Note something that does not end the possibility, at its price."""
-        self.cost += PRICE if grade == "warn" else cost
+        self.cost += WARNED if grade == "warn" else cost
         self.remarks = (self.remarks, (grade, row, number, time, text))
 
 

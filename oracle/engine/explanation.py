@@ -45,6 +45,7 @@ class _Candidate:
 def remarks(law: CompiledLaw, c: Configuration) -> list[Finding]:
     """What a possible configuration had to be forgiven, oldest first."""
     found: list[Finding] = []
+    told: set[tuple[str, str, int]] = set()  # one cause in several tables is one finding
     at = c.remarks
     while at is not None:
         at, (grade, index, number, time, note) = at
@@ -54,6 +55,10 @@ def remarks(law: CompiledLaw, c: Configuration) -> list[Finding]:
             continue
         d = row.deviation
         known = Known(d.peer, d.name, d.reason) if d is not None and grade == "known" else None
+        if known is not None and number:
+            if (known.peer, known.name, number) in told:
+                continue
+            told.add((known.peer, known.name, number))
         found.append(
             Finding(_GRADES.get(grade, Grade.NOTE), row.clause(), row.level, row.id, number, time, note, clauses=row.cited, known=known)
         )

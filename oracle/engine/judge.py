@@ -15,7 +15,7 @@ from itertools import product
 from typing import Any, NamedTuple
 
 from wirelaw.oracle.engine import explanation
-from wirelaw.oracle.engine.configuration import PRICE, Configuration, Trail
+from wirelaw.oracle.engine.configuration import POSITED, Configuration, Trail
 from wirelaw.oracle.engine.hindsight import MEMORY, REACH, Allowance, Past, Point, look_back
 from wirelaw.oracle.engine.reading import CompiledLaw
 from wirelaw.oracle.engine.search import BudgetError, Search, Silence, merge
@@ -314,7 +314,7 @@ class Judge:
         if not successors:
             return self._contradiction(earlier)
         for c in successors:
-            c.cost += PRICE
+            c.cost += POSITED
             c.remark("note", -1, earlier.number, earlier.time, f"posited: captured before observation {later.number}, sent after it")
         self._accept(successors, earlier)
         return None

@@ -7,7 +7,6 @@ such variables vanish, policy tables and timers of policy do not exist. The text
 
 from __future__ import annotations
 
-import importlib
 import itertools
 import linecache
 from collections.abc import Callable, Iterable
@@ -22,6 +21,7 @@ from wirelaw.spec.language.deviations import Deviation, Deviations
 from wirelaw.spec.language.diagnostics import LawError, complain
 from wirelaw.spec.language.evaluate import Context, evaluate
 from wirelaw.spec.language.expressions import Expr, Field, Lit, Name, walk
+from wirelaw.spec.language.externs import functions_of
 from wirelaw.spec.language.families import own_part
 from wirelaw.spec.language.python import PythonNames, PythonWriter
 from wirelaw.spec.language.sugar import at_edition
@@ -377,7 +377,7 @@ class _Compiler:
         self.emit_abort()
         if self.errors:
             raise LawError(*(d for e in self.errors for d in e.diagnostics))
-        externs = importlib.import_module(self.machine.externs_module) if self.machine.externs_module else None
+        externs = functions_of(self.machine)
         source = "\n".join(self.lines) + "\n"
         self.execute(source, externs)
         compiled = tuple(make() for make in pending)

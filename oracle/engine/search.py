@@ -14,7 +14,7 @@ from collections import deque
 from collections.abc import Iterable
 from typing import Any
 
-from wirelaw.oracle.engine.configuration import NEVER, PRICE, Configuration, Debt
+from wirelaw.oracle.engine.configuration import NEVER, POSITED, Configuration, Debt
 from wirelaw.oracle.engine.reading import CompiledLaw
 from wirelaw.oracle.engine.steps import ANY_ACT, NO_ACT, SILENT_ACT, Event, Match, Steps
 from wirelaw.oracle.engine.verdict import Bounds, Environment
@@ -307,7 +307,7 @@ class Search:
     def _lose(self, c: Configuration) -> Configuration:
         lost = self.pending[c.next - self.base]
         c.next += 1
-        c.cost += PRICE
+        c.cost += POSITED
         c.remark("note", -1, lost.number, lost.time, "posited: input lost between the capture and the host")
         return c
 

@@ -259,11 +259,20 @@ class Steps:
                 if self.in_states(other, c, i) and other.guard(c, i, message, now):
                     yield other
 
-    @staticmethod
-    def _stray(c: Configuration, row: CompiledRow, number: int, time: int, text: str) -> None:
+    def _has_taken(self, c: Configuration, row: CompiledRow) -> bool:
+        """Whether `c` has departed from the law for the same reason already: one cause is likelier than two."""
+        at = c.remarks
+        while at is not None:
+            at, (_, index, *_) = at
+            if index >= 0 and self.law.every[index].deviation is row.deviation:
+                return True
+        return False
+
+    def _stray(self, c: Configuration, row: CompiledRow, number: int, time: int, text: str) -> None:
         """Note that `c` departs from the law in a known way, or, where `row` is one of SHOULD, in one that is not."""
         if row.deviation is not None:
-            c.remark("known", row.index, number, time, text or row.deviation.reason, KNOWN_PRICES[row.level])
+            price = 1 if self._has_taken(c, row) else KNOWN_PRICES[row.level]
+            c.remark("known", row.index, number, time, text or row.deviation.reason, price)
         else:
             c.remark("warn", row.index, number, time, text)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 from wirelaw.spec.language import model as m
 from wirelaw.spec.language import tree as t
@@ -16,8 +16,8 @@ from wirelaw.spec.language.profile import Profile
 from wirelaw.spec.language.resolve import Resolver
 
 
-def build(sources: Sequence[tuple[str, str]]) -> Models:
-    """The machines, profiles and deviations of `sources`, pairs of a file's name and its text.
+def build(sources: Sequence[tuple[str, str]], externs: Collection[str] = ()) -> Models:
+    """The machines, profiles and deviations of `sources`, pairs of a file's name and its text; `externs` as in `load`.
 
     Raises LawError with all diagnostics found.
     """
@@ -44,7 +44,7 @@ def build(sources: Sequence[tuple[str, str]]) -> Models:
         except LawError as error:
             found += error.diagnostics
     models: dict[str, m.Machine] = {}
-    resolvers = {name: Resolver(machine, fragments) for name, machine in machines.items()}
+    resolvers = {name: Resolver(machine, fragments, externs) for name, machine in machines.items()}
     for name, resolver in resolvers.items():
         try:
             models[name] = resolver.run()

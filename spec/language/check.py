@@ -30,7 +30,7 @@ from wirelaw.spec.language.checks import (
     unresolved_place,
 )
 from wirelaw.spec.language.clauses import Catalogues, Coverage
-from wirelaw.spec.language.diagnostics import Diagnostic, LawError
+from wirelaw.spec.language.diagnostics import Diagnostic
 from wirelaw.spec.language.load import Law
 from wirelaw.spec.language.model import Machine
 from wirelaw.spec.language.proof.cache import CachedSolver
@@ -98,17 +98,17 @@ class CheckReport:
 
 
 def run_checks(
-    law: Law, catalogues: Catalogues | None = None, solver: str | None = None, cache: Path | None = None,
+    law: Law, catalogues: Catalogues | None = None, solver: Solver | None = None, cache: Path | None = None,
     documents: Collection[str] | None = None,
 ) -> CheckReport:  # fmt: skip
     """Every check over every machine of `law`.
 
-    `solver` is `z3` or `exhaustive` (default: z3 where installed), `cache` the folder that keeps proofs between runs,
-    `documents` those the law answers for (default: those it cites). Raises `LawError` when z3 is asked for and not installed.
+    `solver` answers the questions (default: z3), `cache` the folder that keeps proofs between runs,
+    `documents` those the law answers for (default: those it cites). Raises `LawError` where z3 is needed and not installed.
     """
     began = time.perf_counter()
     source_lines.cache_clear()
-    inner = _solver(solver)
+    inner = solver or make_solver()
     found: list[Diagnostic] = []
     undecided: list[str] = []
     asked = 0
@@ -142,11 +142,3 @@ def _size(law: Law) -> tuple[int, int]:
     rows = {(r.span.file, r.span.line, r.span.column) for m in machines for r in m.rows()}
     states = {(s.span.file, s.span.line, s.span.column) for m in machines for s in m.states.values()}
     return len(rows), len(states)
-
-
-def _solver(name: str | None) -> Solver:
-    try:
-        return make_solver(name)
-    except ImportError:
-        advice = "Install it with `pip install wirelaw[check]`, or use `exhaustive`."
-        raise LawError(Diagnostic("check", 0, 0, "the solver z3 is not installed", advice)) from None

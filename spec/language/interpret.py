@@ -18,7 +18,6 @@ The order of things, which every reading shares:
 
 from __future__ import annotations
 
-import importlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from types import SimpleNamespace
@@ -27,6 +26,7 @@ from typing import Any, Protocol
 from wirelaw.spec.language import model as m
 from wirelaw.spec.language.evaluate import MASK, Context, evaluate
 from wirelaw.spec.language.expressions import Binary, Call, Expr, Field, Lit, Name, walk
+from wirelaw.spec.language.externs import functions_of
 from wirelaw.spec.language.families import own_part
 from wirelaw.spec.language.profile import Profile
 from wirelaw.spec.language.sugar import at_edition
@@ -109,7 +109,7 @@ class Interpreter:
         self.profile = profile
         self.host = host
         self.on_step = on_step
-        self.externs = importlib.import_module(machine.externs_module) if machine.externs_module else None
+        self.externs = functions_of(machine)
         self.whole = self.here = Instance()
         self.instances: dict[str, dict[Any, Instance]] = {name: {} for name in machine.families}
         self.lines: dict[str, dict[Any, Instance]] = {r.id: {} for r in machine.emissions if r.family}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Collection
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -87,23 +88,24 @@ def read_source(path: Path) -> str:
         raise LawError(Diagnostic(str(path), 0, 0, f"not UTF-8 text (byte {error.start})", "Save the file as UTF-8.")) from None
 
 
-def load(paths: list[Path] | None = None) -> Law:
+def load(paths: list[Path] | None = None, externs: Collection[str] = ()) -> Law:
     """The law below `paths` (default: the law that ships with Wirelaw). Raises LawError with all diagnostics found.
 
+    `externs` are modules that the law may take functions from, beside those of `wirelaw.impl.externs`.
     What is made of the same texts by the same code is kept between runs (`cache`): reading it back takes a tenth of the time.
     """
     files = law_files(paths if paths is not None else [SPEC])
     texts = [read_source(path) for path in files]
     names = [shown(path) for path in files]
-    entry = f"law.{_content(files, texts)}.json"
-    machines, profiles, deviations = _kept(entry, names) or _made(entry, names, texts)
+    entry = f"law.{_content(files, texts, externs)}.json"
+    machines, profiles, deviations = _kept(entry, names) or _made(entry, names, texts, externs)
     bound = {(p.name, p.machine): p for p in profiles}
     return Law({x.name: x for x in machines}, bound, tuple(files), {(d.peer, d.machine): d for d in deviations})
 
 
-def _content(files: list[Path], texts: list[str]) -> str:
-    """A hash of the texts, and of the code that reads them."""
-    digest = hashlib.sha256()
+def _content(files: list[Path], texts: list[str], externs: Collection[str]) -> str:
+    """A hash of the texts, of the modules allowed, and of the code that reads them."""
+    digest = hashlib.sha256(repr(sorted(externs)).encode())
     language = Path(__file__).parent
     for source in sorted([*language.glob("*.py"), *language.glob("*.lark")]):
         digest.update(source.read_bytes())
@@ -120,9 +122,9 @@ def _kept(entry: str, names: list[str]) -> Models | None:
         return None
 
 
-def _made(entry: str, names: list[str], texts: list[str]) -> Models:
+def _made(entry: str, names: list[str], texts: list[str], externs: Collection[str]) -> Models:
     from wirelaw.spec.language.build import build  # noqa: PLC0415 - the parser and all behind it, which a kept law does not need
 
-    made = build(list(zip(names, texts, strict=True)))
+    made = build(list(zip(names, texts, strict=True)), externs)
     keep(entry, encode(made, names))
     return made

@@ -183,7 +183,7 @@ class _Builder:
         return t.Include(str(n.children[0].children[0]), self.span(n))
 
     def d_externs(self, n: Any) -> t.Externs:
-        return t.Externs(_string(n.children[0]))
+        return t.Externs(_string(n.children[0]), self.span(n))
 
     def d_type_decl(self, n: Any) -> t.TypeDecl:
         return t.TypeDecl(_strs(n.children))

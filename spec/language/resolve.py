@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from dataclasses import replace
 from typing import TypeVar
 
@@ -11,6 +11,7 @@ from wirelaw.spec.language import model as m
 from wirelaw.spec.language import tree as t
 from wirelaw.spec.language.diagnostics import Diagnostic, LawError, Span, complain
 from wirelaw.spec.language.expressions import Binary, Expr, Field, Lit, Name, conjuncts, negate, walk
+from wirelaw.spec.language.externs import check_allowed
 from wirelaw.spec.language.families import misplaced_in_families
 from wirelaw.spec.language.kinds import Kinds
 from wirelaw.spec.language.sugar import in_order, rows_of
@@ -20,16 +21,17 @@ from wirelaw.spec.language.typing import Scope, Typer, coerce
 _T = TypeVar("_T")
 
 
-def resolve(machine: t.Machine, fragments: dict[str, t.Machine] | None = None) -> m.Machine:
-    """The typed model of `machine`. Raises LawError with every diagnostic found."""
-    return Resolver(machine, fragments or {}).run()
+def resolve(machine: t.Machine, fragments: dict[str, t.Machine] | None = None, externs: Collection[str] = ()) -> m.Machine:
+    """The typed model of `machine`; `externs` as in `load`. Raises LawError with every diagnostic found."""
+    return Resolver(machine, fragments or {}, externs).run()
 
 
 class Resolver:
     """The names of one machine, and the making of its parts. `run` comes first."""
 
-    def __init__(self, machine: t.Machine, fragments: dict[str, t.Machine]) -> None:
+    def __init__(self, machine: t.Machine, fragments: dict[str, t.Machine], externs: Collection[str] = ()) -> None:
         self.machine = machine
+        self.externs = externs
         self.fragments = fragments
         self.diagnostics: list[Diagnostic] = []
         self.files = [machine.span.file]
@@ -110,7 +112,7 @@ class Resolver:
         if self.diagnostics:
             raise LawError(*self.diagnostics)
         docs = [d.text for _, d in all_of(t.Doc)]
-        modules = [d.module for _, d in all_of(t.Externs)]
+        modules = [check_allowed(d, self.externs) for _, d in all_of(t.Externs)]
         made = m.Machine(
             self.machine.name, docs[0] if docs else "", modules[0] if modules else "", regions, states, groups, y.variables, y.params,
             y.choices, y.enums, y.messages, inputs, self.outputs, y.functions, y.timers, y.debts, tables, tuple(gates),

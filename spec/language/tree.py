@@ -41,6 +41,7 @@ class Externs:
     """The module that holds the pure functions named by `extern`."""
 
     module: str
+    span: Span
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,27 +5,17 @@ profile wirelaw for tcp.connection {
   "Our own stack"
   choose rst_near   = challenge
   choose shrunk     = obey
-  choose rst_fin    = drop
   choose syn_near   = challenge
-  choose edge       = accept
   choose past_zero  = take
-  choose late_ack   = ignore
-  choose late_wnd   = ignore
-  choose zero_text  = heed
-  choose paws_slack = drop
   choose ts_missing = accept
   choose ts_odd     = skip
-  choose ts_left    = skip
   choose beyond     = trim
   choose reassembly = keep
   choose fin_edge   = refuse
   choose syn_text   = queue
   choose ack_before = take
   choose ack_old    = challenge
-  choose ack_unsent = answer
   choose bad_ack    = inside
-  choose gone_fin   = wait
-  choose soft_error = bear
   choose hard_error = bear
 
   set ack_delay          = 40ms
@@ -40,4 +30,10 @@ profile wirelaw for tcp.connection {
 
   order tx.abort, abort.quiet, close.unopened, tx.abort.edge, tx.syn, tx.syn.again, tx.synack, tx.synack.again, tx.ack.edge, tx.again,
     tx.data, tx.probe, tx.fin, tx.fin.late, persist.arm, orphan.arm, tx.ack
+}
+
+profile wirelaw for tcp.backlog {
+  "Our own stack"
+  set patience = 1s
+  set flood    = 64
 }

@@ -60,7 +60,7 @@ class _Module:
     def _header(self) -> Lines:
         machine, profile = self.machine, self.profile
         sources = dict.fromkeys(_relative(f) for f in (*machine.files, profile.span.file))
-        doc = machine.doc or f"Machine {machine.name}."
+        doc = (machine.doc or f"Machine {machine.name}.").replace("\\", "\\\\").replace('"""', "'''")
         edition = f", edition {self.edition}" if self.edition else ""
         return [
             f"{HEADER}: change the law below and run `python -m wirelaw.tools.generate`.",

@@ -11,7 +11,7 @@ from wirelaw.spec.language.check import run_checks
 from wirelaw.spec.language.clauses import load_catalogues
 from wirelaw.spec.language.load import SPEC, load
 from wirelaw.tools.verbs.output import write_json
-from wirelaw.tools.verbs.teaching import add_json, add_verb
+from wirelaw.tools.verbs.teaching import add_externs, add_json, add_verb
 
 
 def add_verbs(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -24,7 +24,7 @@ def add_verbs(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> Non
         [
             ("check", "the law that ships"),
             ("check my.law my.profile", "a law of your own"),
-            ("check --solver exhaustive --no-cache", "prove anew, without z3"),
+            ("check --no-cache", "prove anew"),
             ("check --json report.json", "findings for a program to read"),
         ],
         {0: "sound", 2: "a finding; or bad input, which one line explains"},
@@ -34,20 +34,20 @@ def add_verbs(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> Non
         "--clauses", type=Path, help="folder of .req clause catalogues (default: those that ship); those beside your law count as well"
     )
     check.add_argument("--verbose", action="store_true", help="list the clauses of weaker levels that no row cites, too")
-    check.add_argument("--solver", choices=("z3", "exhaustive"), help="default: z3 where it is installed")
     check.add_argument(
         "--no-cache", action="store_true", help="prove everything anew (default: remember proofs in the user's cache folder)"
     )
+    add_externs(check)
     add_json(check, "the report")
     check.set_defaults(run=run_check)
 
 
 def run_check(options: argparse.Namespace) -> int:
     """`wirelaw check`."""
-    law = load(options.law or None)
+    law = load(options.law or None, options.externs)
     catalogues = load_catalogues(options.clauses or SPEC / "clauses", *(options.law or ()))
     documents = None if options.law else catalogues.documents.keys()
-    report = run_checks(law, catalogues, options.solver, None if options.no_cache else cache.folder(), documents)
+    report = run_checks(law, catalogues, None, None if options.no_cache else cache.folder(), documents)
     for diagnostic in (*report.diagnostics, *(report.uncited if options.verbose else ())):
         print(diagnostic)
     print(report.summary)

@@ -6,7 +6,6 @@ import argparse
 import shutil
 import sys
 from collections.abc import Callable
-from dataclasses import asdict
 from difflib import get_close_matches
 from pathlib import Path
 
@@ -14,7 +13,7 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 from wirelaw.conformance.campaign import Progress as Reached
 from wirelaw.conformance.campaign import Results, judged_clauses, run
-from wirelaw.conformance.interleave import tcp_law
+from wirelaw.conformance.interleave import known_deviations, tcp_law
 from wirelaw.conformance.peer import Missing, Peer
 from wirelaw.conformance.peers import linux, wirelaw, wirelaw_qemu
 from wirelaw.conformance.replay import replay
@@ -22,10 +21,11 @@ from wirelaw.conformance.report import as_data, table, write
 from wirelaw.conformance.trace import Call, Send, Trace, Trouble, Wait, parse_trace
 from wirelaw.conformance.unseen import UNSEEN
 from wirelaw.impl.runtime.errors import MissingMeans, UserError
+from wirelaw.spec.language.deviations import Deviation
 from wirelaw.tools.verbs import conform_datagrams
 from wirelaw.tools.verbs.output import cannot_write, write_json
 from wirelaw.tools.verbs.quantities import count, seconds, whole
-from wirelaw.tools.verbs.teaching import INTERRUPTED, add_json, add_verb
+from wirelaw.tools.verbs.teaching import INTERRUPTED, add_externs, add_json, add_verb
 
 LONGEST_WAIT = 100 * 3_600_000_000
 """µs; longer than any timer of the law, so that every witness can be played."""
@@ -54,7 +54,7 @@ def add_verbs(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> Non
             ("conform knock.door --law mine --adapter mine/adapter.py --agent ./door", "a protocol of your own, over datagrams"),
         ],
         {
-            0: "no peer breaks a clause that its file does not expect",
+            0: "no peer breaks a clause otherwise than it is known to",
             1: "one does",
             3: "none does, and something stays undecided",
             **INTERRUPTED,
@@ -80,6 +80,7 @@ def add_verbs(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> Non
     conform.add_argument(
         "--out", type=Path, default=Path("report"), help="folder for results.json, index.html and witnesses (default: report)"
     )
+    add_externs(conform)
     add_json(conform, "the results, here as well,")
     conform.set_defaults(run=run_conform)
 
@@ -87,7 +88,7 @@ def add_verbs(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> Non
         verbs,
         "peers",
         "A peer is a TCP that `wirelaw conform` can test: in this process, behind QEMU's device, or the kernel's.",
-        [("peers", "the list, with versions"), ("peers --json peers.json", "the same as JSON, with the deviations expected")],
+        [("peers", "the list, with versions"), ("peers --json peers.json", "the same as JSON, with the deviations known")],
         {0: "listed"},
     )
     add_json(peers, "the list")
@@ -181,13 +182,19 @@ def run_peers(options: argparse.Namespace) -> int:
         lacking = missing()
         if lacking is None:
             with start() as peer:
-                print(f"{name:10} {peer.version}   {len(peer.DEVIATIONS)} expected deviations")
-                listed.append({"name": name, "version": peer.version, "missing": None, "deviations": [asdict(d) for d in peer.DEVIATIONS]})
+                known = [_deviation_data(d) for d in known_deviations(peer.deviations)]
+                print(f"{name:10} {peer.version}   {len(known)} known deviations")
+                listed.append({"name": name, "version": peer.version, "missing": None, "deviations": known})
         else:
             print(f"{name:10} not here: {lacking.reason}; {lacking.command}")
             listed.append({"name": name, "version": None, "missing": lacking.reason, "command": lacking.command})
     write_json(options.json, listed)
     return 0
+
+
+def _deviation_data(d: Deviation) -> dict[str, object]:
+    against = sorted({(c.clause, c.level or "") for a in d.alternatives for c in a.row.citations})
+    return {"name": d.name, "reason": d.reason, "versions": d.versions, "against": [{"clause": c, "level": n} for c, n in against]}
 
 
 def _check_sound(trace: Trace, path: Path) -> None:

@@ -29,7 +29,7 @@ def run(options: argparse.Namespace) -> int:
     """1 when the peer breaks a clause, 3 when a violation did not show again, else 0."""
     if not options.law or options.adapter is None or (options.agent is None) == (options.udp is None):
         raise UserError("a law of your own is tested with --law, --adapter, and one of --agent COMMAND or --udp ADDRESS:PORT")
-    law = load(options.law)
+    law = load(options.law, options.externs)
     compiled = compile_law(law.machine(options.protocol))
     clauses = {c.name: c for c in load_catalogues(SPEC / "clauses", *options.law)}
     make = load_adapter(options.adapter)

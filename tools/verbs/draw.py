@@ -11,7 +11,7 @@ from pathlib import Path
 from wirelaw.impl.runtime.errors import UserError
 from wirelaw.spec.language.load import Law, load, shown
 from wirelaw.tools.draw import FORMATS, View, render
-from wirelaw.tools.verbs.teaching import add_verb
+from wirelaw.tools.verbs.teaching import add_externs, add_verb
 
 
 def add_verbs(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -37,6 +37,7 @@ def add_verbs(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> Non
     draw.add_argument("--state", default="", help="only this state and every row that enters, leaves or stays in it")
     draw.add_argument("--coverage", type=Path, metavar="RESULTS.json", help="colour edges by how often a conformance run took them")
     draw.add_argument("--trace", type=Path, metavar="FILE", help="number the path of a trace (one row id a line, as --trace prints)")
+    add_externs(draw)
     draw.set_defaults(run=run_draw)
 
 
@@ -55,7 +56,7 @@ def machines_named(law: Law, name: str) -> list[str]:
 
 def run_draw(options: argparse.Namespace) -> int:
     """`wirelaw draw`."""
-    law = load(options.law)
+    law = load(options.law, options.externs)
     names = machines_named(law, options.machine)
     if options.state:
         names = [n for n in names if options.state in law.machine(n).states] or names[:1]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import sys
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager, nullcontext
 from functools import lru_cache
 from ipaddress import ip_address
@@ -27,7 +27,7 @@ from wirelaw.spec.language.clauses import load_catalogues
 from wirelaw.spec.language.load import SPEC, load
 from wirelaw.tools.verbs import judge_datagrams
 from wirelaw.tools.verbs.output import cannot_write, write_json
-from wirelaw.tools.verbs.teaching import INTERRUPTED, add_json, add_verb
+from wirelaw.tools.verbs.teaching import INTERRUPTED, add_externs, add_json, add_verb
 
 COMPRESSED = {b"\x1f\x8b": "gzip", b"\xfd7zXZ": "xz", b"BZh": "bzip2", b"\x28\xb5\x2f\xfd": "zstd"}
 """First octets of compressed files -> the program that unpacks them."""
@@ -72,17 +72,20 @@ def add_verbs(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> Non
     judge.add_argument(
         "--witness", metavar="FOLDER", type=Path, help="save each connection with a violation or warning there, as a capture of its own"
     )
+    add_externs(judge)
     add_json(judge, "verdicts and findings")
     judge.add_argument("-q", "--quiet", action="store_true", help="print only what is not a pass")
     judge.set_defaults(run=run_judge)
 
 
-def compiled_tcp(paths: list[Path] | None = None, peer: str | None = None, deviations: list[Path] | None = None) -> CompiledLaw:
+def compiled_tcp(
+    paths: list[Path] | None = None, peer: str | None = None, deviations: list[Path] | None = None, externs: Collection[str] = ()
+) -> CompiledLaw:
     """The TCP law, compiled for judging, with what `peer` is known to do otherwise (default: all peers; `none`: nobody).
 
     `deviations` are more files of them.
     """
-    law = load([*(paths or [SPEC / "tcp"]), *(deviations or [])])
+    law = load([*(paths or [SPEC / "tcp"]), *(deviations or [])], externs)
     known = () if peer == NOBODY else law.known_deviations(MACHINE, peer)
     return compile_law(law.machine(MACHINE), deviations=known)
 
@@ -99,7 +102,7 @@ def run_judge(options: argparse.Namespace) -> int:
             return judge_datagrams.run(options, capture, near)
     if options.machine:
         raise UserError("--machine goes with --adapter; TCP has one machine, and --near says whose end it judges")
-    law = compiled_tcp(options.law, options.peer, options.deviations)
+    law = compiled_tcp(options.law, options.peer, options.deviations, options.externs)
     with _opened(options.capture) as capture:
         report = _Report(options, near)
         code = _judge(report, law, capture)

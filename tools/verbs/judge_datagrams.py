@@ -26,7 +26,7 @@ def laws_of(options: argparse.Namespace) -> tuple[dict[str, CompiledLaw], Roles]
     """The machines that may judge, compiled, and the roles of all. Raises UserError where --law or --machine does not fit."""
     if not options.law:
         raise UserError("--adapter reads messages of your law; say where that is: --law FOLDER")
-    law = load(options.law)
+    law = load(options.law, options.externs)
     chosen = [options.machine] if options.machine else list(law.machines)
     if options.machine and options.machine not in law.machines:
         raise UserError(f"--machine {options.machine}: no such machine in the law; it has {', '.join(law.machines)}")

@@ -9,7 +9,7 @@ from wirelaw.impl.runtime.errors import UserError
 from wirelaw.spec.language.load import SPEC, load, shown
 from wirelaw.tools.generate import write_all
 from wirelaw.tools.verbs.output import write_whole
-from wirelaw.tools.verbs.teaching import add_verb
+from wirelaw.tools.verbs.teaching import add_externs, add_verb
 
 
 def add_verbs(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -41,6 +41,7 @@ def add_verbs(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> Non
     generate.add_argument("law", nargs="*", type=Path, help="law and profile files or folders")
     generate.add_argument("-o", "--out", type=Path, metavar="FOLDER", help="where to write (needed with a path of your own)")
     generate.add_argument("--check", action="store_true", help="change nothing; exit 1 if an emitted file is stale")
+    add_externs(generate)
     generate.set_defaults(run=run_generate)
 
 
@@ -65,7 +66,7 @@ def run_generate(options: argparse.Namespace) -> int:
     out = options.out or SPEC.parent / "impl" / "generated"
     if not out.is_dir():
         raise UserError(f"{out} is no folder; create it first")
-    stale = write_all(load(options.law or None), out, check=options.check, prune=not options.law and options.out is None)
+    stale = write_all(load(options.law or None, options.externs), out, check=options.check, prune=not options.law and options.out is None)
     for path in stale:
         print(f"{shown(path)}: {'stale: run `wirelaw generate`' if options.check else 'written'}")
     if not stale:

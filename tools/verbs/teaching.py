@@ -42,6 +42,14 @@ def add_verb(
     )
 
 
+def add_externs(parser: argparse.ArgumentParser) -> None:
+    """`--externs MODULE`: let the law take functions from there."""
+    parser.add_argument(
+        "--externs", action="append", default=[], metavar="MODULE",
+        help="let the law take functions from this module, which is imported: it runs code (default: only ours)",
+    )  # fmt: skip
+
+
 def add_json(parser: argparse.ArgumentParser, what: str) -> None:
     """`--json FILE`: write `what` as JSON."""
     parser.add_argument("--json", type=Path, metavar="FILE", help=f"write {what} as JSON to this file, whole or not at all")

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import ast
-import importlib
 import inspect
 import textwrap
 from collections.abc import Iterator
 from types import ModuleType
 
 from wirelaw.spec.language.diagnostics import Diagnostic
+from wirelaw.spec.language.externs import functions_of
 from wirelaw.spec.language.proof.subject import Subject, finding
 
 EFFECTS = frozenset({"open", "print", "input", "exec", "eval", "setattr", "delattr", "globals"})
@@ -23,7 +23,7 @@ def check(subject: Subject) -> Iterator[Diagnostic]:
     if not declared:
         return
     try:
-        module = importlib.import_module(machine.externs_module) if machine.externs_module else None
+        module = functions_of(machine)
     except ImportError as error:
         yield finding(
             machine.span, f"the module of externs cannot be imported: {error}", 'Correct `externs "..."`, or install what it needs.'

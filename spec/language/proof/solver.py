@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import functools
+import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from importlib.util import find_spec
 from typing import Protocol
 
 from wirelaw.spec.language import model as m
+from wirelaw.spec.language.diagnostics import Diagnostic, LawError
 from wirelaw.spec.language.expressions import Call, Expr, Field, Lit, Member, Name, SetLit, children, text, walk
 from wirelaw.spec.language.types import Type
 
@@ -60,15 +62,11 @@ def _z3() -> Solver:
     return Z3Solver()
 
 
-def make_solver(name: str | None = None) -> Solver:
-    """The solver `z3` or `exhaustive`; by default z3 where it is installed. ImportError when z3 is asked for and not there."""
-    installed = find_spec("z3") is not None
-    if name == "exhaustive" or (name is None and not installed):
-        from wirelaw.spec.language.proof.exhaustive import ExhaustiveSolver  # noqa: PLC0415 - it builds on this module
-
-        return ExhaustiveSolver()
-    if not installed:
-        raise ImportError("z3")
+def make_solver() -> Solver:
+    """The solver. Raises LawError where z3 is not installed."""
+    if ("z3" not in sys.modules and find_spec("z3") is None) or sys.modules.get("z3", ...) is None:
+        advice = "Install it: pip install 'wirelaw[check]'"
+        raise LawError(Diagnostic("check", 0, 0, "proofs need the solver z3, which is not installed", advice))
     return LateSolver()
 
 

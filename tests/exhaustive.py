@@ -1,4 +1,4 @@
-"""The solver without dependencies: a search over small domains.
+"""A second solver, to check the encoding of the first: a search over small domains, which shares no code with z3.
 
 Sequence numbers are shrunk to mod 2^4 (serial comparison at half of it), numbers to a few values around the constants that
 occur, opaque values to as many as can differ. What cannot be shrunk faithfully (a large constant beside sequence numbers)
@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from typing import Any
 
+from exhaustive_terms import Domains, Exhausted, Search, Term, Terms
 from wirelaw.spec.language import model as m
 from wirelaw.spec.language.expressions import COMPARISONS, Binary, Call, Expr, Lit, Member, SetLit, Unary, Window, children, rebuild, walk
 from wirelaw.spec.language.proof.solver import (
@@ -30,7 +31,6 @@ from wirelaw.spec.language.proof.solver import (
     seq_anchors,
     sort_of,
 )  # fmt: skip
-from wirelaw.spec.language.terms import Domains, Exhausted, Search, Term, Terms
 from wirelaw.spec.language.types import BOOL
 
 SEQ_BITS = 4
