@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given, note, settings
 from hypothesis import strategies as st
 from oracle_laws import machine, profile
-from tables import GeneratedDriver, InterpreterDriver, tiny_table, visible
+from tables import GeneratedDriver, InterpreterDriver, tiny_table
 from wirelaw.impl.runtime.instances import Timetable
 from wirelaw.oracle.engine.judge import Judge, Observed, judge_trace
 from wirelaw.oracle.engine.mutate import feed
@@ -317,7 +317,7 @@ def test_a_timetable_knows_what_is_first(changes: list[tuple[str, int, int | Non
 
 
 def test_two_families_by_one_key() -> None:
-    """Each calls its key by the name of the field."""
+    """Each calls its key by the name of the field, in guards, actions, defaults, gates and internal rows."""
     text = """
     machine toy.pair {
       region life : UP initial
@@ -325,27 +325,32 @@ def test_two_families_by_one_key() -> None:
       message a : msg { }
       message b : msg { }
       message c : msg { n : u8 }
+      message d : msg { n : u8 }
+      var last : u8
       input msg(m) through ones, twos
       output msg(o)
       family one by id {
         region x : X0 initial, X1
         table ones { [one] X0 on a(m) => X1 [one.2] X1 on a(m) => X0 [one.3] on msg(m) next }
+        urgent [move] X1 auto if id > 4 => X0 { last = id }
         lazy [out] X1 emit c(n: id) => X0
-        gate g { [g] sent c(o) where o.n == id }
+        gate g { [g] sent c(o) where o.n == id and last != id }
       }
       family two by id {
         var seen : u8
         table twos { [two] on b(m) if seen == 0 stop { seen = id } [two.2] on b(m) if seen > 0 stop { seen = 0 } [two.3] on msg(m) drop }
-        gate h { [h] sent c(o) where seen == 0 { seen = o.n } }
+        lazy [say] emit d() if seen > 2 default { n: id + last } stay { seen = 1 }
       }
     }
     """
     pair = machine(text)
-    drivers = [d(pair, profile("profile p for toy.pair { order out }", pair)) for d in (InterpreterDriver, GeneratedDriver)]
+    drivers = [d(pair, profile("profile p for toy.pair { order move, out, say }", pair)) for d in (InterpreterDriver, GeneratedDriver)]
     for name, key in (("a", 3), ("b", 4), ("a", 4), ("a", 3), ("b", 3), ("b", 4), ("a", 5)):
         for d in drivers:
             d.input(name, {"id": key}, 0)
             d.pump(0)
         assert drivers[0].host.log == drivers[1].host.log
         assert drivers[0].snapshot() == drivers[1].snapshot()
-    assert [visible(x[2]) for x in drivers[0].host.log] == [{"id": 3, "n": 3}, {"id": 3, "n": 3}, {"id": 4, "n": 4}, {"id": 5, "n": 5}]
+    sent = [(x[1], x[2]["id"], x[2]["n"]) for x in drivers[0].host.log]
+    assert sent == [("c", 3, 3), ("d", 4, 4), ("c", 4, 4), ("c", 3, 3), ("d", 3, 3)]
+    assert drivers[0].snapshot()["last"] == 5

@@ -235,8 +235,8 @@ def _prepare(driver: Driver, event: Event, subject: Subject) -> None:
 def _watch_gates(driver: InterpreterDriver, met: set[str]) -> None:
     plain = driver.it._applies
 
-    def watched(gate: Row, about: dict[str, interpret.Instance], o: Any, now: int) -> bool:
-        applies = plain(gate, about, o, now)
+    def watched(gate: Row, o: Any, now: int) -> bool:
+        applies = plain(gate, o, now)
         met.update([gate.id] if applies else [])
         return applies
 

@@ -174,13 +174,14 @@ def _fields(e: Expr) -> set[str]:
 
 
 def _refusals(
-    search: Search, c: Configuration, event: Event, depth: int, row: CompiledRow, gates: Iterable[CompiledRow], sender: Any = None
+    search: Search, c: Configuration, event: Event, depth: int, row: CompiledRow, gates: Iterable[CompiledRow], i: Any = None
 ) -> Iterator[_Candidate]:
     """A candidate for each gate that refuses; what several refuse is as far off as all of them together."""
     steps, law = search.steps, search.steps.law
     found: list[tuple[CompiledRow, tuple[Expr, ...], Context, float]] = []
     for g in gates:
-        i = sender if sender is not None and sender.family == g.row.family else steps.instance(c, g.row.family, event.message)
+        if not steps.binds(g, i):
+            continue
         if g.level not in ("MUST", "MUST_NOT") or not steps.in_states(g, c, i) or not g.guard(c, i, event.message, event.time):
             continue
         bound = context(law, c, i, {g.row.binders[0]: event.message}, event.time)

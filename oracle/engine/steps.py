@@ -517,21 +517,19 @@ class Steps:
         for g in self._doubtful:
             if g.row.event in self._lineage[kind] and g.outcomes[0].act is not None:
                 for m in found:
-                    family = g.row.family
-                    i = self.member(c, family, m.key) if family == m.row.row.family else self.instance(c, family, o)
-                    if self.in_states(g, c, i) and g.guard(c, i, o, now) and g.match(c, i, o, now):
+                    i = self.member(c, m.row.row.family, m.key)
+                    if self.binds(g, i) and self.in_states(g, c, i) and g.guard(c, i, o, now) and g.match(c, i, o, now):
                         yield m._replace(gates=(*m.gates, (g, i)))
 
     def _pass(
-        self, c: Configuration, event: Event, gates: Iterable[CompiledRow], sender: Any = None
+        self, c: Configuration, event: Event, gates: Iterable[CompiledRow], i: Any = None
     ) -> tuple[tuple[tuple[CompiledRow, Any], ...], tuple[tuple[CompiledRow, str], ...]] | None:
-        """The gates in scope and those of SHOULD that are broken; None when one refuses."""
+        """The gates in scope of what the member `i` sends and those of SHOULD that are broken; None when one refuses."""
         kind, o, now, _, _ = event
         scope: list[tuple[CompiledRow, Any]] = []
         broken: list[tuple[CompiledRow, str]] = []
         for g in gates:
-            i = sender if sender is not None and sender.family == g.row.family else self.instance(c, g.row.family, o)
-            if not g.guard(c, i, o, now) or (i is not None and not self.in_states(g, c, i)):
+            if not self.binds(g, i) or not g.guard(c, i, o, now) or (g.row.family and not self.in_states(g, c, i)):
                 continue
             if not g.match(c, i, o, now):
                 is_must = g.level in ("MUST", "MUST_NOT")
@@ -544,6 +542,11 @@ class Steps:
                 g = other or g  # noqa: PLW2901 - what is done is done by the one that agrees
             scope.append((g, i))
         return tuple(scope), tuple(broken)
+
+    @staticmethod
+    def binds(gate: CompiledRow, i: Any) -> bool:
+        """Whether a gate speaks of what the member `i` sends: one of its family, or of none."""
+        return not gate.row.family or (i is not None and i.family == gate.row.family)
 
     def _match_reply(self, c: Configuration, event: Event) -> list[Match]:
         left_out: tuple[tuple[CompiledRow, str], ...] = ()

@@ -177,7 +177,7 @@ def _row(machine: m.Machine, row: m.Row) -> Iterator[Diagnostic]:
     if row.family:
         yield from _instance(machine, row)
     if row.role == "output" and row.event_kind == "message":
-        yield from _unaddressed(machine, row)
+        yield from _foreign(machine, row)
 
 
 def _instance(machine: m.Machine, row: m.Row) -> Iterator[Diagnostic]:
@@ -212,19 +212,17 @@ def _instance(machine: m.Machine, row: m.Row) -> Iterator[Diagnostic]:
             )  # fmt: skip
 
 
-def _unaddressed(machine: m.Machine, row: m.Row) -> Iterator[Diagnostic]:
-    """An output that a gate or a debt of another family cannot find its instance for."""
+def _foreign(machine: m.Machine, row: m.Row) -> Iterator[Diagnostic]:
+    """An output that is for a gate or a debt of a family to which its row does not belong."""
     message = machine.messages[row.event]
     parts = [(g.family, f"gate [{g.id}]", g.event) for g in machine.gates]
     parts += [(d.family, f"debt `{d.name}`", d.message) for d in machine.debts.values()]
     for name, what, event in parts:
         if name not in ("", row.family) and event in message.lineage:
-            family = machine.families[name]
-            if family.address != family.variable:
-                yield _error(
-                    row.span, f"row [{row.id}] sends `{row.event}`, of which {what} of family `{name}` speaks, and stands outside of it",
-                    f"The instance is found by `{family.address}` for rows of the family only: move the row there, or the {what} out.",
-                )  # fmt: skip
+            yield _error(
+                row.span, f"row [{row.id}] sends `{row.event}`, of which {what} of family `{name}` speaks, and stands outside of it",
+                f"What is said of an instance's outputs binds its own rows: move the row into the family, or the {what.split()[0]} out.",
+            )  # fmt: skip
 
 
 # --- other declarations ------------------------------------------------------------------------------------------------

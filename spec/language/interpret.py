@@ -459,22 +459,15 @@ class Interpreter:
         binders = {row.binders[0]: o}
         if not all(evaluate(c, self.context(binders, now=now)) for c in row.where):
             return False
-        sender = self.here
-        about = {f: sender if f == row.family else self._instance(f, getattr(o, x.key)) for f, x in self._families_of(row.event)}
-        gates = [g for g in self._gates(row.event) if self._applies(g, about, o, now)]
-        if not all(self._grants(g, about, o, now) for g in gates):
+        gates = [g for g in self._gates(row.event) if self._applies(g, o, now)]
+        if not all(evaluate(c, self.context({g.binders[0]: o}, now=now)) for g in gates for c in g.where):
             return False
         for gate in gates:
-            self.here = about.get(gate.family, sender)
             self._act(gate.actions, {gate.binders[0]: o}, {}, now)
-        self._pay(row.event, o, about, now)
-        self.here = sender
+        self._pay(row.event, o, now)
         self._act(row.actions, binders, {}, now)
         self.host.emit(row.event, o)
         self._end(row.ending, row, now)
-        for i in about.values():
-            if i is not sender:
-                self._settle(i, now)
         self._fired(row, now)
         self._record(row, row.event, before, o, now)
         return True
@@ -502,25 +495,14 @@ class Interpreter:
         lineage = self.machine.messages[message].lineage
         return [g for g in self.machine.gates if g.event in lineage and self._of_edition(g)]
 
-    def _families_of(self, message: str) -> list[tuple[str, m.Family]]:
-        """Families with a gate or a debt on a message: it names an instance of each by its key."""
-        lineage = self.machine.messages[message].lineage
-        found = {g.family for g in self._gates(message)} | {d.family for d in self.machine.debts.values() if d.message in lineage}
-        return [(name, f) for name, f in self.machine.families.items() if name in found]
-
-    def _applies(self, gate: m.Row, about: dict[str, Instance], o: Any, now: int) -> bool:
-        self.here = about.get(gate.family, self.here)
+    def _applies(self, gate: m.Row, o: Any, now: int) -> bool:
         context = self.context({gate.binders[0]: o}, now=now)
         return self._in_states(gate) and all(evaluate(c, context) for c in gate.guard)
 
-    def _grants(self, gate: m.Row, about: dict[str, Instance], o: Any, now: int) -> bool:
-        self.here = about.get(gate.family, self.here)
-        return all(evaluate(c, self.context({gate.binders[0]: o}, now=now)) for c in gate.where)
-
-    def _pay(self, message: str, o: Any, about: dict[str, Instance], now: int) -> None:
+    def _pay(self, message: str, o: Any, now: int) -> None:
         lineage = self.machine.messages[message].lineage
         for name, debt in self.machine.debts.items():
-            debts = (about[debt.family] if debt.family else self.whole).debts if debt.message in lineage else {}
+            debts = self._holder(debt).debts if debt.message in lineage else {}
             if name not in debts:
                 continue
             args = {n: v for (n, _), v in zip(debt.params, debts[name].args, strict=True)}

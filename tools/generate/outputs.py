@@ -12,7 +12,7 @@ from wirelaw.spec.language.profile import Profile
 from wirelaw.tools.generate.compile import Compiler, is_pure, opposite, plain, put_fields, simplify
 from wirelaw.tools.generate.dispatch import Leaf, Node, Split, decide
 from wirelaw.tools.generate.families import FamilyWriter
-from wirelaw.tools.generate.naming import local, snake
+from wirelaw.tools.generate.naming import snake
 from wirelaw.tools.generate.rename import put_names, rename
 from wirelaw.tools.generate.rows import RowWriter, note
 from wirelaw.tools.generate.states import among
@@ -159,19 +159,13 @@ class OutputWriter:
         if demands == (FALSE,):
             raise complain(row.span, f"[{row.id}] can never be sent: what it puts into the message breaks its own `where`", "Correct one.")
         lines += self._unless(demands, "")
-        tests, gate_actions = [], []
-        concerned: dict[str, bool] = {}  # other families of which the message names an instance: whether that may change
+        gate_actions: Lines = []
         for gate in self.gates:
             if gate.event in self.machine.messages[row.event].lineage:
                 tested, acts = self._gate(rename(gate, (binder,)), row, facts)
-                tests += tested
+                lines += tested
                 gate_actions += acts
-                if gate.family not in ("", row.family) and tested + acts:
-                    concerned[gate.family] = concerned.get(gate.family, False) or bool(acts)
-        paid = self._payments(row, facts, concerned)
-        found = [self.rows.instance(f, f"{local(binder)}.{self.machine.families[f].key}") for f in concerned]
-        changed = [line for f, changes in concerned.items() if changes for line in self.rows.settled(f)]
-        lines += [*found, *tests, *gate_actions, *paid, *changed]
+        lines += [*gate_actions, *self._payments(row, facts)]
         return [*self._head(row), *indent(lines), *indent(self._end(row, row.event, binder))]
 
     def _here(self, row: m.Row, conjuncts: tuple[Expr, ...]) -> tuple[Expr, ...]:
@@ -225,7 +219,7 @@ class OutputWriter:
 
     # --- debts -------------------------------------------------------------------------------------------------
 
-    def _payments(self, row: m.Row, facts: Facts, concerned: dict[str, bool]) -> Lines:
+    def _payments(self, row: m.Row, facts: Facts) -> Lines:
         """Strike out the debts that this message pays."""
         lines: Lines = []
         for debt in self.rows.debts:
@@ -237,8 +231,6 @@ class OutputWriter:
             if needs == (FALSE,):
                 continue
             slot = f"{self.compiler.debt(debt.name)}_due"
-            if debt.family not in ("", row.family):
-                concerned[debt.family] = True
             if not needs:
                 lines.append(f"{slot} = None")
             else:
