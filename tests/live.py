@@ -31,8 +31,7 @@ class Server:
     """A server's process; `output` is what it printed so far."""
 
     def __init__(self, process: subprocess.Popen[bytes]) -> None:
-        assert process.stdout is not None
-        self.process, self._stdout = process, process.stdout
+        self.process = process
         self.output = b""
 
     def say(self, line: bytes) -> None:
@@ -44,18 +43,20 @@ class Server:
     def until(self, text: bytes) -> bytes:
         """Wait until it has printed `text`; all it printed."""
         end = time.monotonic() + PATIENCE
+        stdout = self.process.stdout
         while text not in self.output:
-            ready = select.select([self._stdout], [], [], max(0.0, end - time.monotonic()))[0]
-            data = self._stdout.read1(65536) if ready else b""  # type: ignore[attr-defined]
+            ready = select.select([stdout], [], [], max(0.0, end - time.monotonic()))[0]
+            data = stdout.read1(65536) if ready else b""  # type: ignore[attr-defined]
             assert data, f"the server did not print {text!r}: {self.output.decode(errors='replace')}"
             self.output += data
         return self.output
 
 
 @contextmanager
-def serving(command: Sequence[str], **how: Any) -> Iterator[Server]:
-    """A server while the block runs; it is ended whatever happens."""
-    process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, **how)
+def serving(command: Sequence[str], channel: socket.socket | None = None) -> Iterator[Server]:
+    """A server while the block runs, with its keyboard and screen or `channel` in their place; it is ended whatever happens."""
+    means = {"stdin": channel or subprocess.PIPE, "stdout": channel or subprocess.PIPE, "stderr": subprocess.STDOUT}
+    process = subprocess.Popen(command, **means | ({"stderr": subprocess.DEVNULL} if channel else {}))
     try:
         yield Server(process)
     finally:
@@ -101,6 +102,11 @@ class Log:
     def verdict(self, law: CompiledLaw) -> Verdict:
         """The verdict on the client. The log has the true order, and nothing is missing from it."""
         return judge_trace(law, self.seen, Environment(lag=2_000_000, swap=0, losses=0, patience=10_000_000), known_until=self.now())
+
+    def verdict_on_server(self, law: CompiledLaw) -> Verdict:
+        """The verdict on the server, as its client saw it: what crossed on the way may stand in another order."""
+        seen = [o._replace(is_output=not o.is_output) for o in self.seen if o.kind in law.machine.messages and o.kind != "eof"]
+        return judge_trace(law, seen, Environment(lag=2_000_000, swap=0, losses=0, patience=10_000_000))
 
 
 class Link:

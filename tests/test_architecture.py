@@ -19,6 +19,7 @@ ARROWS = {
     "impl/generated": ("impl/externs", "impl/runtime"),
     "impl/device": ("impl/runtime", "impl/wire"),
     "impl/net": ("impl/device", "impl/generated", "impl/runtime", "impl/wire"),
+    "impl/ssh": ("impl/externs", "impl/generated", "impl/runtime"),
     "impl/tls": ("impl/externs", "impl/generated", "impl/runtime"),
     "impl/apps": ("impl/device", "impl/generated", "impl/net", "impl/runtime", "impl/wire"),
     "spec/language": ("impl/runtime",),
@@ -55,7 +56,7 @@ def test_imports_run_one_way(folder: str) -> None:
     assert not wrong
 
 
-@pytest.mark.parametrize("folder", ["impl/net", "impl/wire", "impl/generated", "oracle", "impl/device", "impl/tls"])
+@pytest.mark.parametrize("folder", ["impl/net", "impl/wire", "impl/generated", "oracle", "impl/device", "impl/tls", "impl/ssh"])
 def test_cores_read_no_clock(folder: str) -> None:
     """Time is passed in; only those who wait for a device or drive the cores read it."""
     drivers = {"impl/net/loop.py", "impl/net/lan.py", "impl/device/qtest.py", "impl/device/tap.py", "impl/device/virtio_net.py"}

@@ -1,4 +1,4 @@
-"""The TLS 1.3 client against OpenSSL's server: handshakes, data, key updates, closure, refusals; each run judged by the client's law."""
+"""The TLS 1.3 client against OpenSSL's server: handshakes, data, key updates, closure, refusals; both ends judged by law."""
 
 from __future__ import annotations
 
@@ -21,6 +21,7 @@ from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 from live import Link, Log, Server, serving, wanted
 from wirelaw.impl.tls import Identity, Offer, TlsClient, Trust
 from wirelaw.impl.tls.keys import AES_128_GCM, AES_256_GCM, CHACHA20, P256, P384, X25519
+from wirelaw.oracle.engine.explanation import render
 from wirelaw.oracle.engine.reading import CompiledLaw, compile_law
 from wirelaw.oracle.engine.verdict import Grade
 from wirelaw.spec.language.load import SPEC, load
@@ -31,13 +32,13 @@ Key = ec.EllipticCurvePrivateKey | rsa.RSAPrivateKey | ed25519.Ed25519PrivateKey
 
 
 @cache
-def machine() -> Any:
-    return load([SPEC / "tls"]).machine("tls13.client")
+def machine(role: str) -> Any:
+    return load([SPEC / "tls"]).machine(f"tls13.{role}")
 
 
 @cache
-def compiled(edition: int) -> CompiledLaw:
-    return compile_law(machine(), edition)
+def compiled(role: str, edition: int) -> CompiledLaw:
+    return compile_law(machine(role), edition)
 
 
 class Authority:
@@ -129,8 +130,9 @@ class Run:
 
     def judge(self) -> None:
         for edition in EDITIONS:
-            verdict = self.log.verdict(compiled(edition))
-            assert verdict.grade <= Grade.NOTE, (edition, verdict.findings, verdict.reason)
+            ours, theirs = self.log.verdict(compiled("client", edition)), self.log.verdict_on_server(compiled("server", edition))
+            for verdict in (ours, theirs):
+                assert verdict.grade <= Grade.NOTE, "\n".join(render(f, {}) for f in verdict.findings) + verdict.reason
 
 
 @contextmanager
@@ -142,7 +144,7 @@ def run(pki: Pki, *options: str, key: str = "ecdsa", name: str = "server.test", 
         while port is None or not server.output.endswith(b"\n"):
             port = re.search(rb"ACCEPT 127\.0\.0\.1:(\d+)", server.until(b"\n"))
         with socket.create_connection(("127.0.0.1", int(port[1]))) as channel:
-            log = Log(machine())
+            log = Log(machine("client"))
             client = TlsClient(
                 name, trust or Trust([pki.authority.root]), datetime.now(UTC), Offer(**offer), now=log.now(), watch=log.watch
             )
@@ -218,7 +220,8 @@ def test_keys_are_updated_from_either_side(pki: Pki) -> None:
         r.server.say(b"k\n")
         assert r.link.until(lambda: r.log.kinds(sent=False).count("key_update") == 2)
         r.client.update_keys(r.log.now())
-        r.link.flush()
+        r.write(b"under new keys\n")
+        r.server.until(b"under new keys\n")  # it has read the request, and answers it before it says more
         r.server.say(b"after the update\n")
         r.read(b"after the update\n")
         assert r.log.kinds(sent=False).count("key_update") == 3

@@ -67,6 +67,11 @@ def without(items: Sequence[int] | None, item: int) -> tuple[int, ...]:
     return tuple(x for x in items or () if x != item)
 
 
+def last(items: Sequence[int] | None) -> int:
+    """The last item of the list; 0 for an empty list."""
+    return items[-1] if items else 0
+
+
 def in_order(some: Sequence[int] | None, others: Sequence[int] | None) -> bool:
     """True when `some` is `others` with items left out: all are there, and in the same order."""
     rest = iter(others or ())

@@ -2,9 +2,11 @@
 #   spec/ssh/client.law
 #   spec/ssh/transport.law
 #   spec/ssh/messages.law
+#   spec/ssh/login.law
 #   spec/ssh/channels.law
 #   spec/profiles/ssh.profile
-"""The client of the SSH transport (RFC 4253), with curve25519, strict key exchange and EXT_INFO
+"""The client of SSH: transport (RFC 4253) with curve25519, strict key exchange and EXT_INFO; login (RFC
+4252); channels (RFC 4254)
 
 Machine ssh.transport.client under profile wirelaw.
 Each branch names the row it stands for: `[row] clause`.
@@ -17,9 +19,7 @@ from dataclasses import dataclass
 from typing import Any, ClassVar, Final, Protocol
 
 from wirelaw.impl.runtime.instances import Instances
-from wirelaw.impl.runtime.machine import (
-    EndlessOutputError, IncompleteTableError, OUTPUTS_PER_PUMP, Step, UnmetEventError,
-)
+from wirelaw.impl.runtime.machine import EndlessOutputError, OUTPUTS_PER_PUMP, Step, UnmetEventError
 from wirelaw.impl.externs.negotiation import agreed, head
 
 # States of region `kx`.
@@ -32,15 +32,24 @@ SPEAK: Final = "SPEAK"
 AWAIT: Final = "AWAIT"
 KEYS: Final = "KEYS"
 ENDED: Final = "ENDED"
+# States of region `au`.
+STRANGER: Final = "STRANGER"
+TRYING: Final = "TRYING"
+USER: Final = "USER"
 # States of region `ch`.
 FREE: Final = "FREE"
 OPENING: Final = "OPENING"
+ASKING: Final = "ASKING"
 LIVE: Final = "LIVE"
+GONE: Final = "GONE"
 # States of region `sv`.
 NO_SERVICE: Final = "NO_SERVICE"
 REQUESTED: Final = "REQUESTED"
 SERVED: Final = "SERVED"
 _ALIVE: Final = frozenset({GREET, QUIET, MINE, ASKED, AGREE, SPEAK, AWAIT, KEYS})
+_TAKEN: Final = frozenset({OPENING, ASKING, LIVE})
+_NOT_ASKING_NOR_GONE: Final = frozenset({FREE, OPENING, LIVE})
+_NOT_LIVE_NOR_GONE: Final = frozenset({FREE, OPENING, ASKING})
 
 # Parameters of profile `wirelaw`; durations in microseconds.
 REKEY_PACKETS: Final = 268435456
@@ -126,7 +135,7 @@ class Disconnect(Msg):
     """Message `disconnect`."""
 
     kind: ClassVar[str] = "disconnect"
-    reason: int = 0
+    reason: Any = None
 
 
 @dataclass(slots=True)
@@ -227,10 +236,45 @@ class Upper(Msg):
 
 
 @dataclass(slots=True)
-class Userauth(Upper):
-    """Message `userauth`."""
+class UserauthRequest(Upper):
+    """Message `userauth_request`."""
 
-    kind: ClassVar[str] = "userauth"
+    kind: ClassVar[str] = "userauth_request"
+    user: Any = None
+    service: Any = None
+    method: Any = None
+    content: Any = None
+
+
+@dataclass(slots=True)
+class UserauthFailure(Upper):
+    """Message `userauth_failure`."""
+
+    kind: ClassVar[str] = "userauth_failure"
+    methods: Any = None
+    partial: bool = False
+
+
+@dataclass(slots=True)
+class UserauthSuccess(Upper):
+    """Message `userauth_success`."""
+
+    kind: ClassVar[str] = "userauth_success"
+
+
+@dataclass(slots=True)
+class UserauthBanner(Upper):
+    """Message `userauth_banner`."""
+
+    kind: ClassVar[str] = "userauth_banner"
+    content: Any = None
+
+
+@dataclass(slots=True)
+class UserauthMethod(Upper):
+    """Message `userauth_method`."""
+
+    kind: ClassVar[str] = "userauth_method"
     content: Any = None
 
 
@@ -290,7 +334,7 @@ class OpenFailure(Chan):
     """Message `open_failure`."""
 
     kind: ClassVar[str] = "open_failure"
-    reason: int = 0
+    reason: Any = None
 
 
 @dataclass(slots=True)
@@ -307,6 +351,16 @@ class ChannelData(Chan):
 
     kind: ClassVar[str] = "channel_data"
     len: int = 0
+    content: Any = None
+
+
+@dataclass(slots=True)
+class ChannelExtended(Chan):
+    """Message `channel_extended`."""
+
+    kind: ClassVar[str] = "channel_extended"
+    len: int = 0
+    code: int = 0
     content: Any = None
 
 
@@ -330,6 +384,15 @@ class ChannelRequest(Chan):
 
     kind: ClassVar[str] = "channel_request"
     want_reply: bool = False
+    request: Any = None
+    content: Any = None
+
+
+@dataclass(slots=True)
+class ChannelSuccess(Chan):
+    """Message `channel_success`."""
+
+    kind: ClassVar[str] = "channel_success"
 
 
 @dataclass(slots=True)
@@ -372,10 +435,13 @@ class SshTransportClientHost(Protocol):
     def emit_ecdh_init(self, o: EcdhInit) -> None:
         """Carry the message away."""
 
-    def emit_userauth(self, o: Userauth) -> None:
+    def emit_userauth_request(self, o: UserauthRequest) -> None:
         """Carry the message away."""
 
     def emit_request_failure(self, o: RequestFailure) -> None:
+        """Carry the message away."""
+
+    def emit_channel_open(self, o: ChannelOpen) -> None:
         """Carry the message away."""
 
     def emit_open_confirmation(self, o: OpenConfirmation) -> None:
@@ -387,15 +453,20 @@ class SshTransportClientHost(Protocol):
     def emit_window_adjust(self, o: WindowAdjust) -> None:
         """Carry the message away."""
 
+    def emit_channel_data(self, o: ChannelData) -> None:
+        """Carry the message away."""
+
+    def emit_channel_eof(self, o: ChannelEof) -> None:
+        """Carry the message away."""
+
     def emit_channel_close(self, o: ChannelClose) -> None:
+        """Carry the message away."""
+
+    def emit_channel_request(self, o: ChannelRequest) -> None:
         """Carry the message away."""
 
     def emit_channel_failure(self, o: ChannelFailure) -> None:
         """Carry the message away."""
-
-    def ask_next_upper(self, /) -> Any:
-        """Answer a question of the machine."""
-        ...
 
     def ask_own_identification(self, /) -> Any:
         """Answer a question of the machine."""
@@ -409,7 +480,7 @@ class SshTransportClientHost(Protocol):
         """Answer a question of the machine."""
         ...
 
-    def tell_disconnected(self, reason: int, /) -> None:
+    def tell_disconnected(self, reason: Any, /) -> None:
         """Take news from the machine."""
 
     def tell_named(self, m: Any, /) -> None:
@@ -421,17 +492,50 @@ class SshTransportClientHost(Protocol):
     def tell_keyed(self, /) -> None:
         """Take news from the machine."""
 
-    def tell_upper_in(self, m: Any, /) -> None:
+    def ask_next_login(self, session: Any, /) -> Any:
+        """Answer a question of the machine."""
+        ...
+
+    def tell_logged_in(self, /) -> None:
+        """Take news from the machine."""
+
+    def tell_rejected(self, methods: Any, partial: bool, /) -> None:
+        """Take news from the machine."""
+
+    def tell_banner(self, m: Any, /) -> None:
         """Take news from the machine."""
 
     def ask_takes(self, channel_type: Any, /) -> bool:
         """Answer a question of the machine."""
         ...
 
+    def ask_piece(self, key: int, count: int, /) -> Any:
+        """Answer a question of the machine."""
+        ...
+
+    def ask_next_request(self, key: int, /) -> Any:
+        """Answer a question of the machine."""
+        ...
+
     def tell_opened(self, key: int, /) -> None:
         """Take news from the machine."""
 
+    def tell_refused(self, key: int, reason: Any, /) -> None:
+        """Take news from the machine."""
+
+    def tell_answered(self, key: int, ok: bool, /) -> None:
+        """Take news from the machine."""
+
+    def tell_requested(self, key: int, m: Any, /) -> None:
+        """Take news from the machine."""
+
     def tell_data_in(self, key: int, content: Any, /) -> None:
+        """Take news from the machine."""
+
+    def tell_extended_in(self, key: int, code: int, content: Any, /) -> None:
+        """Take news from the machine."""
+
+    def tell_ended(self, key: int, /) -> None:
         """Take news from the machine."""
 
     def tell_closed(self, key: int, /) -> None:
@@ -449,6 +553,7 @@ class SshTransportClient:
         self.host: SshTransportClientHost = host
         self.on_step: Callable[[Step], None] | None = on_step
         self.kx: str = GREET
+        self.au: str = STRANGER
         self.sv: str = NO_SERVICE
         self.id_in: bool = False
         self.lines: int = 0
@@ -474,10 +579,10 @@ class SshTransportClient:
         self.requests: int = 0
         self.want_rekey: bool = False
         self.closing: bool = False
-        self.to_send: int = 0
         self.aged: bool = False
+        self.ways: int = 0
         self.lifetime_at: int | None = None
-        self.chan_of: Instances[SshTransportClientChanOf] = Instances(6)
+        self.chan_of: Instances[SshTransportClientChanOf] = Instances(11)
 
     def _chan_of_of(self, key: Any) -> SshTransportClientChanOf:
         """The instance of family `chan_of` for this key; where none is kept, a fresh one."""
@@ -505,34 +610,33 @@ class SshTransportClient:
                 if self.on_step is not None:
                     self.on_step(Step(now, "greeting", "line.over", m.kind, m))
                 return False
-            # [id.in] rfc4253:4.2/1 MUST, rfc4253:5/1 MUST
-            if not self.id_in and m.length <= 255 and (m.version == "2.0" or m.version == "1.99"):
-                self.id_in = True
-                self.peer_name = m.raw
-                self.host.tell_named(m)
-                if self.on_step is not None:
-                    self.on_step(Step(now, "greeting", "id.in", m.kind, m))
-                return False
-            if not self.id_in and m.length > 255:  # [id.long] rfc4253:4.2/6 MUST
-                self.host.emit_disconnect(Disconnect(number=self.tx_number, reason=2))
-                self.kx = ENDED
-                if self.on_step is not None:
-                    self.on_step(Step(now, "greeting", "id.long", m.kind, m))
-                return False
-            # [id.version] rfc4253:4.2/1 MUST
-            if not self.id_in and m.length <= 255 and not (m.version == "2.0" or m.version == "1.99"):
-                self.host.emit_disconnect(Disconnect(number=self.tx_number, reason=8))
-                self.kx = ENDED
-                if self.on_step is not None:
-                    self.on_step(Step(now, "greeting", "id.version", m.kind, m))
-                return False
             if self.id_in:  # [id.twice] rfc4253:4.2/1 MUST
-                self.host.emit_disconnect(Disconnect(number=self.tx_number, reason=2))
+                self.host.emit_disconnect(Disconnect(number=self.tx_number, reason="protocol_error"))
                 self.kx = ENDED
                 if self.on_step is not None:
                     self.on_step(Step(now, "greeting", "id.twice", m.kind, m))
                 return False
-            raise IncompleteTableError("ssh.transport.client", "greeting", m.kind)
+            if m.length > 255:  # [id.long] rfc4253:4.2/6 MUST
+                self.host.emit_disconnect(Disconnect(number=self.tx_number, reason="protocol_error"))
+                self.kx = ENDED
+                if self.on_step is not None:
+                    self.on_step(Step(now, "greeting", "id.long", m.kind, m))
+                return False
+            if m.version not in ("2.0", "1.99"):  # [id.version] rfc4253:4.2/1 MUST
+                self.host.emit_disconnect(
+                    Disconnect(number=self.tx_number, reason="protocol_version_not_supported")
+                )
+                self.kx = ENDED
+                if self.on_step is not None:
+                    self.on_step(Step(now, "greeting", "id.version", m.kind, m))
+                return False
+            # [id.in] rfc4253:4.2/1 MUST, rfc4253:5/1 MUST
+            self.id_in = True
+            self.peer_name = m.raw
+            self.host.tell_named(m)
+            if self.on_step is not None:
+                self.on_step(Step(now, "greeting", "id.in", m.kind, m))
+            return False
         st = self.kx
         if st == ENDED:
             # [line.over] rfc4253:11.1/2 MUST_NOT
@@ -542,33 +646,31 @@ class SshTransportClient:
         return True
 
     def _preface(self, m: Any, now: int) -> bool:
-        """Table `preface` (rfc4253:4.2/8)."""
+        """Table `preface` (rfc4253:4.2/1)."""
         st = self.kx
         if st in _ALIVE:
-            # [line.in] rfc4253:4.2/8 MUST, rfc4253:4.2/7 MAY
-            if not self.id_in and self.lines < 1024 and m.length <= 8192:
-                self.lines += 1
-                if self.on_step is not None:
-                    self.on_step(Step(now, "preface", "line.in", m.kind, m))
-                return False
-            if not self.id_in and (self.lines >= 1024 or m.length > 8192):  # [line.flood] rfc4253:4.2/8 MUST
-                self.host.emit_disconnect(Disconnect(number=self.tx_number, reason=2))
-                self.kx = ENDED
-                if self.on_step is not None:
-                    self.on_step(Step(now, "preface", "line.flood", m.kind, m))
-                return False
             if self.id_in:  # [line.late] rfc4253:4.2/1 MUST
-                self.host.emit_disconnect(Disconnect(number=self.tx_number, reason=2))
+                self.host.emit_disconnect(Disconnect(number=self.tx_number, reason="protocol_error"))
                 self.kx = ENDED
                 if self.on_step is not None:
                     self.on_step(Step(now, "preface", "line.late", m.kind, m))
                 return False
-            raise IncompleteTableError("ssh.transport.client", "preface", m.kind)
+            if (self.lines >= 1024 or m.length > 8192):  # [line.flood] rfc4253:4.2/8 MUST
+                self.host.emit_disconnect(Disconnect(number=self.tx_number, reason="protocol_error"))
+                self.kx = ENDED
+                if self.on_step is not None:
+                    self.on_step(Step(now, "preface", "line.flood", m.kind, m))
+                return False
+            # [line.in] rfc4253:4.2/8 MUST, rfc4253:4.2/7 MAY
+            self.lines += 1
+            if self.on_step is not None:
+                self.on_step(Step(now, "preface", "line.in", m.kind, m))
+            return False
         return True
 
     def on_msg(self, m: Any, now: int) -> None:
-        """Take `msg` through wire, guess, phase, transport, answer, method, services, uppers, channels; then
-        `pump`.
+        """Take `msg` through wire, guess, phase, transport, answer, method, services, login, uppers, opening,
+        data, channel_requests, closing; then `pump`.
         """
         kind = m.kind
         if kind == "ecdh_reply":
@@ -590,6 +692,58 @@ class SshTransportClient:
                 and self._services(m, now)
             )
             return
+        if kind in ("channel_eof", "channel_close"):
+            (
+                self._wire(m, now)
+                and self._guess(m, now)
+                and self._phase(m, now)
+                and self._transport(m, now)
+                and self._uppers(m, now)
+                and self._opening(m, now)
+                and self._closing(m, now)
+            )
+            return
+        if kind in ("window_adjust", "channel_data", "channel_extended"):
+            (
+                self._wire(m, now)
+                and self._guess(m, now)
+                and self._phase(m, now)
+                and self._transport(m, now)
+                and self._uppers(m, now)
+                and self._opening(m, now)
+                and self._data(m, now)
+            )
+            return
+        if kind in ("channel_request", "channel_success", "channel_failure"):
+            (
+                self._wire(m, now)
+                and self._guess(m, now)
+                and self._phase(m, now)
+                and self._transport(m, now)
+                and self._uppers(m, now)
+                and self._opening(m, now)
+                and self._channel_requests(m, now)
+            )
+            return
+        if kind in ("upper", "global_request", "request_success", "request_failure"):
+            (
+                self._wire(m, now)
+                and self._guess(m, now)
+                and self._phase(m, now)
+                and self._transport(m, now)
+                and self._uppers(m, now)
+            )
+            return
+        if kind in ("chan", "channel_open", "open_confirmation", "open_failure"):
+            (
+                self._wire(m, now)
+                and self._guess(m, now)
+                and self._phase(m, now)
+                and self._transport(m, now)
+                and self._uppers(m, now)
+                and self._opening(m, now)
+            )
+            return
         if kind in ("exchange", "kexinit", "newkeys", "ecdh_init", "kex_other"):
             (
                 self._wire(m, now)
@@ -599,32 +753,23 @@ class SshTransportClient:
                 and self._method(m, now)
             )
             return
-        if kind in ("upper", "userauth", "global_request", "request_success", "request_failure"):
+        if (
+            kind
+            in (
+                "userauth_request", "userauth_failure", "userauth_success", "userauth_banner",
+                "userauth_method",
+            )
+        ):
             (
                 self._wire(m, now)
                 and self._guess(m, now)
                 and self._phase(m, now)
                 and self._transport(m, now)
+                and self._login(m, now)
                 and self._uppers(m, now)
             )
             return
-        if (
-            kind
-            in (
-                "msg", "generic", "ignore", "debug", "unimplemented", "ext_info", "disconnect", "unknown",
-                "service",
-            )
-        ):
-            self._wire(m, now) and self._guess(m, now) and self._phase(m, now) and self._transport(m, now)
-            return
-        (
-            self._wire(m, now)
-            and self._guess(m, now)
-            and self._phase(m, now)
-            and self._transport(m, now)
-            and self._uppers(m, now)
-            and self._channels(m, now)
-        )
+        self._wire(m, now) and self._guess(m, now) and self._phase(m, now) and self._transport(m, now)
 
     def _wire(self, m: Any, now: int) -> bool:
         """Table `wire` (rfc4253:11.1/2)."""
@@ -635,7 +780,7 @@ class SshTransportClient:
                 self.on_step(Step(now, "wire", "wire.over", m.kind, m))
             return False
         if not self.id_in:  # [wire.early] rfc4253:4.2/1 MUST
-            self.host.emit_disconnect(Disconnect(number=self.tx_number, reason=2))
+            self.host.emit_disconnect(Disconnect(number=self.tx_number, reason="protocol_error"))
             self.kx = ENDED
             if self.on_step is not None:
                 self.on_step(Step(now, "wire", "wire.early", m.kind, m))
@@ -646,70 +791,36 @@ class SshTransportClient:
             and m.length <= 34996
             and (m.framed % max(m.block, 8) if max(m.block, 8) else 0) == 0
         ):
-            self.host.emit_disconnect(Disconnect(number=self.tx_number, reason=2))
+            self.host.emit_disconnect(Disconnect(number=self.tx_number, reason="protocol_error"))
             self.kx = ENDED
             if self.on_step is not None:
                 self.on_step(Step(now, "wire", "wire.length", m.kind, m))
             return False
         # [wire.mac] rfc4253:6.4/1 MUST, rfc4253:7.3/1 MUST, strict:6 MUST
-        if (
-            m.length >= 5
-            and m.length <= 34996
-            and (m.framed % max(m.block, 8) if max(m.block, 8) else 0) == 0
-            and not (m.mac_ok and m.number == self.rx_number)
-        ):
-            self.host.emit_disconnect(Disconnect(number=self.tx_number, reason=5))
+        if not (m.mac_ok and m.number == self.rx_number):
+            self.host.emit_disconnect(Disconnect(number=self.tx_number, reason="mac_error"))
             self.kx = ENDED
             if self.on_step is not None:
                 self.on_step(Step(now, "wire", "wire.mac", m.kind, m))
             return False
         # [wire.padding] rfc4253:6/2 MUST, rfc4253:6/8 MUST
-        if (
-            m.length >= 5
-            and m.length <= 34996
-            and (m.framed % max(m.block, 8) if max(m.block, 8) else 0) == 0
-            and m.mac_ok
-            and m.number == self.rx_number
-            and not (m.padding >= 4 and m.padding + 2 <= m.length)
-        ):
-            self.host.emit_disconnect(Disconnect(number=self.tx_number, reason=2))
+        if not (m.padding >= 4 and m.padding + 2 <= m.length):
+            self.host.emit_disconnect(Disconnect(number=self.tx_number, reason="protocol_error"))
             self.kx = ENDED
             if self.on_step is not None:
                 self.on_step(Step(now, "wire", "wire.padding", m.kind, m))
             return False
-        # [wire.wrap] strict:7 SHOULD
-        if (
-            m.length >= 5
-            and m.length <= 34996
-            and (m.framed % max(m.block, 8) if max(m.block, 8) else 0) == 0
-            and m.mac_ok
-            and m.number == self.rx_number
-            and m.padding >= 4
-            and m.padding + 2 <= m.length
-            and not self.keyed_in
-            and self.rx_number == 4294967295
-        ):
-            self.host.emit_disconnect(Disconnect(number=self.tx_number, reason=2))
+        if not self.keyed_in and self.rx_number == 4294967295:  # [wire.wrap] strict:7 SHOULD
+            self.host.emit_disconnect(Disconnect(number=self.tx_number, reason="protocol_error"))
             self.kx = ENDED
             if self.on_step is not None:
                 self.on_step(Step(now, "wire", "wire.wrap", m.kind, m))
             return False
         # [wire.ok] rfc4253:6/1 MUST, rfc4253:6/6 MUST, rfc4253:6.4/1 MUST
-        if (
-            m.length >= 5
-            and m.length <= 34996
-            and (m.framed % max(m.block, 8) if max(m.block, 8) else 0) == 0
-            and m.mac_ok
-            and m.number == self.rx_number
-            and m.padding >= 4
-            and m.padding + 2 <= m.length
-            and (self.keyed_in or self.rx_number != 4294967295)
-        ):
-            self.rx_number = (self.rx_number + 1) % 4294967296
-            if self.on_step is not None:
-                self.on_step(Step(now, "wire", "wire.ok", m.kind, m))
-            return True
-        raise IncompleteTableError("ssh.transport.client", "wire", m.kind)
+        self.rx_number = (self.rx_number + 1) % 4294967296
+        if self.on_step is not None:
+            self.on_step(Step(now, "wire", "wire.ok", m.kind, m))
+        return True
 
     def _guess(self, m: Any, now: int) -> bool:
         """Table `guess` (rfc4253:7/2)."""
@@ -733,13 +844,13 @@ class SshTransportClient:
             return True
         if kind in ("service", "service_request", "service_accept"):
             if not self.keyed_in:  # [ph.service.early] rfc4253:10/3 MUST_NOT
-                self.host.emit_disconnect(Disconnect(number=self.tx_number, reason=2))
+                self.host.emit_disconnect(Disconnect(number=self.tx_number, reason="protocol_error"))
                 self.kx = ENDED
                 if self.on_step is not None:
                     self.on_step(Step(now, "phase", "ph.service.early", m.kind, m))
                 return False
             if self.rk:  # [ph.service.rekey] rfc4253:10/3 MUST_NOT
-                self.host.emit_disconnect(Disconnect(number=self.tx_number, reason=2))
+                self.host.emit_disconnect(Disconnect(number=self.tx_number, reason="protocol_error"))
                 self.kx = ENDED
                 if self.on_step is not None:
                     self.on_step(Step(now, "phase", "ph.service.rekey", m.kind, m))
@@ -748,15 +859,37 @@ class SshTransportClient:
             if self.on_step is not None:
                 self.on_step(Step(now, "phase", "ph.service", m.kind, m))
             return True
-        if kind in ("upper", "userauth", "global_request", "request_success", "request_failure"):
+        if kind in ("exchange", "kexinit", "newkeys", "ecdh_init", "ecdh_reply", "kex_other"):
+            # [ph.exchange] rfc4253:11.1/1 MUST
+            if self.on_step is not None:
+                self.on_step(Step(now, "phase", "ph.exchange", m.kind, m))
+            return True
+        if kind in ("msg", "generic", "ignore", "debug", "unimplemented", "ext_info", "unknown"):
+            if self.strict and not self.keyed_in:  # [ph.strict] strict:5 MUST
+                self.host.emit_disconnect(Disconnect(number=self.tx_number, reason="protocol_error"))
+                self.kx = ENDED
+                if self.on_step is not None:
+                    self.on_step(Step(now, "phase", "ph.strict", m.kind, m))
+                return False
+            # [ph.any] rfc4253:11.2/1 MUST, strict:8 MUST
+            if self.on_step is not None:
+                self.on_step(Step(now, "phase", "ph.any", m.kind, m))
+            return True
+        if (
+            kind
+            in (
+                "upper", "userauth_request", "userauth_failure", "userauth_success", "userauth_banner",
+                "userauth_method", "global_request", "request_success", "request_failure",
+            )
+        ):
             if not self.keyed_in:  # [ph.upper.early] rfc4253:7.1/10 MUST_NOT
-                self.host.emit_disconnect(Disconnect(number=self.tx_number, reason=2))
+                self.host.emit_disconnect(Disconnect(number=self.tx_number, reason="protocol_error"))
                 self.kx = ENDED
                 if self.on_step is not None:
                     self.on_step(Step(now, "phase", "ph.upper.early", m.kind, m))
                 return False
             if self.rk:  # [ph.upper.rekey] rfc4253:7.1/10 MUST_NOT
-                self.host.emit_disconnect(Disconnect(number=self.tx_number, reason=2))
+                self.host.emit_disconnect(Disconnect(number=self.tx_number, reason="protocol_error"))
                 self.kx = ENDED
                 if self.on_step is not None:
                     self.on_step(Step(now, "phase", "ph.upper.rekey", m.kind, m))
@@ -765,31 +898,14 @@ class SshTransportClient:
             if self.on_step is not None:
                 self.on_step(Step(now, "phase", "ph.upper", m.kind, m))
             return True
-        if kind in ("exchange", "kexinit", "newkeys", "ecdh_init", "ecdh_reply", "kex_other"):
-            # [ph.exchange] rfc4253:11.1/1 MUST
-            if self.on_step is not None:
-                self.on_step(Step(now, "phase", "ph.exchange", m.kind, m))
-            return True
-        if kind in ("msg", "generic", "ignore", "debug", "unimplemented", "ext_info", "unknown"):
-            if self.strict and not self.keyed_in:  # [ph.strict] strict:5 MUST
-                self.host.emit_disconnect(Disconnect(number=self.tx_number, reason=2))
-                self.kx = ENDED
-                if self.on_step is not None:
-                    self.on_step(Step(now, "phase", "ph.strict", m.kind, m))
-                return False
-            if (not self.strict or self.keyed_in):  # [ph.any] rfc4253:11.2/1 MUST, strict:8 MUST
-                if self.on_step is not None:
-                    self.on_step(Step(now, "phase", "ph.any", m.kind, m))
-                return True
-            raise IncompleteTableError("ssh.transport.client", "phase", m.kind)
         if not self.keyed_in:  # [ph.chan.early] rfc4253:7.1/10 MUST_NOT
-            self.host.emit_disconnect(Disconnect(number=self.tx_number, reason=2))
+            self.host.emit_disconnect(Disconnect(number=self.tx_number, reason="protocol_error"))
             self.kx = ENDED
             if self.on_step is not None:
                 self.on_step(Step(now, "phase", "ph.chan.early", m.kind, m))
             return False
         if self.rk:  # [ph.chan.rekey] rfc4253:7.1/10 MUST_NOT
-            self.host.emit_disconnect(Disconnect(number=self.tx_number, reason=2))
+            self.host.emit_disconnect(Disconnect(number=self.tx_number, reason="protocol_error"))
             self.kx = ENDED
             if self.on_step is not None:
                 self.on_step(Step(now, "phase", "ph.chan.rekey", m.kind, m))
@@ -818,22 +934,21 @@ class SshTransportClient:
                 self.on_step(Step(now, "transport", "t.undone", m.kind, m))
             return False
         if kind == "ext_info":
-            if m.ok and self.keyed_in:  # [ext.in] rfc8308:2.4/2 MUST, rfc8308:2.4/3 MUST, rfc8308:2.5/1 MUST
-                self.host.tell_extended(m)
-                if self.on_step is not None:
-                    self.on_step(Step(now, "transport", "ext.in", m.kind, m))
-                return False
-            if m.ok and not self.keyed_in:  # [ext.early] rfc8308:2.4/1 MUST
-                if self.on_step is not None:
-                    self.on_step(Step(now, "transport", "ext.early", m.kind, m))
-                return False
             if not m.ok:  # [ext.broken] rfc8308:2.5/2 MUST
-                self.host.emit_disconnect(Disconnect(number=self.tx_number, reason=2))
+                self.host.emit_disconnect(Disconnect(number=self.tx_number, reason="protocol_error"))
                 self.kx = ENDED
                 if self.on_step is not None:
                     self.on_step(Step(now, "transport", "ext.broken", m.kind, m))
                 return False
-            raise IncompleteTableError("ssh.transport.client", "transport", m.kind)
+            if not self.keyed_in:  # [ext.early] rfc8308:2.4/1 MUST
+                if self.on_step is not None:
+                    self.on_step(Step(now, "transport", "ext.early", m.kind, m))
+                return False
+            # [ext.in] rfc8308:2.4/2 MUST, rfc8308:2.4/3 MUST, rfc8308:2.5/1 MUST
+            self.host.tell_extended(m)
+            if self.on_step is not None:
+                self.on_step(Step(now, "transport", "ext.in", m.kind, m))
+            return False
         if kind == "disconnect":
             # [t.bye] rfc4253:11.1/1 MUST, rfc4253:11.1/2 MUST_NOT
             self.host.tell_disconnected(m.reason)
@@ -864,31 +979,31 @@ class SshTransportClient:
         st = self.kx
         if st == AWAIT:
             if not m.ok:  # [dh.broken] rfc8731:3/3 MUST
-                self.host.emit_disconnect(Disconnect(number=self.tx_number, reason=3))
+                self.host.emit_disconnect(Disconnect(number=self.tx_number, reason="key_exchange_failed"))
                 self.kx = ENDED
                 if self.on_step is not None:
                     self.on_step(Step(now, "answer", "dh.broken", m.kind, m))
                 return False
             if m.algorithm != self.host_key:  # [dh.key] rfc4253:6.6/1 MUST
-                self.host.emit_disconnect(Disconnect(number=self.tx_number, reason=3))
+                self.host.emit_disconnect(Disconnect(number=self.tx_number, reason="key_exchange_failed"))
                 self.kx = ENDED
                 if self.on_step is not None:
                     self.on_step(Step(now, "answer", "dh.key", m.kind, m))
                 return False
             if not m.trusted:  # [dh.host] rfc4253:8/2 MUST
-                self.host.emit_disconnect(Disconnect(number=self.tx_number, reason=9))
+                self.host.emit_disconnect(Disconnect(number=self.tx_number, reason="host_key_not_verifiable"))
                 self.kx = ENDED
                 if self.on_step is not None:
                     self.on_step(Step(now, "answer", "dh.host", m.kind, m))
                 return False
             if not m.secret_ok:  # [dh.zero] rfc8731:3/2 MUST, rfc4253:8/1 MUST_NOT
-                self.host.emit_disconnect(Disconnect(number=self.tx_number, reason=3))
+                self.host.emit_disconnect(Disconnect(number=self.tx_number, reason="key_exchange_failed"))
                 self.kx = ENDED
                 if self.on_step is not None:
                     self.on_step(Step(now, "answer", "dh.zero", m.kind, m))
                 return False
             if not m.signed:  # [dh.forged] rfc4253:8/3 MUST
-                self.host.emit_disconnect(Disconnect(number=self.tx_number, reason=3))
+                self.host.emit_disconnect(Disconnect(number=self.tx_number, reason="key_exchange_failed"))
                 self.kx = ENDED
                 if self.on_step is not None:
                     self.on_step(Step(now, "answer", "dh.forged", m.kind, m))
@@ -919,49 +1034,24 @@ class SshTransportClient:
                     and head(m.comp_cs) != ""
                     and head(m.comp_sc) != ""
                 ):
-                    self.host.emit_disconnect(Disconnect(number=self.tx_number, reason=2))
+                    self.host.emit_disconnect(Disconnect(number=self.tx_number, reason="protocol_error"))
                     self.kx = ENDED
                     if self.on_step is not None:
                         self.on_step(Step(now, "method", "ki.broken", m.kind, m))
                     return False
-                # [ki.in] rfc4253:9/1 MUST, rfc4253:7.1/7 SHOULD, rfc4253:7.1/9 MUST
-                if (
-                    m.ok
-                    and head(m.kex) != ""
-                    and head(m.host_keys) != ""
-                    and head(m.enc_cs) != ""
-                    and head(m.enc_sc) != ""
-                    and head(m.mac_cs) != ""
-                    and head(m.mac_sc) != ""
-                    and head(m.comp_cs) != ""
-                    and head(m.comp_sc) != ""
-                    and not self.rk
-                ):
-                    self.theirs = m
-                    self.rk = True
-                    self.kx = ASKED
-                    if self.on_step is not None:
-                        self.on_step(Step(now, "method", "ki.in", m.kind, m))
-                    return False
-                # [ki.second] rfc4253:7.1/12 MUST_NOT
-                if (
-                    m.ok
-                    and head(m.kex) != ""
-                    and head(m.host_keys) != ""
-                    and head(m.enc_cs) != ""
-                    and head(m.enc_sc) != ""
-                    and head(m.mac_cs) != ""
-                    and head(m.mac_sc) != ""
-                    and head(m.comp_cs) != ""
-                    and head(m.comp_sc) != ""
-                    and self.rk
-                ):
-                    self.host.emit_disconnect(Disconnect(number=self.tx_number, reason=2))
+                if self.rk:  # [ki.second] rfc4253:7.1/12 MUST_NOT
+                    self.host.emit_disconnect(Disconnect(number=self.tx_number, reason="protocol_error"))
                     self.kx = ENDED
                     if self.on_step is not None:
                         self.on_step(Step(now, "method", "ki.second", m.kind, m))
                     return False
-                raise IncompleteTableError("ssh.transport.client", "method", m.kind)
+                # [ki.in] rfc4253:9/1 MUST, rfc4253:7.1/7 SHOULD, rfc4253:7.1/9 MUST
+                self.theirs = m
+                self.rk = True
+                self.kx = ASKED
+                if self.on_step is not None:
+                    self.on_step(Step(now, "method", "ki.in", m.kind, m))
+                return False
             if st == MINE:
                 # [ki.broken] rfc4253:7/1 MUST
                 if not (
@@ -975,44 +1065,31 @@ class SshTransportClient:
                     and head(m.comp_cs) != ""
                     and head(m.comp_sc) != ""
                 ):
-                    self.host.emit_disconnect(Disconnect(number=self.tx_number, reason=2))
+                    self.host.emit_disconnect(Disconnect(number=self.tx_number, reason="protocol_error"))
                     self.kx = ENDED
                     if self.on_step is not None:
                         self.on_step(Step(now, "method", "ki.broken", m.kind, m))
                     return False
                 # [ki.meet] rfc4253:9/1 MUST, rfc4253:7.1/7 SHOULD, rfc4253:5/2 MAY
-                if (
-                    m.ok
-                    and head(m.kex) != ""
-                    and head(m.host_keys) != ""
-                    and head(m.enc_cs) != ""
-                    and head(m.enc_sc) != ""
-                    and head(m.mac_cs) != ""
-                    and head(m.mac_sc) != ""
-                    and head(m.comp_cs) != ""
-                    and head(m.comp_sc) != ""
-                ):
-                    self.theirs = m
-                    self.rk = True
-                    self.kx = AGREE
-                    if self.on_step is not None:
-                        self.on_step(Step(now, "method", "ki.meet", m.kind, m))
-                    return False
-                raise IncompleteTableError("ssh.transport.client", "method", m.kind)
+                self.theirs = m
+                self.rk = True
+                self.kx = AGREE
+                if self.on_step is not None:
+                    self.on_step(Step(now, "method", "ki.meet", m.kind, m))
+                return False
             if st == ENDED:
                 if self.strict and not self.keyed_in:  # [kex.strict] strict:5 MUST, strict:9 MUST
-                    self.host.emit_disconnect(Disconnect(number=self.tx_number, reason=2))
+                    self.host.emit_disconnect(Disconnect(number=self.tx_number, reason="protocol_error"))
                     self.kx = ENDED
                     if self.on_step is not None:
                         self.on_step(Step(now, "method", "kex.strict", m.kind, m))
                     return False
-                if (not self.strict or self.keyed_in):  # [kex.stray] rfc4253:12/1 MUST
-                    self.host.emit_disconnect(Disconnect(number=self.tx_number, reason=2))
-                    self.kx = ENDED
-                    if self.on_step is not None:
-                        self.on_step(Step(now, "method", "kex.stray", m.kind, m))
-                    return False
-                raise IncompleteTableError("ssh.transport.client", "method", m.kind)
+                # [kex.stray] rfc4253:12/1 MUST
+                self.host.emit_disconnect(Disconnect(number=self.tx_number, reason="protocol_error"))
+                self.kx = ENDED
+                if self.on_step is not None:
+                    self.on_step(Step(now, "method", "kex.stray", m.kind, m))
+                return False
             # [ki.broken] rfc4253:7/1 MUST
             if not (
                 m.ok
@@ -1025,165 +1102,213 @@ class SshTransportClient:
                 and head(m.comp_cs) != ""
                 and head(m.comp_sc) != ""
             ):
-                self.host.emit_disconnect(Disconnect(number=self.tx_number, reason=2))
+                self.host.emit_disconnect(Disconnect(number=self.tx_number, reason="protocol_error"))
                 self.kx = ENDED
                 if self.on_step is not None:
                     self.on_step(Step(now, "method", "ki.broken", m.kind, m))
                 return False
             # [ki.busy] rfc4253:7.1/12 MUST_NOT, strict:9 MUST
-            if (
-                m.ok
-                and head(m.kex) != ""
-                and head(m.host_keys) != ""
-                and head(m.enc_cs) != ""
-                and head(m.enc_sc) != ""
-                and head(m.mac_cs) != ""
-                and head(m.mac_sc) != ""
-                and head(m.comp_cs) != ""
-                and head(m.comp_sc) != ""
-            ):
-                self.host.emit_disconnect(Disconnect(number=self.tx_number, reason=2))
-                self.kx = ENDED
-                if self.on_step is not None:
-                    self.on_step(Step(now, "method", "ki.busy", m.kind, m))
-                return False
-            raise IncompleteTableError("ssh.transport.client", "method", m.kind)
+            self.host.emit_disconnect(Disconnect(number=self.tx_number, reason="protocol_error"))
+            self.kx = ENDED
+            if self.on_step is not None:
+                self.on_step(Step(now, "method", "ki.busy", m.kind, m))
+            return False
         if kind == "newkeys":
             st = self.kx
             if st == QUIET:
-                if self.rk and m.ok:  # [nk.in] rfc4253:7.3/1 MUST, strict:6 MUST, rfc4253:9/3 MUST
-                    self.rk = False
-                    self.keyed_in = True
-                    self.rx_number = 0 if self.strict else self.rx_number
-                    self.host.tell_keyed()
-                    if self.on_step is not None:
-                        self.on_step(Step(now, "method", "nk.in", m.kind, m))
-                    return False
-                if self.rk and not m.ok:  # [nk.broken] rfc4253:7.3/3 MUST
-                    self.host.emit_disconnect(Disconnect(number=self.tx_number, reason=2))
-                    self.kx = ENDED
-                    if self.on_step is not None:
-                        self.on_step(Step(now, "method", "nk.broken", m.kind, m))
-                    return False
                 if not self.rk:  # [nk.early] rfc4253:7.3/2 MUST
-                    self.host.emit_disconnect(Disconnect(number=self.tx_number, reason=2))
+                    self.host.emit_disconnect(Disconnect(number=self.tx_number, reason="protocol_error"))
                     self.kx = ENDED
                     if self.on_step is not None:
                         self.on_step(Step(now, "method", "nk.early", m.kind, m))
                     return False
-                raise IncompleteTableError("ssh.transport.client", "method", m.kind)
+                if not m.ok:  # [nk.broken] rfc4253:7.3/3 MUST
+                    self.host.emit_disconnect(Disconnect(number=self.tx_number, reason="protocol_error"))
+                    self.kx = ENDED
+                    if self.on_step is not None:
+                        self.on_step(Step(now, "method", "nk.broken", m.kind, m))
+                    return False
+                # [nk.in] rfc4253:7.3/1 MUST, strict:6 MUST, rfc4253:9/3 MUST
+                self.rk = False
+                self.keyed_in = True
+                self.rx_number = 0 if self.strict else self.rx_number
+                self.host.tell_keyed()
+                if self.on_step is not None:
+                    self.on_step(Step(now, "method", "nk.in", m.kind, m))
+                return False
             if st == ENDED:
                 if self.strict and not self.keyed_in:  # [kex.strict] strict:5 MUST, strict:9 MUST
-                    self.host.emit_disconnect(Disconnect(number=self.tx_number, reason=2))
+                    self.host.emit_disconnect(Disconnect(number=self.tx_number, reason="protocol_error"))
                     self.kx = ENDED
                     if self.on_step is not None:
                         self.on_step(Step(now, "method", "kex.strict", m.kind, m))
                     return False
-                if (not self.strict or self.keyed_in):  # [kex.stray] rfc4253:12/1 MUST
-                    self.host.emit_disconnect(Disconnect(number=self.tx_number, reason=2))
-                    self.kx = ENDED
-                    if self.on_step is not None:
-                        self.on_step(Step(now, "method", "kex.stray", m.kind, m))
-                    return False
-                raise IncompleteTableError("ssh.transport.client", "method", m.kind)
+                # [kex.stray] rfc4253:12/1 MUST
+                self.host.emit_disconnect(Disconnect(number=self.tx_number, reason="protocol_error"))
+                self.kx = ENDED
+                if self.on_step is not None:
+                    self.on_step(Step(now, "method", "kex.stray", m.kind, m))
+                return False
             # [nk.busy] rfc4253:7.3/2 MUST
-            self.host.emit_disconnect(Disconnect(number=self.tx_number, reason=2))
+            self.host.emit_disconnect(Disconnect(number=self.tx_number, reason="protocol_error"))
             self.kx = ENDED
             if self.on_step is not None:
                 self.on_step(Step(now, "method", "nk.busy", m.kind, m))
             return False
         if self.strict and not self.keyed_in:  # [kex.strict] strict:5 MUST, strict:9 MUST
-            self.host.emit_disconnect(Disconnect(number=self.tx_number, reason=2))
+            self.host.emit_disconnect(Disconnect(number=self.tx_number, reason="protocol_error"))
             self.kx = ENDED
             if self.on_step is not None:
                 self.on_step(Step(now, "method", "kex.strict", m.kind, m))
             return False
-        if (not self.strict or self.keyed_in):  # [kex.stray] rfc4253:12/1 MUST
-            self.host.emit_disconnect(Disconnect(number=self.tx_number, reason=2))
-            self.kx = ENDED
-            if self.on_step is not None:
-                self.on_step(Step(now, "method", "kex.stray", m.kind, m))
-            return False
-        raise IncompleteTableError("ssh.transport.client", "method", m.kind)
+        # [kex.stray] rfc4253:12/1 MUST
+        self.host.emit_disconnect(Disconnect(number=self.tx_number, reason="protocol_error"))
+        self.kx = ENDED
+        if self.on_step is not None:
+            self.on_step(Step(now, "method", "kex.stray", m.kind, m))
+        return False
 
     def _services(self, m: Any, now: int) -> bool:
         """Table `services` (rfc4253:10/5)."""
         kind = m.kind
         if kind == "service_request":
             # [sv.role] rfc4253:11.4/1 MUST
-            self.host.emit_disconnect(Disconnect(number=self.tx_number, reason=2))
+            self.host.emit_disconnect(Disconnect(number=self.tx_number, reason="protocol_error"))
             self.kx = ENDED
             if self.on_step is not None:
                 self.on_step(Step(now, "services", "sv.role", m.kind, m))
             return False
         st = self.sv
         if st == REQUESTED:
-            if m.name == "ssh-userauth":  # [sv.in] rfc4253:10/5 MUST, rfc4253:10/4 MUST
-                self.sv = SERVED
+            if m.name != "ssh-userauth":  # [sv.other] rfc4253:10/5 MUST
+                self.host.emit_disconnect(Disconnect(number=self.tx_number, reason="protocol_error"))
+                self.kx = ENDED
                 if self.on_step is not None:
-                    self.on_step(Step(now, "services", "sv.in", m.kind, m))
+                    self.on_step(Step(now, "services", "sv.other", m.kind, m))
                 return False
-            # [sv.other] rfc4253:10/5 MUST
-            self.host.emit_disconnect(Disconnect(number=self.tx_number, reason=2))
-            self.kx = ENDED
+            # [sv.in] rfc4253:10/5 MUST, rfc4253:10/4 MUST
+            self.sv = SERVED
             if self.on_step is not None:
-                self.on_step(Step(now, "services", "sv.other", m.kind, m))
+                self.on_step(Step(now, "services", "sv.in", m.kind, m))
             return False
         # [sv.unasked] rfc4253:10/5 MUST
-        self.host.emit_disconnect(Disconnect(number=self.tx_number, reason=2))
+        self.host.emit_disconnect(Disconnect(number=self.tx_number, reason="protocol_error"))
         self.kx = ENDED
         if self.on_step is not None:
             self.on_step(Step(now, "services", "sv.unasked", m.kind, m))
         return False
 
+    def _login(self, m: Any, now: int) -> bool:
+        """Table `login` (rfc4252:5.1/5)."""
+        kind = m.kind
+        if kind == "userauth_request":
+            # [ua.role] rfc4252:6/4 MUST
+            self.host.emit_disconnect(Disconnect(number=self.tx_number, reason="protocol_error"))
+            self.kx = ENDED
+            if self.on_step is not None:
+                self.on_step(Step(now, "login", "ua.role", m.kind, m))
+            return False
+        if kind == "userauth_failure":
+            st = self.au
+            if st == TRYING:
+                # [ua.no] rfc4252:5.1/1 MUST
+                self.host.tell_rejected(m.methods, m.partial)
+                self.au = STRANGER
+                if self.on_step is not None:
+                    self.on_step(Step(now, "login", "ua.no", m.kind, m))
+                return False
+            # [ua.no.odd] rfc4252:6/4 MUST
+            self.host.emit_disconnect(Disconnect(number=self.tx_number, reason="protocol_error"))
+            self.kx = ENDED
+            if self.on_step is not None:
+                self.on_step(Step(now, "login", "ua.no.odd", m.kind, m))
+            return False
+        if kind == "userauth_success":
+            st = self.au
+            if st == TRYING:
+                # [ua.yes] rfc4252:5.1/5 MUST
+                self.host.tell_logged_in()
+                self.au = USER
+                if self.on_step is not None:
+                    self.on_step(Step(now, "login", "ua.yes", m.kind, m))
+                return False
+            # [ua.yes.odd] rfc4252:6/4 MUST
+            self.host.emit_disconnect(Disconnect(number=self.tx_number, reason="protocol_error"))
+            self.kx = ENDED
+            if self.on_step is not None:
+                self.on_step(Step(now, "login", "ua.yes.odd", m.kind, m))
+            return False
+        if kind == "userauth_banner":
+            st = self.au
+            if st == USER:
+                if self.sv != SERVED:  # [ua.banner.early] rfc4252:5.4/1 MUST
+                    self.host.emit_disconnect(Disconnect(number=self.tx_number, reason="protocol_error"))
+                    self.kx = ENDED
+                    if self.on_step is not None:
+                        self.on_step(Step(now, "login", "ua.banner.early", m.kind, m))
+                    return False
+                # [ua.banner.late] rfc4252:5.4/2 MUST
+                if self.on_step is not None:
+                    self.on_step(Step(now, "login", "ua.banner.late", m.kind, m))
+                return False
+            if self.sv != SERVED:  # [ua.banner.early] rfc4252:5.4/1 MUST
+                self.host.emit_disconnect(Disconnect(number=self.tx_number, reason="protocol_error"))
+                self.kx = ENDED
+                if self.on_step is not None:
+                    self.on_step(Step(now, "login", "ua.banner.early", m.kind, m))
+                return False
+            # [ua.banner] rfc4252:5.4/1 MUST
+            self.host.tell_banner(m)
+            if self.on_step is not None:
+                self.on_step(Step(now, "login", "ua.banner", m.kind, m))
+            return False
+        # [ua.method] rfc4252:7/5 MUST
+        self.host.emit_disconnect(Disconnect(number=self.tx_number, reason="protocol_error"))
+        self.kx = ENDED
+        if self.on_step is not None:
+            self.on_step(Step(now, "login", "ua.method", m.kind, m))
+        return False
+
     def _uppers(self, m: Any, now: int) -> bool:
         """Table `uppers` (rfc4253:10/4)."""
         kind = m.kind
-        if kind == "userauth":
-            if self.sv == SERVED:  # [up.in] rfc4253:7.1/11 MUST
-                self.host.tell_upper_in(m)
-                if self.on_step is not None:
-                    self.on_step(Step(now, "uppers", "up.in", m.kind, m))
-                return False
-            # [up.in.early] rfc4253:10/4 MUST
-            self.host.emit_disconnect(Disconnect(number=self.tx_number, reason=2))
-            self.kx = ENDED
-            if self.on_step is not None:
-                self.on_step(Step(now, "uppers", "up.in.early", m.kind, m))
-            return False
         if kind == "global_request":
-            served = self.sv == SERVED
-            if served and m.want_reply:  # [gr.in] rfc4254:4/1 MUST, openssh:keepalive MUST
-                self.requests += 1
-                if self.on_step is not None:
-                    self.on_step(Step(now, "uppers", "gr.in", m.kind, m))
-                return False
-            if served and not m.want_reply:  # [gr.quiet] rfc4254:4/1 MUST
-                if self.on_step is not None:
-                    self.on_step(Step(now, "uppers", "gr.quiet", m.kind, m))
-                return False
-            if not served:  # [gr.early] rfc4253:10/4 MUST
-                self.host.emit_disconnect(Disconnect(number=self.tx_number, reason=2))
+            if self.au != USER:  # [gr.early] rfc4253:10/4 MUST, rfc4252:6/1 MUST
+                self.host.emit_disconnect(Disconnect(number=self.tx_number, reason="protocol_error"))
                 self.kx = ENDED
                 if self.on_step is not None:
                     self.on_step(Step(now, "uppers", "gr.early", m.kind, m))
                 return False
-            raise IncompleteTableError("ssh.transport.client", "uppers", m.kind)
-        if kind in ("upper", "request_success", "request_failure"):
-            if self.sv != SERVED:  # [up.early] rfc4253:10/4 MUST
-                self.host.emit_disconnect(Disconnect(number=self.tx_number, reason=2))
+            if m.want_reply:  # [gr.in] rfc4254:4/1 MUST, openssh:keepalive MUST
+                self.requests += 1
+                if self.on_step is not None:
+                    self.on_step(Step(now, "uppers", "gr.in", m.kind, m))
+                return False
+            # [gr.quiet] rfc4254:4/1 MUST
+            if self.on_step is not None:
+                self.on_step(Step(now, "uppers", "gr.quiet", m.kind, m))
+            return False
+        if (
+            kind
+            in (
+                "upper", "userauth_request", "userauth_failure", "userauth_success", "userauth_banner",
+                "userauth_method", "request_success", "request_failure",
+            )
+        ):
+            if self.au != USER:  # [up.early] rfc4253:10/4 MUST, rfc4252:6/1 MUST
+                self.host.emit_disconnect(Disconnect(number=self.tx_number, reason="protocol_error"))
                 self.kx = ENDED
                 if self.on_step is not None:
                     self.on_step(Step(now, "uppers", "up.early", m.kind, m))
                 return False
             # [gr.reply] rfc4254:4/3 MUST
-            self.host.emit_disconnect(Disconnect(number=self.tx_number, reason=2))
+            self.host.emit_disconnect(Disconnect(number=self.tx_number, reason="protocol_error"))
             self.kx = ENDED
             if self.on_step is not None:
                 self.on_step(Step(now, "uppers", "gr.reply", m.kind, m))
             return False
-        if self.sv != SERVED:  # [chan.early] rfc4253:10/4 MUST
-            self.host.emit_disconnect(Disconnect(number=self.tx_number, reason=2))
+        if self.au != USER:  # [chan.early] rfc4253:10/4 MUST, rfc4252:6/1 MUST
+            self.host.emit_disconnect(Disconnect(number=self.tx_number, reason="protocol_error"))
             self.kx = ENDED
             if self.on_step is not None:
                 self.on_step(Step(now, "uppers", "chan.early", m.kind, m))
@@ -1193,173 +1318,245 @@ class SshTransportClient:
             self.on_step(Step(now, "uppers", "chan.in", m.kind, m))
         return True
 
-    def _channels(self, m: Any, now: int) -> bool:
-        """Table `channels` (rfc4254:5.1/1)."""
+    def _opening(self, m: Any, now: int) -> bool:
+        """Table `opening` (rfc4254:5.1/3)."""
         chan_of = self._chan_of_of(m.key)
         kind = m.kind
         if kind == "channel_open":
             st = chan_of.ch
             if st == FREE:
-                # [co.in] rfc4254:5.1/1 MUST, rfc4254:5.1/3 MUST
+                # [open.in] rfc4254:5.1/1 MUST, rfc4254:5.1/3 MUST
                 chan_of.peer_id = m.sender
                 chan_of.tx_window = m.window
                 chan_of.tx_packet = m.packet
                 chan_of.wanted = m.channel_type
-                chan_of.rx_window = 2097152
-                chan_of.replies = 0
-                chan_of.eof_in = False
-                chan_of.close_in = False
-                chan_of.close_out = False
                 chan_of.ch = OPENING
                 self._settle_chan_of(chan_of, now)
                 if self.on_step is not None:
-                    self.on_step(Step(now, "channels", "co.in", m.kind, m))
+                    self.on_step(Step(now, "opening", "open.in", m.kind, m))
                 return False
-            # [co.taken] rfc4254:5.1/3 MUST
-            self.host.emit_disconnect(Disconnect(number=self.tx_number, reason=2))
-            self.kx = ENDED
-            if self.on_step is not None:
-                self.on_step(Step(now, "channels", "co.taken", m.kind, m))
-            return False
+            if st in _TAKEN:
+                # [open.taken] rfc4254:5.1/3 MUST
+                self.host.emit_disconnect(Disconnect(number=self.tx_number, reason="protocol_error"))
+                self.kx = ENDED
+                if self.on_step is not None:
+                    self.on_step(Step(now, "opening", "open.taken", m.kind, m))
+                return False
+            return True
         if kind == "open_confirmation":
-            # [co.stray] rfc4254:5.1/5 MUST
-            self.host.emit_disconnect(Disconnect(number=self.tx_number, reason=2))
-            self.kx = ENDED
-            if self.on_step is not None:
-                self.on_step(Step(now, "channels", "co.stray", m.kind, m))
-            return False
+            st = chan_of.ch
+            if st == ASKING:
+                # [ok.in] rfc4254:5.1/1 MUST
+                chan_of.peer_id = m.sender
+                chan_of.tx_window = m.window
+                chan_of.tx_packet = m.packet
+                self.host.tell_opened(chan_of.key)
+                chan_of.ch = LIVE
+                self._settle_chan_of(chan_of, now)
+                if self.on_step is not None:
+                    self.on_step(Step(now, "opening", "ok.in", m.kind, m))
+                return False
+            if st in _NOT_ASKING_NOR_GONE:
+                # [ok.odd] rfc4254:5.1/5 MUST
+                self.host.emit_disconnect(Disconnect(number=self.tx_number, reason="protocol_error"))
+                self.kx = ENDED
+                if self.on_step is not None:
+                    self.on_step(Step(now, "opening", "ok.odd", m.kind, m))
+                return False
+            return True
         if kind == "open_failure":
-            # [cf.stray] rfc4254:5.1/5 MUST
-            self.host.emit_disconnect(Disconnect(number=self.tx_number, reason=2))
+            st = chan_of.ch
+            if st == ASKING:
+                # [fail.in] rfc4254:5.1/1 MUST
+                self.host.tell_refused(chan_of.key, m.reason)
+                chan_of.ch = GONE
+                self._settle_chan_of(chan_of, now)
+                if self.on_step is not None:
+                    self.on_step(Step(now, "opening", "fail.in", m.kind, m))
+                return False
+            if st in _NOT_ASKING_NOR_GONE:
+                # [fail.odd] rfc4254:5.1/5 MUST
+                self.host.emit_disconnect(Disconnect(number=self.tx_number, reason="protocol_error"))
+                self.kx = ENDED
+                if self.on_step is not None:
+                    self.on_step(Step(now, "opening", "fail.odd", m.kind, m))
+                return False
+            return True
+        st = chan_of.ch
+        if st == LIVE:
+            # [chan.live] rfc4254:5.1/3 MUST
+            if self.on_step is not None:
+                self.on_step(Step(now, "opening", "chan.live", m.kind, m))
+            return True
+        if st in _NOT_LIVE_NOR_GONE:
+            # [chan.none] rfc4254:5.1/4 MUST
+            self.host.emit_disconnect(Disconnect(number=self.tx_number, reason="protocol_error"))
             self.kx = ENDED
             if self.on_step is not None:
-                self.on_step(Step(now, "channels", "cf.stray", m.kind, m))
+                self.on_step(Step(now, "opening", "chan.none", m.kind, m))
             return False
+        return True
+
+    def _data(self, m: Any, now: int) -> bool:
+        """Table `data` (rfc4254:5.2/2)."""
+        chan_of = self._chan_of_of(m.key)
+        kind = m.kind
         if kind == "window_adjust":
             st = chan_of.ch
             if st == LIVE:
-                if chan_of.tx_window + m.add <= 4294967295:  # [cw.in] rfc4254:5.2/2 MUST, rfc4254:5.2/3 MUST
-                    chan_of.tx_window += m.add
-                    self._settle_chan_of(chan_of, now)
+                if chan_of.tx_window + m.add > 4294967295:  # [adjust.over] rfc4254:5.2/2 MUST
+                    self.host.emit_disconnect(Disconnect(number=self.tx_number, reason="protocol_error"))
+                    self.kx = ENDED
                     if self.on_step is not None:
-                        self.on_step(Step(now, "channels", "cw.in", m.kind, m))
+                        self.on_step(Step(now, "data", "adjust.over", m.kind, m))
                     return False
-                # [cw.over] rfc4254:5.2/2 MUST
-                self.host.emit_disconnect(Disconnect(number=self.tx_number, reason=2))
-                self.kx = ENDED
+                # [adjust.in] rfc4254:5.2/2 MUST, rfc4254:5.2/3 MUST
+                chan_of.tx_window += m.add
+                self._settle_chan_of(chan_of, now)
                 if self.on_step is not None:
-                    self.on_step(Step(now, "channels", "cw.over", m.kind, m))
+                    self.on_step(Step(now, "data", "adjust.in", m.kind, m))
                 return False
-            # [ch.stray] rfc4254:5.1/4 MUST
-            self.host.emit_disconnect(Disconnect(number=self.tx_number, reason=2))
-            self.kx = ENDED
-            if self.on_step is not None:
-                self.on_step(Step(now, "channels", "ch.stray", m.kind, m))
-            return False
+            return True
         if kind == "channel_data":
             st = chan_of.ch
             if st == LIVE:
-                # [cd.in] rfc4254:5.2/5 MUST, rfc4254:5.3/6 SHOULD
-                if (
-                    not chan_of.eof_in
-                    and not chan_of.close_in
-                    and m.len <= chan_of.rx_window
-                    and m.len <= 32768
-                ):
-                    chan_of.rx_window -= m.len
-                    self.host.tell_data_in(m.key, m.content)
-                    self._settle_chan_of(chan_of, now)
-                    if self.on_step is not None:
-                        self.on_step(Step(now, "channels", "cd.in", m.kind, m))
-                    return False
-                # [cd.over] rfc4254:5.2/1 MUST_NOT
-                if (
-                    not chan_of.eof_in
-                    and not chan_of.close_in
-                    and (m.len > chan_of.rx_window or m.len > 32768)
-                ):
-                    self.host.emit_disconnect(Disconnect(number=self.tx_number, reason=2))
+                if not (not chan_of.eof_in and not chan_of.close_in):  # [data.late] rfc4254:5.3/2 MUST_NOT
+                    self.host.emit_disconnect(Disconnect(number=self.tx_number, reason="protocol_error"))
                     self.kx = ENDED
                     if self.on_step is not None:
-                        self.on_step(Step(now, "channels", "cd.over", m.kind, m))
+                        self.on_step(Step(now, "data", "data.late", m.kind, m))
                     return False
-                if not (not chan_of.eof_in and not chan_of.close_in):  # [cd.late] rfc4254:5.3/2 MUST_NOT
-                    self.host.emit_disconnect(Disconnect(number=self.tx_number, reason=2))
+                # [data.over] rfc4254:5.2/1 MUST_NOT
+                if (m.len > chan_of.rx_window or m.len > chan_of.rx_packet):
+                    self.host.emit_disconnect(Disconnect(number=self.tx_number, reason="protocol_error"))
                     self.kx = ENDED
                     if self.on_step is not None:
-                        self.on_step(Step(now, "channels", "cd.late", m.kind, m))
+                        self.on_step(Step(now, "data", "data.over", m.kind, m))
                     return False
-                raise IncompleteTableError("ssh.transport.client", "channels", m.kind)
-            # [ch.stray] rfc4254:5.1/4 MUST
-            self.host.emit_disconnect(Disconnect(number=self.tx_number, reason=2))
-            self.kx = ENDED
-            if self.on_step is not None:
-                self.on_step(Step(now, "channels", "ch.stray", m.kind, m))
-            return False
-        if kind == "channel_eof":
-            st = chan_of.ch
-            if st == LIVE:
-                # [ce.in] rfc4254:5.3/1 SHOULD, rfc4254:5.3/5 MAY
-                chan_of.eof_in = True
+                # [data.in] rfc4254:5.3/6 SHOULD
+                chan_of.rx_window -= m.len
+                self.host.tell_data_in(chan_of.key, m.content)
                 self._settle_chan_of(chan_of, now)
                 if self.on_step is not None:
-                    self.on_step(Step(now, "channels", "ce.in", m.kind, m))
+                    self.on_step(Step(now, "data", "data.in", m.kind, m))
                 return False
-            # [ch.stray] rfc4254:5.1/4 MUST
-            self.host.emit_disconnect(Disconnect(number=self.tx_number, reason=2))
-            self.kx = ENDED
-            if self.on_step is not None:
-                self.on_step(Step(now, "channels", "ch.stray", m.kind, m))
-            return False
-        if kind == "channel_close":
-            st = chan_of.ch
-            if st == LIVE:
-                if not chan_of.close_in:  # [cc.in] rfc4254:5.3/3 MUST, rfc4254:5.3/5 MAY
-                    chan_of.close_in = True
-                    self._settle_chan_of(chan_of, now)
-                    if self.on_step is not None:
-                        self.on_step(Step(now, "channels", "cc.in", m.kind, m))
-                    return False
-                # [cc.twice] rfc4254:5.3/4 MUST_NOT
-                self.host.emit_disconnect(Disconnect(number=self.tx_number, reason=2))
+            return True
+        st = chan_of.ch
+        if st == LIVE:
+            if not (not chan_of.eof_in and not chan_of.close_in):  # [ext.data.late] rfc4254:5.3/2 MUST_NOT
+                self.host.emit_disconnect(Disconnect(number=self.tx_number, reason="protocol_error"))
                 self.kx = ENDED
                 if self.on_step is not None:
-                    self.on_step(Step(now, "channels", "cc.twice", m.kind, m))
+                    self.on_step(Step(now, "data", "ext.data.late", m.kind, m))
                 return False
-            # [ch.stray] rfc4254:5.1/4 MUST
-            self.host.emit_disconnect(Disconnect(number=self.tx_number, reason=2))
-            self.kx = ENDED
+            # [ext.data.over] rfc4254:5.2/1 MUST_NOT
+            if (m.len > chan_of.rx_window or m.len > chan_of.rx_packet):
+                self.host.emit_disconnect(Disconnect(number=self.tx_number, reason="protocol_error"))
+                self.kx = ENDED
+                if self.on_step is not None:
+                    self.on_step(Step(now, "data", "ext.data.over", m.kind, m))
+                return False
+            # [ext.data.in] rfc4254:5.2/5 MUST, rfc4254:5.3/6 SHOULD
+            chan_of.rx_window -= m.len
+            self.host.tell_extended_in(chan_of.key, m.code, m.content)
+            self._settle_chan_of(chan_of, now)
             if self.on_step is not None:
-                self.on_step(Step(now, "channels", "ch.stray", m.kind, m))
+                self.on_step(Step(now, "data", "ext.data.in", m.kind, m))
             return False
+        return True
+
+    def _channel_requests(self, m: Any, now: int) -> bool:
+        """Table `channel_requests` (rfc4254:5.4/2)."""
+        chan_of = self._chan_of_of(m.key)
+        kind = m.kind
         if kind == "channel_request":
             st = chan_of.ch
             if st == LIVE:
-                # [cr.in] rfc4254:5.4/2 MUST, rfc4254:5.4/3 MUST, rfc4254:6.2/1 SHOULD, rfc4254:6.5/3 SHOULD
+                # [req.in] rfc4254:5.4/2 MUST, rfc4254:5.4/3 MUST, rfc4254:6.2/1 SHOULD, rfc4254:6.5/3 SHOULD
                 if m.want_reply and not chan_of.close_in:
                     chan_of.replies += 1
+                    self.host.tell_requested(chan_of.key, m)
                     self._settle_chan_of(chan_of, now)
                     if self.on_step is not None:
-                        self.on_step(Step(now, "channels", "cr.in", m.kind, m))
+                        self.on_step(Step(now, "channel_requests", "req.in", m.kind, m))
                     return False
-                # [cr.quiet] rfc4254:5.4/1 MUST, rfc4254:6.7/1 SHOULD_NOT
-                if (not m.want_reply or chan_of.close_in):
+                # [req.quiet] rfc4254:5.4/1 MUST, rfc4254:6.7/1 SHOULD_NOT
+                self.host.tell_requested(chan_of.key, m)
+                if self.on_step is not None:
+                    self.on_step(Step(now, "channel_requests", "req.quiet", m.kind, m))
+                return False
+            return True
+        if kind == "channel_success":
+            st = chan_of.ch
+            if st == LIVE:
+                if chan_of.asked == 0:  # [yes.odd] rfc4254:5.4/3 MUST
+                    self.host.emit_disconnect(Disconnect(number=self.tx_number, reason="protocol_error"))
+                    self.kx = ENDED
                     if self.on_step is not None:
-                        self.on_step(Step(now, "channels", "cr.quiet", m.kind, m))
+                        self.on_step(Step(now, "channel_requests", "yes.odd", m.kind, m))
                     return False
-                raise IncompleteTableError("ssh.transport.client", "channels", m.kind)
-            # [ch.stray] rfc4254:5.1/4 MUST
-            self.host.emit_disconnect(Disconnect(number=self.tx_number, reason=2))
-            self.kx = ENDED
+                # [yes.in] rfc4254:5.4/3 MUST
+                chan_of.asked -= 1
+                self.host.tell_answered(chan_of.key, True)
+                self._settle_chan_of(chan_of, now)
+                if self.on_step is not None:
+                    self.on_step(Step(now, "channel_requests", "yes.in", m.kind, m))
+                return False
+            return True
+        st = chan_of.ch
+        if st == LIVE:
+            if chan_of.asked == 0:  # [no.odd] rfc4254:5.4/3 MUST
+                self.host.emit_disconnect(Disconnect(number=self.tx_number, reason="protocol_error"))
+                self.kx = ENDED
+                if self.on_step is not None:
+                    self.on_step(Step(now, "channel_requests", "no.odd", m.kind, m))
+                return False
+            # [no.in] rfc4254:5.4/3 MUST
+            chan_of.asked -= 1
+            self.host.tell_answered(chan_of.key, False)
+            self._settle_chan_of(chan_of, now)
             if self.on_step is not None:
-                self.on_step(Step(now, "channels", "ch.stray", m.kind, m))
+                self.on_step(Step(now, "channel_requests", "no.in", m.kind, m))
             return False
-        # [ch.stray] rfc4254:5.1/4 MUST
-        self.host.emit_disconnect(Disconnect(number=self.tx_number, reason=2))
-        self.kx = ENDED
-        if self.on_step is not None:
-            self.on_step(Step(now, "channels", "ch.stray", m.kind, m))
-        return False
+        return True
+
+    def _closing(self, m: Any, now: int) -> bool:
+        """Table `closing` (rfc4254:5.3/1)."""
+        chan_of = self._chan_of_of(m.key)
+        kind = m.kind
+        if kind == "channel_eof":
+            st = chan_of.ch
+            if st == LIVE:
+                # [eof.in] rfc4254:5.3/1 SHOULD, rfc4254:5.3/5 MAY
+                chan_of.eof_in = True
+                self.host.tell_ended(chan_of.key)
+                self._settle_chan_of(chan_of, now)
+                if self.on_step is not None:
+                    self.on_step(Step(now, "closing", "eof.in", m.kind, m))
+                return False
+            return True
+        st = chan_of.ch
+        if st == LIVE:
+            if chan_of.close_out:  # [close.met] rfc4254:5.3/3 MUST
+                self.host.tell_closed(chan_of.key)
+                chan_of.ch = GONE
+                self._settle_chan_of(chan_of, now)
+                if self.on_step is not None:
+                    self.on_step(Step(now, "closing", "close.met", m.kind, m))
+                return False
+            if chan_of.close_in:  # [close.twice] rfc4254:5.3/4 MUST_NOT
+                self.host.emit_disconnect(Disconnect(number=self.tx_number, reason="protocol_error"))
+                self.kx = ENDED
+                if self.on_step is not None:
+                    self.on_step(Step(now, "closing", "close.twice", m.kind, m))
+                return False
+            # [close.in] rfc4254:5.3/3 MUST, rfc4254:5.3/5 MAY
+            chan_of.close_in = True
+            self._settle_chan_of(chan_of, now)
+            if self.on_step is not None:
+                self.on_step(Step(now, "closing", "close.in", m.kind, m))
+            return False
+        return True
 
     def call_rekey(self, now: int) -> str | None:
         """The user's call `rekey`; the code of a refusal, or None."""
@@ -1377,12 +1574,66 @@ class SshTransportClient:
             self.on_step(Step(now, "calls", "call.close", "close", None))
         return None
 
-    def call_send_upper(self, now: int) -> str | None:
-        """The user's call `send_upper`; the code of a refusal, or None."""
-        # [call.send] rfc4253:9/6 MUST
-        self.to_send += 1
+    def call_log_in(self, count: int, now: int) -> str | None:
+        """The user's call `log_in`; the code of a refusal, or None."""
+        # [call.log.in] rfc4252:6/2 MUST
+        self.ways += count
         if self.on_step is not None:
-            self.on_step(Step(now, "calls", "call.send", "send_upper", None))
+            self.on_step(Step(now, "logins", "call.log.in", "log_in", None))
+        return None
+
+    def call_open(self, key_: int, now: int) -> str | None:
+        """The user's call `open`; the code of a refusal, or None."""
+        chan_of = self._chan_of_of(key_)
+        if (chan_of.dialled or chan_of.ch != FREE):  # [call.busy] rfc4254:5.1/3 MUST
+            if self.on_step is not None:
+                self.on_step(Step(now, "channel_calls", "call.busy", "open", None))
+            return "busy"
+        # [call.open] rfc4254:5.1/1 MUST
+        chan_of.dialled = True
+        self._settle_chan_of(chan_of, now)
+        if self.on_step is not None:
+            self.on_step(Step(now, "channel_calls", "call.open", "open", None))
+        return None
+
+    def call_feed(self, key_: int, count: int, now: int) -> str | None:
+        """The user's call `feed`; the code of a refusal, or None."""
+        chan_of = self._chan_of_of(key_)
+        # [call.feed] rfc4254:5.2/1 MUST_NOT
+        chan_of.pending += count
+        self._settle_chan_of(chan_of, now)
+        if self.on_step is not None:
+            self.on_step(Step(now, "channel_calls", "call.feed", "feed", None))
+        return None
+
+    def call_request(self, key_: int, now: int) -> str | None:
+        """The user's call `request`; the code of a refusal, or None."""
+        chan_of = self._chan_of_of(key_)
+        # [call.request] rfc4254:5.4/3 MUST
+        chan_of.to_ask += 1
+        self._settle_chan_of(chan_of, now)
+        if self.on_step is not None:
+            self.on_step(Step(now, "channel_calls", "call.request", "request", None))
+        return None
+
+    def call_end(self, key_: int, now: int) -> str | None:
+        """The user's call `end`; the code of a refusal, or None."""
+        chan_of = self._chan_of_of(key_)
+        # [call.end] rfc4254:5.3/1 SHOULD
+        chan_of.ending = True
+        self._settle_chan_of(chan_of, now)
+        if self.on_step is not None:
+            self.on_step(Step(now, "channel_calls", "call.end", "end", None))
+        return None
+
+    def call_hang_up(self, key_: int, now: int) -> str | None:
+        """The user's call `hang_up`; the code of a refusal, or None."""
+        chan_of = self._chan_of_of(key_)
+        # [call.hang.up] rfc4254:5.3/3 MUST
+        chan_of.hanging = True
+        self._settle_chan_of(chan_of, now)
+        if self.on_step is not None:
+            self.on_step(Step(now, "channel_calls", "call.hang.up", "hang_up", None))
         return None
 
     def timer_lifetime(self, now: int) -> None:
@@ -1423,17 +1674,30 @@ class SshTransportClient:
                     continue
                 if self.sv == NO_SERVICE and self.keyed_in and self._out_sv_out(now):  # [sv.out]
                     continue
-                if self._each_co_ok(now):  # [co.ok] rfc4254:5.1/1 MUST, rfc4254:5.2/4 MUST_NOT
+                # [ua.out]
+                if self.au == STRANGER and self.sv == SERVED and self.ways > 0 and self._out_ua_out(now):
                     continue
-                if self._each_co_deny(now):  # [co.deny] rfc4254:5.1/1 MUST, rfc4254:6.1/1 SHOULD
+                if self._each_ok_out(now):  # [ok.out] rfc4254:5.1/1 MUST, rfc4254:5.2/4 MUST_NOT
                     continue
-                if self._each_co_type(now):  # [co.type] rfc4254:5.1/2 MUST
+                if self._each_fail_out(now):  # [fail.out] rfc4254:5.1/1 MUST, rfc4254:6.1/1 SHOULD
                     continue
-                if self._each_cr_fail(now):  # [cr.fail] rfc4254:5.4/2 MUST
+                if self._each_fail_type(now):  # [fail.type] rfc4254:5.1/2 MUST
                     continue
-                if self._each_cw_out(now):  # [cw.out] rfc4254:5.2/6 MUST
+                if self._each_no_out(now):  # [no.out] rfc4254:5.4/2 MUST
                     continue
-                if self._each_cc_out(now):  # [cc.out] rfc4254:5.3/3 MUST
+                if self._each_adjust_out(now):  # [adjust.out] rfc4254:5.2/6 MUST
+                    continue
+                if self._each_close_out(now):  # [close.out] rfc4254:5.3/3 MUST
+                    continue
+                if self._each_open_out(now):  # [open.out] rfc4254:5.1/1 MUST, rfc4254:5.2/4 MUST_NOT
+                    continue
+                if self._each_req_out(now):  # [req.out] rfc4254:5.4/3 MUST
+                    continue
+                if self._each_data_out(now):  # [data.out] rfc4254:5.2/1 MUST_NOT
+                    continue
+                if self._each_eof_out(now):  # [eof.out] rfc4254:5.3/1 SHOULD
+                    continue
+                if self._each_close_own(now):  # [close.own] rfc4254:5.3/3 MUST
                     continue
                 return
             if st == QUIET:
@@ -1454,22 +1718,32 @@ class SshTransportClient:
                     continue
                 if self.sv == NO_SERVICE and self.keyed_in and self._out_sv_out(now):  # [sv.out]
                     continue
+                # [ua.out]
+                if self.au == STRANGER and self.sv == SERVED and self.ways > 0 and self._out_ua_out(now):
+                    continue
                 if self.requests > 0 and self.keyed_out and self._out_gr_fail(now):  # [gr.fail]
                     continue
-                if self._each_co_ok(now):  # [co.ok] rfc4254:5.1/1 MUST, rfc4254:5.2/4 MUST_NOT
+                if self._each_ok_out(now):  # [ok.out] rfc4254:5.1/1 MUST, rfc4254:5.2/4 MUST_NOT
                     continue
-                if self._each_co_deny(now):  # [co.deny] rfc4254:5.1/1 MUST, rfc4254:6.1/1 SHOULD
+                if self._each_fail_out(now):  # [fail.out] rfc4254:5.1/1 MUST, rfc4254:6.1/1 SHOULD
                     continue
-                if self._each_co_type(now):  # [co.type] rfc4254:5.1/2 MUST
+                if self._each_fail_type(now):  # [fail.type] rfc4254:5.1/2 MUST
                     continue
-                if self._each_cr_fail(now):  # [cr.fail] rfc4254:5.4/2 MUST
+                if self._each_no_out(now):  # [no.out] rfc4254:5.4/2 MUST
                     continue
-                if self._each_cw_out(now):  # [cw.out] rfc4254:5.2/6 MUST
+                if self._each_adjust_out(now):  # [adjust.out] rfc4254:5.2/6 MUST
                     continue
-                if self._each_cc_out(now):  # [cc.out] rfc4254:5.3/3 MUST
+                if self._each_close_out(now):  # [close.out] rfc4254:5.3/3 MUST
                     continue
-                # [up.out]
-                if self.sv == SERVED and self.keyed_out and self.to_send > 0 and self._out_up_out(now):
+                if self._each_open_out(now):  # [open.out] rfc4254:5.1/1 MUST, rfc4254:5.2/4 MUST_NOT
+                    continue
+                if self._each_req_out(now):  # [req.out] rfc4254:5.4/3 MUST
+                    continue
+                if self._each_data_out(now):  # [data.out] rfc4254:5.2/1 MUST_NOT
+                    continue
+                if self._each_eof_out(now):  # [eof.out] rfc4254:5.3/1 SHOULD
+                    continue
+                if self._each_close_own(now):  # [close.own] rfc4254:5.3/3 MUST
                     continue
                 return
             if st == ASKED:
@@ -1479,17 +1753,30 @@ class SshTransportClient:
                     continue
                 if self.sv == NO_SERVICE and self.keyed_in and self._out_sv_out(now):  # [sv.out]
                     continue
-                if self._each_co_ok(now):  # [co.ok] rfc4254:5.1/1 MUST, rfc4254:5.2/4 MUST_NOT
+                # [ua.out]
+                if self.au == STRANGER and self.sv == SERVED and self.ways > 0 and self._out_ua_out(now):
                     continue
-                if self._each_co_deny(now):  # [co.deny] rfc4254:5.1/1 MUST, rfc4254:6.1/1 SHOULD
+                if self._each_ok_out(now):  # [ok.out] rfc4254:5.1/1 MUST, rfc4254:5.2/4 MUST_NOT
                     continue
-                if self._each_co_type(now):  # [co.type] rfc4254:5.1/2 MUST
+                if self._each_fail_out(now):  # [fail.out] rfc4254:5.1/1 MUST, rfc4254:6.1/1 SHOULD
                     continue
-                if self._each_cr_fail(now):  # [cr.fail] rfc4254:5.4/2 MUST
+                if self._each_fail_type(now):  # [fail.type] rfc4254:5.1/2 MUST
                     continue
-                if self._each_cw_out(now):  # [cw.out] rfc4254:5.2/6 MUST
+                if self._each_no_out(now):  # [no.out] rfc4254:5.4/2 MUST
                     continue
-                if self._each_cc_out(now):  # [cc.out] rfc4254:5.3/3 MUST
+                if self._each_adjust_out(now):  # [adjust.out] rfc4254:5.2/6 MUST
+                    continue
+                if self._each_close_out(now):  # [close.out] rfc4254:5.3/3 MUST
+                    continue
+                if self._each_open_out(now):  # [open.out] rfc4254:5.1/1 MUST, rfc4254:5.2/4 MUST_NOT
+                    continue
+                if self._each_req_out(now):  # [req.out] rfc4254:5.4/3 MUST
+                    continue
+                if self._each_data_out(now):  # [data.out] rfc4254:5.2/1 MUST_NOT
+                    continue
+                if self._each_eof_out(now):  # [eof.out] rfc4254:5.3/1 SHOULD
+                    continue
+                if self._each_close_own(now):  # [close.own] rfc4254:5.3/3 MUST
                     continue
                 return
             if st == AGREE:
@@ -1550,17 +1837,30 @@ class SshTransportClient:
                     continue
                 if self.sv == NO_SERVICE and self.keyed_in and self._out_sv_out(now):  # [sv.out]
                     continue
-                if self._each_co_ok(now):  # [co.ok] rfc4254:5.1/1 MUST, rfc4254:5.2/4 MUST_NOT
+                # [ua.out]
+                if self.au == STRANGER and self.sv == SERVED and self.ways > 0 and self._out_ua_out(now):
                     continue
-                if self._each_co_deny(now):  # [co.deny] rfc4254:5.1/1 MUST, rfc4254:6.1/1 SHOULD
+                if self._each_ok_out(now):  # [ok.out] rfc4254:5.1/1 MUST, rfc4254:5.2/4 MUST_NOT
                     continue
-                if self._each_co_type(now):  # [co.type] rfc4254:5.1/2 MUST
+                if self._each_fail_out(now):  # [fail.out] rfc4254:5.1/1 MUST, rfc4254:6.1/1 SHOULD
                     continue
-                if self._each_cr_fail(now):  # [cr.fail] rfc4254:5.4/2 MUST
+                if self._each_fail_type(now):  # [fail.type] rfc4254:5.1/2 MUST
                     continue
-                if self._each_cw_out(now):  # [cw.out] rfc4254:5.2/6 MUST
+                if self._each_no_out(now):  # [no.out] rfc4254:5.4/2 MUST
                     continue
-                if self._each_cc_out(now):  # [cc.out] rfc4254:5.3/3 MUST
+                if self._each_adjust_out(now):  # [adjust.out] rfc4254:5.2/6 MUST
+                    continue
+                if self._each_close_out(now):  # [close.out] rfc4254:5.3/3 MUST
+                    continue
+                if self._each_open_out(now):  # [open.out] rfc4254:5.1/1 MUST, rfc4254:5.2/4 MUST_NOT
+                    continue
+                if self._each_req_out(now):  # [req.out] rfc4254:5.4/3 MUST
+                    continue
+                if self._each_data_out(now):  # [data.out] rfc4254:5.2/1 MUST_NOT
+                    continue
+                if self._each_eof_out(now):  # [eof.out] rfc4254:5.3/1 SHOULD
+                    continue
+                if self._each_close_own(now):  # [close.own] rfc4254:5.3/3 MUST
                     continue
                 return
             if st == SPEAK:
@@ -1570,17 +1870,30 @@ class SshTransportClient:
                     continue
                 if self.sv == NO_SERVICE and self.keyed_in and self._out_sv_out(now):  # [sv.out]
                     continue
-                if self._each_co_ok(now):  # [co.ok] rfc4254:5.1/1 MUST, rfc4254:5.2/4 MUST_NOT
+                # [ua.out]
+                if self.au == STRANGER and self.sv == SERVED and self.ways > 0 and self._out_ua_out(now):
                     continue
-                if self._each_co_deny(now):  # [co.deny] rfc4254:5.1/1 MUST, rfc4254:6.1/1 SHOULD
+                if self._each_ok_out(now):  # [ok.out] rfc4254:5.1/1 MUST, rfc4254:5.2/4 MUST_NOT
                     continue
-                if self._each_co_type(now):  # [co.type] rfc4254:5.1/2 MUST
+                if self._each_fail_out(now):  # [fail.out] rfc4254:5.1/1 MUST, rfc4254:6.1/1 SHOULD
                     continue
-                if self._each_cr_fail(now):  # [cr.fail] rfc4254:5.4/2 MUST
+                if self._each_fail_type(now):  # [fail.type] rfc4254:5.1/2 MUST
                     continue
-                if self._each_cw_out(now):  # [cw.out] rfc4254:5.2/6 MUST
+                if self._each_no_out(now):  # [no.out] rfc4254:5.4/2 MUST
                     continue
-                if self._each_cc_out(now):  # [cc.out] rfc4254:5.3/3 MUST
+                if self._each_adjust_out(now):  # [adjust.out] rfc4254:5.2/6 MUST
+                    continue
+                if self._each_close_out(now):  # [close.out] rfc4254:5.3/3 MUST
+                    continue
+                if self._each_open_out(now):  # [open.out] rfc4254:5.1/1 MUST, rfc4254:5.2/4 MUST_NOT
+                    continue
+                if self._each_req_out(now):  # [req.out] rfc4254:5.4/3 MUST
+                    continue
+                if self._each_data_out(now):  # [data.out] rfc4254:5.2/1 MUST_NOT
+                    continue
+                if self._each_eof_out(now):  # [eof.out] rfc4254:5.3/1 SHOULD
+                    continue
+                if self._each_close_own(now):  # [close.own] rfc4254:5.3/3 MUST
                     continue
                 return
             if st == KEYS:
@@ -1590,50 +1903,89 @@ class SshTransportClient:
                     continue
                 if self.sv == NO_SERVICE and self.keyed_in and self._out_sv_out(now):  # [sv.out]
                     continue
-                if self._each_co_ok(now):  # [co.ok] rfc4254:5.1/1 MUST, rfc4254:5.2/4 MUST_NOT
+                # [ua.out]
+                if self.au == STRANGER and self.sv == SERVED and self.ways > 0 and self._out_ua_out(now):
                     continue
-                if self._each_co_deny(now):  # [co.deny] rfc4254:5.1/1 MUST, rfc4254:6.1/1 SHOULD
+                if self._each_ok_out(now):  # [ok.out] rfc4254:5.1/1 MUST, rfc4254:5.2/4 MUST_NOT
                     continue
-                if self._each_co_type(now):  # [co.type] rfc4254:5.1/2 MUST
+                if self._each_fail_out(now):  # [fail.out] rfc4254:5.1/1 MUST, rfc4254:6.1/1 SHOULD
                     continue
-                if self._each_cr_fail(now):  # [cr.fail] rfc4254:5.4/2 MUST
+                if self._each_fail_type(now):  # [fail.type] rfc4254:5.1/2 MUST
                     continue
-                if self._each_cw_out(now):  # [cw.out] rfc4254:5.2/6 MUST
+                if self._each_no_out(now):  # [no.out] rfc4254:5.4/2 MUST
                     continue
-                if self._each_cc_out(now):  # [cc.out] rfc4254:5.3/3 MUST
+                if self._each_adjust_out(now):  # [adjust.out] rfc4254:5.2/6 MUST
+                    continue
+                if self._each_close_out(now):  # [close.out] rfc4254:5.3/3 MUST
+                    continue
+                if self._each_open_out(now):  # [open.out] rfc4254:5.1/1 MUST, rfc4254:5.2/4 MUST_NOT
+                    continue
+                if self._each_req_out(now):  # [req.out] rfc4254:5.4/3 MUST
+                    continue
+                if self._each_data_out(now):  # [data.out] rfc4254:5.2/1 MUST_NOT
+                    continue
+                if self._each_eof_out(now):  # [eof.out] rfc4254:5.3/1 SHOULD
+                    continue
+                if self._each_close_own(now):  # [close.own] rfc4254:5.3/3 MUST
                     continue
                 return
             if st == ENDED:
                 if self.sv == NO_SERVICE and self.keyed_in and self._out_sv_out(now):  # [sv.out]
                     continue
-                if self._each_co_ok(now):  # [co.ok] rfc4254:5.1/1 MUST, rfc4254:5.2/4 MUST_NOT
+                # [ua.out]
+                if self.au == STRANGER and self.sv == SERVED and self.ways > 0 and self._out_ua_out(now):
                     continue
-                if self._each_co_deny(now):  # [co.deny] rfc4254:5.1/1 MUST, rfc4254:6.1/1 SHOULD
+                if self._each_ok_out(now):  # [ok.out] rfc4254:5.1/1 MUST, rfc4254:5.2/4 MUST_NOT
                     continue
-                if self._each_co_type(now):  # [co.type] rfc4254:5.1/2 MUST
+                if self._each_fail_out(now):  # [fail.out] rfc4254:5.1/1 MUST, rfc4254:6.1/1 SHOULD
                     continue
-                if self._each_cr_fail(now):  # [cr.fail] rfc4254:5.4/2 MUST
+                if self._each_fail_type(now):  # [fail.type] rfc4254:5.1/2 MUST
                     continue
-                if self._each_cw_out(now):  # [cw.out] rfc4254:5.2/6 MUST
+                if self._each_no_out(now):  # [no.out] rfc4254:5.4/2 MUST
                     continue
-                if self._each_cc_out(now):  # [cc.out] rfc4254:5.3/3 MUST
+                if self._each_adjust_out(now):  # [adjust.out] rfc4254:5.2/6 MUST
+                    continue
+                if self._each_close_out(now):  # [close.out] rfc4254:5.3/3 MUST
+                    continue
+                if self._each_open_out(now):  # [open.out] rfc4254:5.1/1 MUST, rfc4254:5.2/4 MUST_NOT
+                    continue
+                if self._each_req_out(now):  # [req.out] rfc4254:5.4/3 MUST
+                    continue
+                if self._each_data_out(now):  # [data.out] rfc4254:5.2/1 MUST_NOT
+                    continue
+                if self._each_eof_out(now):  # [eof.out] rfc4254:5.3/1 SHOULD
+                    continue
+                if self._each_close_own(now):  # [close.own] rfc4254:5.3/3 MUST
                     continue
                 return
             if self.closing and self._out_bye_out(now):  # [bye.out]
                 continue
             if self.sv == NO_SERVICE and self.keyed_in and self._out_sv_out(now):  # [sv.out]
                 continue
-            if self._each_co_ok(now):  # [co.ok] rfc4254:5.1/1 MUST, rfc4254:5.2/4 MUST_NOT
+            # [ua.out]
+            if self.au == STRANGER and self.sv == SERVED and self.ways > 0 and self._out_ua_out(now):
                 continue
-            if self._each_co_deny(now):  # [co.deny] rfc4254:5.1/1 MUST, rfc4254:6.1/1 SHOULD
+            if self._each_ok_out(now):  # [ok.out] rfc4254:5.1/1 MUST, rfc4254:5.2/4 MUST_NOT
                 continue
-            if self._each_co_type(now):  # [co.type] rfc4254:5.1/2 MUST
+            if self._each_fail_out(now):  # [fail.out] rfc4254:5.1/1 MUST, rfc4254:6.1/1 SHOULD
                 continue
-            if self._each_cr_fail(now):  # [cr.fail] rfc4254:5.4/2 MUST
+            if self._each_fail_type(now):  # [fail.type] rfc4254:5.1/2 MUST
                 continue
-            if self._each_cw_out(now):  # [cw.out] rfc4254:5.2/6 MUST
+            if self._each_no_out(now):  # [no.out] rfc4254:5.4/2 MUST
                 continue
-            if self._each_cc_out(now):  # [cc.out] rfc4254:5.3/3 MUST
+            if self._each_adjust_out(now):  # [adjust.out] rfc4254:5.2/6 MUST
+                continue
+            if self._each_close_out(now):  # [close.out] rfc4254:5.3/3 MUST
+                continue
+            if self._each_open_out(now):  # [open.out] rfc4254:5.1/1 MUST, rfc4254:5.2/4 MUST_NOT
+                continue
+            if self._each_req_out(now):  # [req.out] rfc4254:5.4/3 MUST
+                continue
+            if self._each_data_out(now):  # [data.out] rfc4254:5.2/1 MUST_NOT
+                continue
+            if self._each_eof_out(now):  # [eof.out] rfc4254:5.3/1 SHOULD
+                continue
+            if self._each_close_own(now):  # [close.own] rfc4254:5.3/3 MUST
                 continue
             return
         raise EndlessOutputError("ssh.transport.client", self.kx)
@@ -1758,7 +2110,7 @@ class SshTransportClient:
 
     def _out_kx_late(self, now: int) -> bool:
         """[kx.late] strict:4 MUST."""
-        o = Disconnect(number=self.tx_number, reason=2)
+        o = Disconnect(number=self.tx_number, reason="protocol_error")
         self.tx_number = (self.tx_number + 1) % 4294967296
         self.sent_packets += 1
         self.ext_turn = False
@@ -1772,7 +2124,7 @@ class SshTransportClient:
         """[kx.none] rfc4253:7.1/2 MUST, rfc4253:7.1/3 MUST, rfc4253:7.1/4 MUST, rfc4253:7.1/5 MUST,
         rfc4253:7.1/6 MUST, rfc8308:2.1/3 MUST, strict:3 MUST_NOT.
         """
-        o = Disconnect(number=self.tx_number, reason=3)
+        o = Disconnect(number=self.tx_number, reason="key_exchange_failed")
         self.tx_number = (self.tx_number + 1) % 4294967296
         self.sent_packets += 1
         self.ext_turn = False
@@ -1871,7 +2223,7 @@ class SshTransportClient:
 
     def _out_bye_out(self, now: int) -> bool:
         """[bye.out] rfc4253:11.1/1 MUST."""
-        o = Disconnect(number=self.tx_number, reason=11)
+        o = Disconnect(number=self.tx_number, reason="by_application")
         self.tx_number = (self.tx_number + 1) % 4294967296
         self.sent_packets += 1
         self.ext_turn = False
@@ -1947,6 +2299,34 @@ class SshTransportClient:
             self.on_step(Step(now, "out", "sv.out", "service_request", o))
         return True
 
+    def _out_ua_out(self, now: int) -> bool:
+        """[ua.out] rfc4252:6/2 MUST."""
+        made = self.host.ask_next_login(self.session)
+        o = UserauthRequest(
+            number=self.tx_number,
+            length=made.length,
+            padding=made.padding,
+            framed=made.framed,
+            block=made.block,
+            user=made.user,
+            service=made.service,
+            method=made.method,
+            content=made.content,
+        )
+        if o.service != "ssh-connection":
+            return False
+        if not (self.keyed_out and self.kx == QUIET):  # [o.upper] rfc4253:7.1/10 MUST_NOT, rfc4253:9/6 MUST
+            return False
+        self.tx_number = (self.tx_number + 1) % 4294967296
+        self.sent_packets += 1
+        self.ext_turn = False
+        self.ways -= 1
+        self.host.emit_userauth_request(o)
+        self.au = TRYING
+        if self.on_step is not None:
+            self.on_step(Step(now, "out", "ua.out", "userauth_request", o))
+        return True
+
     def _out_gr_fail(self, now: int) -> bool:
         """[gr.fail] rfc4254:4/1 MUST, rfc4254:4/2 MUST."""
         o = RequestFailure(number=self.tx_number)
@@ -1959,18 +2339,18 @@ class SshTransportClient:
             self.on_step(Step(now, "out", "gr.fail", "request_failure", o))
         return True
 
-    def _each_co_ok(self, now: int) -> bool:
+    def _each_ok_out(self, now: int) -> bool:
         for chan_of in self.chan_of.lines[0].values():
-            if self.host.ask_takes(chan_of.wanted) and self._out_co_ok(chan_of, now):
+            if self.host.ask_takes(chan_of.wanted) and self._out_ok_out(chan_of, now):
                 return True
         return False
 
-    def _out_co_ok(self, chan_of: SshTransportClientChanOf, now: int) -> bool:
-        """[co.ok] rfc4254:5.1/1 MUST, rfc4254:5.2/4 MUST_NOT."""
+    def _out_ok_out(self, chan_of: SshTransportClientChanOf, now: int) -> bool:
+        """[ok.out] rfc4254:5.1/1 MUST, rfc4254:5.2/4 MUST_NOT."""
         o = OpenConfirmation(
             number=self.tx_number,
-            key=chan_of.key,
-            sender=chan_of.peer_id,
+            key=chan_of.peer_id,
+            sender=chan_of.key,
             window=2097152,
             packet=32768,
         )
@@ -1979,68 +2359,70 @@ class SshTransportClient:
         self.tx_number = (self.tx_number + 1) % 4294967296
         self.sent_packets += 1
         self.ext_turn = False
-        self.host.tell_opened(o.key)
+        chan_of.rx_window = o.window
+        chan_of.rx_packet = o.packet
+        self.host.tell_opened(chan_of.key)
         self.host.emit_open_confirmation(o)
         chan_of.ch = LIVE
         self.chan_of.lines[0].pop(chan_of.key, None)
         self._settle_chan_of(chan_of, now)
         if self.on_step is not None:
-            self.on_step(Step(now, "out", "co.ok", "open_confirmation", o))
+            self.on_step(Step(now, "out", "ok.out", "open_confirmation", o))
         return True
 
-    def _each_co_deny(self, now: int) -> bool:
+    def _each_fail_out(self, now: int) -> bool:
         for chan_of in self.chan_of.lines[1].values():
-            if not self.host.ask_takes(chan_of.wanted) and self._out_co_deny(chan_of, now):
+            if not self.host.ask_takes(chan_of.wanted) and self._out_fail_out(chan_of, now):
                 return True
         return False
 
-    def _out_co_deny(self, chan_of: SshTransportClientChanOf, now: int) -> bool:
-        """[co.deny] rfc4254:5.1/1 MUST, rfc4254:6.1/1 SHOULD."""
-        o = OpenFailure(number=self.tx_number, key=chan_of.key, reason=1)
+    def _out_fail_out(self, chan_of: SshTransportClientChanOf, now: int) -> bool:
+        """[fail.out] rfc4254:5.1/1 MUST, rfc4254:6.1/1 SHOULD."""
+        o = OpenFailure(number=self.tx_number, key=chan_of.peer_id, reason="administratively_prohibited")
         if not (self.keyed_out and self.kx == QUIET):  # [o.chan] rfc4253:7.1/10 MUST_NOT
             return False
         self.tx_number = (self.tx_number + 1) % 4294967296
         self.sent_packets += 1
         self.ext_turn = False
         self.host.emit_open_failure(o)
-        chan_of.ch = FREE
+        chan_of.ch = GONE
         self.chan_of.lines[1].pop(chan_of.key, None)
         self._settle_chan_of(chan_of, now)
         if self.on_step is not None:
-            self.on_step(Step(now, "out", "co.deny", "open_failure", o))
+            self.on_step(Step(now, "out", "fail.out", "open_failure", o))
         return True
 
-    def _each_co_type(self, now: int) -> bool:
+    def _each_fail_type(self, now: int) -> bool:
         for chan_of in self.chan_of.lines[2].values():
-            if self._out_co_type(chan_of, now):
+            if self._out_fail_type(chan_of, now):
                 return True
         return False
 
-    def _out_co_type(self, chan_of: SshTransportClientChanOf, now: int) -> bool:
-        """[co.type] rfc4254:5.1/2 MUST."""
-        o = OpenFailure(number=self.tx_number, key=chan_of.key, reason=3)
+    def _out_fail_type(self, chan_of: SshTransportClientChanOf, now: int) -> bool:
+        """[fail.type] rfc4254:5.1/2 MUST."""
+        o = OpenFailure(number=self.tx_number, key=chan_of.peer_id, reason="unknown_channel_type")
         if not (self.keyed_out and self.kx == QUIET):  # [o.chan] rfc4253:7.1/10 MUST_NOT
             return False
         self.tx_number = (self.tx_number + 1) % 4294967296
         self.sent_packets += 1
         self.ext_turn = False
         self.host.emit_open_failure(o)
-        chan_of.ch = FREE
+        chan_of.ch = GONE
         self.chan_of.lines[2].pop(chan_of.key, None)
         self._settle_chan_of(chan_of, now)
         if self.on_step is not None:
-            self.on_step(Step(now, "out", "co.type", "open_failure", o))
+            self.on_step(Step(now, "out", "fail.type", "open_failure", o))
         return True
 
-    def _each_cr_fail(self, now: int) -> bool:
+    def _each_no_out(self, now: int) -> bool:
         for chan_of in self.chan_of.lines[3].values():
-            if self._out_cr_fail(chan_of, now):
+            if self._out_no_out(chan_of, now):
                 return True
         return False
 
-    def _out_cr_fail(self, chan_of: SshTransportClientChanOf, now: int) -> bool:
-        """[cr.fail] rfc4254:5.4/2 MUST."""
-        o = ChannelFailure(number=self.tx_number, key=chan_of.key)
+    def _out_no_out(self, chan_of: SshTransportClientChanOf, now: int) -> bool:
+        """[no.out] rfc4254:5.4/2 MUST."""
+        o = ChannelFailure(number=self.tx_number, key=chan_of.peer_id)
         if not (self.keyed_out and self.kx == QUIET):  # [o.chan] rfc4253:7.1/10 MUST_NOT
             return False
         self.tx_number = (self.tx_number + 1) % 4294967296
@@ -2051,18 +2433,18 @@ class SshTransportClient:
         self.chan_of.lines[3].pop(chan_of.key, None)
         self._settle_chan_of(chan_of, now)
         if self.on_step is not None:
-            self.on_step(Step(now, "out", "cr.fail", "channel_failure", o))
+            self.on_step(Step(now, "out", "no.out", "channel_failure", o))
         return True
 
-    def _each_cw_out(self, now: int) -> bool:
+    def _each_adjust_out(self, now: int) -> bool:
         for chan_of in self.chan_of.lines[4].values():
-            if self._out_cw_out(chan_of, now):
+            if self._out_adjust_out(chan_of, now):
                 return True
         return False
 
-    def _out_cw_out(self, chan_of: SshTransportClientChanOf, now: int) -> bool:
-        """[cw.out] rfc4254:5.2/6 MUST."""
-        o = WindowAdjust(number=self.tx_number, key=chan_of.key, add=2097152 - chan_of.rx_window)
+    def _out_adjust_out(self, chan_of: SshTransportClientChanOf, now: int) -> bool:
+        """[adjust.out] rfc4254:5.2/6 MUST."""
+        o = WindowAdjust(number=self.tx_number, key=chan_of.peer_id, add=2097152 - chan_of.rx_window)
         if not (o.add > 0 and chan_of.rx_window + o.add <= 4294967295):
             return False
         if not (self.keyed_out and self.kx == QUIET):  # [o.chan] rfc4253:7.1/10 MUST_NOT
@@ -2075,51 +2457,175 @@ class SshTransportClient:
         self.chan_of.lines[4].pop(chan_of.key, None)
         self._settle_chan_of(chan_of, now)
         if self.on_step is not None:
-            self.on_step(Step(now, "out", "cw.out", "window_adjust", o))
+            self.on_step(Step(now, "out", "adjust.out", "window_adjust", o))
         return True
 
-    def _each_cc_out(self, now: int) -> bool:
+    def _each_close_out(self, now: int) -> bool:
         for chan_of in self.chan_of.lines[5].values():
-            if self._out_cc_out(chan_of, now):
+            if self._out_close_out(chan_of, now):
                 return True
         return False
 
-    def _out_cc_out(self, chan_of: SshTransportClientChanOf, now: int) -> bool:
-        """[cc.out] rfc4254:5.3/3 MUST."""
-        o = ChannelClose(number=self.tx_number, key=chan_of.key)
+    def _out_close_out(self, chan_of: SshTransportClientChanOf, now: int) -> bool:
+        """[close.out] rfc4254:5.3/3 MUST."""
+        o = ChannelClose(number=self.tx_number, key=chan_of.peer_id)
+        if not (self.keyed_out and self.kx == QUIET):  # [o.chan] rfc4253:7.1/10 MUST_NOT
+            return False
+        self.tx_number = (self.tx_number + 1) % 4294967296
+        self.sent_packets += 1
+        self.ext_turn = False
+        self.host.tell_closed(chan_of.key)
+        self.host.emit_channel_close(o)
+        chan_of.ch = GONE
+        self.chan_of.lines[5].pop(chan_of.key, None)
+        self._settle_chan_of(chan_of, now)
+        if self.on_step is not None:
+            self.on_step(Step(now, "out", "close.out", "channel_close", o))
+        return True
+
+    def _each_open_out(self, now: int) -> bool:
+        if self.au != USER:
+            return False
+        for chan_of in self.chan_of.lines[6].values():
+            if self._out_open_out(chan_of, now):
+                return True
+        return False
+
+    def _out_open_out(self, chan_of: SshTransportClientChanOf, now: int) -> bool:
+        """[open.out] rfc4254:5.1/1 MUST, rfc4254:5.2/4 MUST_NOT."""
+        o = ChannelOpen(
+            number=self.tx_number,
+            key=chan_of.key,
+            sender=chan_of.key,
+            window=2097152,
+            packet=32768,
+            channel_type="session",
+        )
+        if not (self.keyed_out and self.kx == QUIET):  # [o.chan] rfc4253:7.1/10 MUST_NOT
+            return False
+        self.tx_number = (self.tx_number + 1) % 4294967296
+        self.sent_packets += 1
+        self.ext_turn = False
+        chan_of.rx_window = o.window
+        chan_of.rx_packet = o.packet
+        chan_of.dialled = False
+        self.host.emit_channel_open(o)
+        chan_of.ch = ASKING
+        self.chan_of.lines[6].pop(chan_of.key, None)
+        self._settle_chan_of(chan_of, now)
+        if self.on_step is not None:
+            self.on_step(Step(now, "out", "open.out", "channel_open", o))
+        return True
+
+    def _each_req_out(self, now: int) -> bool:
+        for chan_of in self.chan_of.lines[7].values():
+            if self._out_req_out(chan_of, now):
+                return True
+        return False
+
+    def _out_req_out(self, chan_of: SshTransportClientChanOf, now: int) -> bool:
+        """[req.out] rfc4254:5.4/3 MUST."""
+        made = self.host.ask_next_request(chan_of.key)
+        o = ChannelRequest(
+            number=self.tx_number,
+            length=made.length,
+            padding=made.padding,
+            framed=made.framed,
+            block=made.block,
+            key=chan_of.peer_id,
+            want_reply=made.want_reply,
+            request=made.request,
+            content=made.content,
+        )
+        if not (self.keyed_out and self.kx == QUIET):  # [o.chan] rfc4253:7.1/10 MUST_NOT
+            return False
+        self.tx_number = (self.tx_number + 1) % 4294967296
+        self.sent_packets += 1
+        self.ext_turn = False
+        chan_of.to_ask -= 1
+        chan_of.asked += o.want_reply
+        self.host.emit_channel_request(o)
+        self.chan_of.lines[7].pop(chan_of.key, None)
+        self._settle_chan_of(chan_of, now)
+        if self.on_step is not None:
+            self.on_step(Step(now, "out", "req.out", "channel_request", o))
+        return True
+
+    def _each_data_out(self, now: int) -> bool:
+        for chan_of in self.chan_of.lines[8].values():
+            if self._out_data_out(chan_of, now):
+                return True
+        return False
+
+    def _out_data_out(self, chan_of: SshTransportClientChanOf, now: int) -> bool:
+        """[data.out] rfc4254:5.2/1 MUST_NOT."""
+        o = ChannelData(
+            number=self.tx_number,
+            key=chan_of.peer_id,
+            len=min(chan_of.pending, min(chan_of.tx_window, chan_of.tx_packet)),
+            content=self.host.ask_piece(
+                chan_of.key,
+                min(chan_of.pending, min(chan_of.tx_window, chan_of.tx_packet)),
+            ),
+        )
+        if not (o.len > 0 and o.len <= chan_of.tx_window and o.len <= chan_of.tx_packet):
+            return False
+        if not (self.keyed_out and self.kx == QUIET):  # [o.chan] rfc4253:7.1/10 MUST_NOT
+            return False
+        self.tx_number = (self.tx_number + 1) % 4294967296
+        self.sent_packets += 1
+        self.ext_turn = False
+        chan_of.tx_window -= o.len
+        chan_of.pending -= o.len
+        self.host.emit_channel_data(o)
+        self.chan_of.lines[8].pop(chan_of.key, None)
+        self._settle_chan_of(chan_of, now)
+        if self.on_step is not None:
+            self.on_step(Step(now, "out", "data.out", "channel_data", o))
+        return True
+
+    def _each_eof_out(self, now: int) -> bool:
+        for chan_of in self.chan_of.lines[9].values():
+            if self._out_eof_out(chan_of, now):
+                return True
+        return False
+
+    def _out_eof_out(self, chan_of: SshTransportClientChanOf, now: int) -> bool:
+        """[eof.out] rfc4254:5.3/1 SHOULD."""
+        o = ChannelEof(number=self.tx_number, key=chan_of.peer_id)
+        if not (self.keyed_out and self.kx == QUIET):  # [o.chan] rfc4253:7.1/10 MUST_NOT
+            return False
+        self.tx_number = (self.tx_number + 1) % 4294967296
+        self.sent_packets += 1
+        self.ext_turn = False
+        chan_of.eof_out = True
+        self.host.emit_channel_eof(o)
+        self.chan_of.lines[9].pop(chan_of.key, None)
+        self._settle_chan_of(chan_of, now)
+        if self.on_step is not None:
+            self.on_step(Step(now, "out", "eof.out", "channel_eof", o))
+        return True
+
+    def _each_close_own(self, now: int) -> bool:
+        for chan_of in self.chan_of.lines[10].values():
+            if self._out_close_own(chan_of, now):
+                return True
+        return False
+
+    def _out_close_own(self, chan_of: SshTransportClientChanOf, now: int) -> bool:
+        """[close.own] rfc4254:5.3/3 MUST."""
+        o = ChannelClose(number=self.tx_number, key=chan_of.peer_id)
         if not (self.keyed_out and self.kx == QUIET):  # [o.chan] rfc4253:7.1/10 MUST_NOT
             return False
         self.tx_number = (self.tx_number + 1) % 4294967296
         self.sent_packets += 1
         self.ext_turn = False
         chan_of.close_out = True
-        self.host.tell_closed(o.key)
         self.host.emit_channel_close(o)
-        chan_of.ch = FREE
-        self.chan_of.lines[5].pop(chan_of.key, None)
+        self.chan_of.lines[10].pop(chan_of.key, None)
         self._settle_chan_of(chan_of, now)
         if self.on_step is not None:
-            self.on_step(Step(now, "out", "cc.out", "channel_close", o))
-        return True
-
-    def _out_up_out(self, now: int) -> bool:
-        """[up.out] rfc4253:9/6 MUST, rfc4253:10/4 MUST."""
-        made = self.host.ask_next_upper()
-        o = Userauth(
-            number=self.tx_number,
-            length=made.length,
-            padding=made.padding,
-            framed=made.framed,
-            block=made.block,
-            content=made.content,
-        )
-        self.tx_number = (self.tx_number + 1) % 4294967296
-        self.sent_packets += 1
-        self.ext_turn = False
-        self.to_send -= 1
-        self.host.emit_userauth(o)
-        if self.on_step is not None:
-            self.on_step(Step(now, "out", "up.out", "userauth", o))
+            self.on_step(Step(now, "out", "close.own", "channel_close", o))
         return True
 
     def _settle_chan_of(self, chan_of: SshTransportClientChanOf, now: int) -> None:
@@ -2127,20 +2633,48 @@ class SshTransportClient:
         fire.
         """
         if (
-            chan_of.ch == FREE
-            and chan_of.peer_id == 0
-            and chan_of.tx_window == 0
-            and chan_of.tx_packet == 0
-            and chan_of.rx_window == 0
-            and chan_of.replies == 0
-            and not chan_of.eof_in
-            and not chan_of.close_in
-            and not chan_of.close_out
-            and chan_of.wanted is None
+            chan_of.ch == GONE
+            or (
+                chan_of.ch == FREE
+                and chan_of.peer_id == 0
+                and chan_of.tx_window == 0
+                and chan_of.tx_packet == 0
+                and chan_of.rx_window == 0
+                and chan_of.rx_packet == 0
+                and not chan_of.eof_in
+                and not chan_of.eof_out
+                and not chan_of.close_in
+                and not chan_of.close_out
+                and chan_of.replies == 0
+                and chan_of.asked == 0
+                and chan_of.wanted is None
+                and not chan_of.dialled
+                and not chan_of.ending
+                and not chan_of.hanging
+                and chan_of.pending == 0
+                and chan_of.to_ask == 0
+            )
         ):
             self.chan_of.forget(chan_of)
             return
-        self.chan_of.keep(chan_of, True)
+        self.chan_of.keep(
+            chan_of,
+            not (
+                chan_of.ch == FREE
+                and chan_of.peer_id == 0
+                and chan_of.tx_window == 0
+                and chan_of.tx_packet == 0
+                and chan_of.rx_window == 0
+                and chan_of.rx_packet == 0
+                and not chan_of.eof_in
+                and not chan_of.eof_out
+                and not chan_of.close_in
+                and not chan_of.close_out
+                and chan_of.replies == 0
+                and chan_of.asked == 0
+                and chan_of.wanted is None
+            ),
+        )
         self.chan_of.line_up(0, chan_of, chan_of.ch == OPENING and chan_of.wanted == "session")
         self.chan_of.line_up(1, chan_of, chan_of.ch == OPENING and chan_of.wanted == "session")
         self.chan_of.line_up(2, chan_of, chan_of.ch == OPENING and chan_of.wanted != "session")
@@ -2156,7 +2690,41 @@ class SshTransportClient:
                 and not chan_of.close_out
             ),
         )
-        self.chan_of.line_up(5, chan_of, chan_of.ch == LIVE and chan_of.close_in and chan_of.replies == 0)
+        self.chan_of.line_up(
+            5,
+            chan_of,
+            chan_of.ch == LIVE and chan_of.close_in and not chan_of.close_out and chan_of.replies == 0,
+        )
+        self.chan_of.line_up(6, chan_of, chan_of.ch == FREE and chan_of.dialled)
+        self.chan_of.line_up(7, chan_of, chan_of.ch == LIVE and not chan_of.close_out and chan_of.to_ask > 0)
+        self.chan_of.line_up(
+            8,
+            chan_of,
+            (
+                chan_of.ch == LIVE
+                and chan_of.tx_window > 0
+                and chan_of.tx_packet > 0
+                and not chan_of.eof_out
+                and not chan_of.close_out
+                and chan_of.pending > 0
+            ),
+        )
+        self.chan_of.line_up(
+            9,
+            chan_of,
+            (
+                chan_of.ch == LIVE
+                and not chan_of.eof_out
+                and not chan_of.close_out
+                and chan_of.ending
+                and chan_of.pending == 0
+            ),
+        )
+        self.chan_of.line_up(
+            10,
+            chan_of,
+            chan_of.ch == LIVE and not chan_of.close_in and not chan_of.close_out and chan_of.hanging,
+        )
 
     def _late_kexinit(self) -> bool:
         """`late_kexinit` of the law."""
@@ -2192,10 +2760,18 @@ class SshTransportClientChanOf:
         self.tx_window: int = 0
         self.tx_packet: int = 0
         self.rx_window: int = 0
-        self.replies: int = 0
+        self.rx_packet: int = 0
         self.eof_in: bool = False
+        self.eof_out: bool = False
         self.close_in: bool = False
         self.close_out: bool = False
+        self.replies: int = 0
+        self.asked: int = 0
         self.wanted: Any = None
+        self.dialled: bool = False
+        self.ending: bool = False
+        self.hanging: bool = False
+        self.pending: int = 0
+        self.to_ask: int = 0
         self.serial = 0
         self.counted = False

@@ -15,7 +15,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, ClassVar, Final, Protocol
 
-from wirelaw.impl.runtime.machine import EndlessOutputError, IncompleteTableError, OUTPUTS_PER_PUMP, Step
+from wirelaw.impl.runtime.machine import EndlessOutputError, OUTPUTS_PER_PUMP, Step
 from wirelaw.impl.externs.transcript import absorb, distinct, in_order, keyed, restarted, subset, without
 
 # States of region `hs`.
@@ -361,7 +361,9 @@ class Tls13Client:
         self.tr_client: Any = None
 
     def on_msg(self, m: Any, now: int) -> None:
-        """Take `msg` through record, framing, order, form, boundary, hello, handshake, update; then `pump`.
+        """Take `msg` through record, framing, order, form, boundary, version, hello, retry_request,
+        server_hello, encrypted_extensions, certificate_request, certificate, certificate_verify, finished,
+        ticket, update; then `pump`.
         """
         kind = m.kind
         if kind == "server_hello":
@@ -370,8 +372,37 @@ class Tls13Client:
                 and self._order(m, now)
                 and self._form(m, now)
                 and self._boundary(m, now)
+                and self._version(m, now)
                 and self._hello(m, now)
-                and self._handshake(m, now)
+                and self._retry_request(m, now)
+                and self._server_hello(m, now)
+            )
+            return
+        if kind == "encrypted_extensions":
+            (
+                self._record(m, now)
+                and self._order(m, now)
+                and self._form(m, now)
+                and self._encrypted_extensions(m, now)
+            )
+            return
+        if kind == "certificate_request":
+            (
+                self._record(m, now)
+                and self._order(m, now)
+                and self._form(m, now)
+                and self._certificate_request(m, now)
+            )
+            return
+        if kind == "certificate":
+            self._record(m, now) and self._order(m, now) and self._form(m, now) and self._certificate(m, now)
+            return
+        if kind == "certificate_verify":
+            (
+                self._record(m, now)
+                and self._order(m, now)
+                and self._form(m, now)
+                and self._certificate_verify(m, now)
             )
             return
         if kind == "finished":
@@ -380,8 +411,11 @@ class Tls13Client:
                 and self._order(m, now)
                 and self._form(m, now)
                 and self._boundary(m, now)
-                and self._handshake(m, now)
+                and self._finished(m, now)
             )
+            return
+        if kind == "new_session_ticket":
+            self._record(m, now) and self._order(m, now) and self._form(m, now) and self._ticket(m, now)
             return
         if kind == "key_update":
             (
@@ -397,15 +431,6 @@ class Tls13Client:
             return
         if kind in ("handshake", "client_hello", "end_of_early_data", "unknown_handshake"):
             self._record(m, now) and self._order(m, now) and self._form(m, now)
-            return
-        if (
-            kind
-            in (
-                "encrypted_extensions", "certificate_request", "certificate", "certificate_verify",
-                "new_session_ticket",
-            )
-        ):
-            self._record(m, now) and self._order(m, now) and self._form(m, now) and self._handshake(m, now)
             return
         self._record(m, now) and self._framing(m, now)
 
@@ -423,17 +448,17 @@ class Tls13Client:
                 if self.on_step is not None:
                     self.on_step(Step(now, "record", "sealed.late", m.kind, m))
                 return False
-            if self.rd != 0:  # [sealed.mac] rfc9846:5.2/3 MUST
-                self.host.emit_alert(Alert(epoch=self.wr, desc="bad_record_mac"))
+            if self.rd == 0:  # [sealed.early] rfc9846:5/5 MUST
+                self.host.emit_alert(Alert(epoch=self.wr, desc="unexpected_message"))
                 self.hs = FAILED
                 if self.on_step is not None:
-                    self.on_step(Step(now, "record", "sealed.mac", m.kind, m))
+                    self.on_step(Step(now, "record", "sealed.early", m.kind, m))
                 return False
-            # [sealed.early] rfc9846:5/5 MUST
-            self.host.emit_alert(Alert(epoch=self.wr, desc="unexpected_message"))
+            # [sealed.mac] rfc9846:5.2/3 MUST
+            self.host.emit_alert(Alert(epoch=self.wr, desc="bad_record_mac"))
             self.hs = FAILED
             if self.on_step is not None:
-                self.on_step(Step(now, "record", "sealed.early", m.kind, m))
+                self.on_step(Step(now, "record", "sealed.mac", m.kind, m))
             return False
         if kind == "overflow":
             st = self.hs
@@ -499,25 +524,24 @@ class Tls13Client:
             if self.on_step is not None:
                 self.on_step(Step(now, "record", "rec.epoch", m.kind, m))
             return True
-        if m.epoch != 0 and self.rd != 0:  # [rec.stale] rfc9846:4.7.3/6 MUST, rfc9846:4.7.3/7 MUST
-            self.host.emit_alert(Alert(epoch=self.wr, desc="bad_record_mac"))
-            self.hs = FAILED
-            if self.on_step is not None:
-                self.on_step(Step(now, "record", "rec.stale", m.kind, m))
-            return False
-        if m.epoch == 0 and self.rd != 0:  # [rec.plain] rfc9846:5/5 MUST, rfc9846:5.1/12 MUST_NOT
-            self.host.emit_alert(Alert(epoch=self.wr, desc="unexpected_message"))
-            self.hs = FAILED
-            if self.on_step is not None:
-                self.on_step(Step(now, "record", "rec.plain", m.kind, m))
-            return False
-        if m.epoch != 0 and self.rd == 0:  # [rec.early] rfc9846:5/5 MUST
+        if self.rd == 0:  # [rec.early] rfc9846:5/5 MUST
             self.host.emit_alert(Alert(epoch=self.wr, desc="unexpected_message"))
             self.hs = FAILED
             if self.on_step is not None:
                 self.on_step(Step(now, "record", "rec.early", m.kind, m))
             return False
-        raise IncompleteTableError("tls13.client", "record", m.kind)
+        if m.epoch == 0:  # [rec.plain] rfc9846:5/5 MUST, rfc9846:5.1/12 MUST_NOT
+            self.host.emit_alert(Alert(epoch=self.wr, desc="unexpected_message"))
+            self.hs = FAILED
+            if self.on_step is not None:
+                self.on_step(Step(now, "record", "rec.plain", m.kind, m))
+            return False
+        # [rec.stale] rfc9846:4.7.3/6 MUST, rfc9846:4.7.3/7 MUST
+        self.host.emit_alert(Alert(epoch=self.wr, desc="bad_record_mac"))
+        self.hs = FAILED
+        if self.on_step is not None:
+            self.on_step(Step(now, "record", "rec.stale", m.kind, m))
+        return False
 
     def _framing(self, m: Any, now: int) -> bool:
         """Table `framing` (rfc9846:5.4/3)."""
@@ -561,13 +585,6 @@ class Tls13Client:
                 if self.on_step is not None:
                     self.on_step(Step(now, "framing", "alert.torn", m.kind, m))
                 return False
-            # [alert.close] rfc9846:6/1 SHOULD, rfc9846:6.1/3 MAY, rfc9846:6.1/5 MUST_NOT
-            if m.desc == "close_notify" and not self.wr_closed:
-                self.rd_closed = True
-                self.host.tell_ended()
-                if self.on_step is not None:
-                    self.on_step(Step(now, "framing", "alert.close", m.kind, m))
-                return False
             # [alert.closed] rfc9846:6/1 SHOULD, rfc9846:6.1/3 MAY
             if m.desc == "close_notify" and self.wr_closed:
                 self.rd_closed = True
@@ -576,18 +593,23 @@ class Tls13Client:
                 if self.on_step is not None:
                     self.on_step(Step(now, "framing", "alert.closed", m.kind, m))
                 return False
+            # [alert.close] rfc9846:6/1 SHOULD, rfc9846:6.1/3 MAY, rfc9846:6.1/5 MUST_NOT
+            if m.desc == "close_notify":
+                self.rd_closed = True
+                self.host.tell_ended()
+                if self.on_step is not None:
+                    self.on_step(Step(now, "framing", "alert.close", m.kind, m))
+                return False
             if m.desc == "user_canceled":  # [alert.cancel] rfc9846:6.1/new-2 MUST, rfc8446:6.1/2 SHOULD
                 if self.on_step is not None:
                     self.on_step(Step(now, "framing", "alert.cancel", m.kind, m))
                 return False
             # [alert.error] rfc9846:6/4 MUST, rfc9846:6/5 MUST, rfc9846:6.2/1 MUST
-            if m.desc not in ("close_notify", "user_canceled"):
-                self.host.tell_failed(m.desc)
-                self.hs = FAILED
-                if self.on_step is not None:
-                    self.on_step(Step(now, "framing", "alert.error", m.kind, m))
-                return False
-            raise IncompleteTableError("tls13.client", "framing", m.kind)
+            self.host.tell_failed(m.desc)
+            self.hs = FAILED
+            if self.on_step is not None:
+                self.on_step(Step(now, "framing", "alert.error", m.kind, m))
+            return False
         st = self.hs
         if st == CONNECTED:
             # [app.in] rfc9846:4.5.3/3 MUST, rfc9846:5.1/7 MAY
@@ -769,22 +791,21 @@ class Tls13Client:
         """Table `boundary` (rfc9846:5.1/4)."""
         kind = m.kind
         if kind == "server_hello":
-            # [edge.hello] rfc9846:5.1/4 MUST
-            if (
-                not m.aligned
-                and m.random != "cf21ad74e59a6111be1d8c021e65b891c2a211167abb8c5e079e09e2c8a8339c"
-            ):
+            # [edge.retry] rfc9846:5.1/4 MUST
+            if m.random == "cf21ad74e59a6111be1d8c021e65b891c2a211167abb8c5e079e09e2c8a8339c":
+                if self.on_step is not None:
+                    self.on_step(Step(now, "boundary", "edge.retry", m.kind, m))
+                return True
+            if not m.aligned:  # [edge.hello] rfc9846:5.1/4 MUST
                 self.host.emit_alert(Alert(epoch=self.wr, desc="unexpected_message"))
                 self.hs = FAILED
                 if self.on_step is not None:
                     self.on_step(Step(now, "boundary", "edge.hello", m.kind, m))
                 return False
             # [edge.hello.ok] rfc9846:5.1/4 MUST
-            if (m.aligned or m.random == "cf21ad74e59a6111be1d8c021e65b891c2a211167abb8c5e079e09e2c8a8339c"):
-                if self.on_step is not None:
-                    self.on_step(Step(now, "boundary", "edge.hello.ok", m.kind, m))
-                return True
-            raise IncompleteTableError("tls13.client", "boundary", m.kind)
+            if self.on_step is not None:
+                self.on_step(Step(now, "boundary", "edge.hello.ok", m.kind, m))
+            return True
         if kind == "finished":
             if not m.aligned:  # [edge.fin] rfc9846:5.1/4 MUST
                 self.host.emit_alert(Alert(epoch=self.wr, desc="unexpected_message"))
@@ -807,43 +828,10 @@ class Tls13Client:
             self.on_step(Step(now, "boundary", "edge.update.ok", m.kind, m))
         return True
 
-    def _hello(self, m: Any, now: int) -> bool:
-        """Table `hello` (rfc9846:4.2.3/12)."""
+    def _version(self, m: Any, now: int) -> bool:
+        """Table `version` (rfc9846:4.2.4/6)."""
         st = self.hs
         if st == WAIT_SH:
-            # [sh.marked] rfc9846:4.2.3/12 MUST
-            if (
-                43 not in (m.extensions or ())
-                and m.random != "cf21ad74e59a6111be1d8c021e65b891c2a211167abb8c5e079e09e2c8a8339c"
-                and (m.downgrade == "444f574e47524401" or m.downgrade == "444f574e47524400")
-            ):
-                self.host.emit_alert(Alert(epoch=self.wr, desc="illegal_parameter"))
-                self.hs = FAILED
-                if self.on_step is not None:
-                    self.on_step(Step(now, "hello", "sh.marked", m.kind, m))
-                return False
-            # [sh.old] rfc9846:E.1/1 MUST
-            if (
-                43 not in (m.extensions or ())
-                and m.random != "cf21ad74e59a6111be1d8c021e65b891c2a211167abb8c5e079e09e2c8a8339c"
-                and not (m.downgrade == "444f574e47524401" or m.downgrade == "444f574e47524400")
-            ):
-                self.host.emit_alert(Alert(epoch=self.wr, desc="protocol_version"))
-                self.hs = FAILED
-                if self.on_step is not None:
-                    self.on_step(Step(now, "hello", "sh.old", m.kind, m))
-                return False
-            # [hrr.unversioned] rfc9846:4.2.4/1 MUST
-            if (
-                43 not in (m.extensions or ())
-                and m.random == "cf21ad74e59a6111be1d8c021e65b891c2a211167abb8c5e079e09e2c8a8339c"
-                and not self.retried
-            ):
-                self.host.emit_alert(Alert(epoch=self.wr, desc="missing_extension"))
-                self.hs = FAILED
-                if self.on_step is not None:
-                    self.on_step(Step(now, "hello", "hrr.unversioned", m.kind, m))
-                return False
             # [hrr.second] rfc9846:4.2.4/6 MUST
             if (
                 m.random == "cf21ad74e59a6111be1d8c021e65b891c2a211167abb8c5e079e09e2c8a8339c"
@@ -852,619 +840,446 @@ class Tls13Client:
                 self.host.emit_alert(Alert(epoch=self.wr, desc="unexpected_message"))
                 self.hs = FAILED
                 if self.on_step is not None:
-                    self.on_step(Step(now, "hello", "hrr.second", m.kind, m))
+                    self.on_step(Step(now, "version", "hrr.second", m.kind, m))
                 return False
-            # [sh.legacy] rfc9846:4.2.3/new-1 MUST, rfc9846:E.5/new-2 MUST
+            # [hrr.unversioned] rfc9846:4.2.4/1 MUST
             if (
-                43 in (m.extensions or ())
-                and not (
-                    m.random == "cf21ad74e59a6111be1d8c021e65b891c2a211167abb8c5e079e09e2c8a8339c"
-                    and self.retried
-                )
-                and m.legacy_version != 771
+                m.random == "cf21ad74e59a6111be1d8c021e65b891c2a211167abb8c5e079e09e2c8a8339c"
+                and 43 not in (m.extensions or ())
             ):
+                self.host.emit_alert(Alert(epoch=self.wr, desc="missing_extension"))
+                self.hs = FAILED
+                if self.on_step is not None:
+                    self.on_step(Step(now, "version", "hrr.unversioned", m.kind, m))
+                return False
+            # [hrr.versioned] rfc9846:4.2.3/8 MUST, rfc9846:4.3.1/new-1 MUST
+            if m.random == "cf21ad74e59a6111be1d8c021e65b891c2a211167abb8c5e079e09e2c8a8339c":
+                if self.on_step is not None:
+                    self.on_step(Step(now, "version", "hrr.versioned", m.kind, m))
+                return True
+            if 43 in (m.extensions or ()):  # [sh.versioned] rfc9846:4.3.1/new-1 MUST
+                if self.on_step is not None:
+                    self.on_step(Step(now, "version", "sh.versioned", m.kind, m))
+                return True
+            # [sh.marked] rfc9846:4.2.3/12 MUST
+            if (m.downgrade == "444f574e47524401" or m.downgrade == "444f574e47524400"):
+                self.host.emit_alert(Alert(epoch=self.wr, desc="illegal_parameter"))
+                self.hs = FAILED
+                if self.on_step is not None:
+                    self.on_step(Step(now, "version", "sh.marked", m.kind, m))
+                return False
+            # [sh.old] rfc9846:E.1/1 MUST
+            self.host.emit_alert(Alert(epoch=self.wr, desc="protocol_version"))
+            self.hs = FAILED
+            if self.on_step is not None:
+                self.on_step(Step(now, "version", "sh.old", m.kind, m))
+            return False
+        return True
+
+    def _hello(self, m: Any, now: int) -> bool:
+        """Table `hello` (rfc9846:4.2.3/new-1)."""
+        st = self.hs
+        if st == WAIT_SH:
+            if m.legacy_version != 771:  # [sh.legacy] rfc9846:4.2.3/new-1 MUST, rfc9846:E.5/new-2 MUST
                 self.host.emit_alert(Alert(epoch=self.wr, desc="protocol_version"))
                 self.hs = FAILED
                 if self.on_step is not None:
                     self.on_step(Step(now, "hello", "sh.legacy", m.kind, m))
                 return False
-            # [sh.version] rfc9846:4.2.3/8 MUST, rfc9846:4.3.1/10 MUST, rfc9846:4.3.1/new-1 MUST
-            if (
-                43 in (m.extensions or ())
-                and not (
-                    m.random == "cf21ad74e59a6111be1d8c021e65b891c2a211167abb8c5e079e09e2c8a8339c"
-                    and self.retried
-                )
-                and m.legacy_version == 771
-            ):
+            # [sh.unoffered] rfc9846:4.3.1/12 MUST, rfc9846:6/7 MUST, rfc9846:6.2/3 MUST
+            if (m.version not in (self.ch.versions or ()) or m.version < 772):
+                self.host.emit_alert(Alert(epoch=self.wr, desc="illegal_parameter"))
+                self.hs = FAILED
                 if self.on_step is not None:
-                    self.on_step(Step(now, "hello", "sh.version", m.kind, m))
-                return True
-            raise IncompleteTableError("tls13.client", "hello", m.kind)
+                    self.on_step(Step(now, "hello", "sh.unoffered", m.kind, m))
+                return False
+            if m.session_id != self.ch.session_id:  # [sh.session] rfc9846:4.2.3/3 MUST, rfc9846:4.2.4/4 MUST
+                self.host.emit_alert(Alert(epoch=self.wr, desc="illegal_parameter"))
+                self.hs = FAILED
+                if self.on_step is not None:
+                    self.on_step(Step(now, "hello", "sh.session", m.kind, m))
+                return False
+            if m.suite not in (self.ch.suites or ()):  # [sh.suite] rfc9846:4.2.3/4 MUST, rfc9846:4.2.4/8 MUST
+                self.host.emit_alert(Alert(epoch=self.wr, desc="illegal_parameter"))
+                self.hs = FAILED
+                if self.on_step is not None:
+                    self.on_step(Step(now, "hello", "sh.suite", m.kind, m))
+                return False
+            if m.compression != 0:  # [sh.compressed] rfc9846:4.2.3/new-2 MUST, rfc9846:4.2.3/5 MUST
+                self.host.emit_alert(Alert(epoch=self.wr, desc="illegal_parameter"))
+                self.hs = FAILED
+                if self.on_step is not None:
+                    self.on_step(Step(now, "hello", "sh.compressed", m.kind, m))
+                return False
+            # [sh.fields] rfc9846:4.3.1/10 MUST, rfc8446:4.2.1/11 MUST
+            if self.on_step is not None:
+                self.on_step(Step(now, "hello", "sh.fields", m.kind, m))
+            return True
         return True
 
-    def _handshake(self, m: Any, now: int) -> bool:
-        """Table `handshake` (rfc9846:4.3.1/12)."""
-        kind = m.kind
-        if kind == "server_hello":
-            st = self.hs
-            if st == WAIT_SH:
-                # [sh.unoffered] rfc9846:4.3.1/12 MUST, rfc9846:6/7 MUST, rfc9846:6.2/3 MUST
-                if not (m.version in (self.ch.versions or ()) and m.version >= 772):
-                    self.host.emit_alert(Alert(epoch=self.wr, desc="illegal_parameter"))
-                    self.hs = FAILED
-                    if self.on_step is not None:
-                        self.on_step(Step(now, "handshake", "sh.unoffered", m.kind, m))
-                    return False
-                # [sh.session] rfc9846:4.2.3/3 MUST, rfc9846:4.2.4/4 MUST
-                if (
-                    m.version in (self.ch.versions or ())
-                    and m.version >= 772
-                    and m.session_id != self.ch.session_id
-                ):
-                    self.host.emit_alert(Alert(epoch=self.wr, desc="illegal_parameter"))
-                    self.hs = FAILED
-                    if self.on_step is not None:
-                        self.on_step(Step(now, "handshake", "sh.session", m.kind, m))
-                    return False
-                # [sh.suite] rfc9846:4.2.3/4 MUST, rfc9846:4.2.4/8 MUST
-                if (
-                    m.version in (self.ch.versions or ())
-                    and m.version >= 772
-                    and m.session_id == self.ch.session_id
-                    and m.suite not in (self.ch.suites or ())
-                ):
-                    self.host.emit_alert(Alert(epoch=self.wr, desc="illegal_parameter"))
-                    self.hs = FAILED
-                    if self.on_step is not None:
-                        self.on_step(Step(now, "handshake", "sh.suite", m.kind, m))
-                    return False
-                # [sh.compressed] rfc9846:4.2.3/new-2 MUST, rfc9846:4.2.3/5 MUST
-                if (
-                    m.version in (self.ch.versions or ())
-                    and m.version >= 772
-                    and m.session_id == self.ch.session_id
-                    and m.suite in (self.ch.suites or ())
-                    and m.compression != 0
-                ):
-                    self.host.emit_alert(Alert(epoch=self.wr, desc="illegal_parameter"))
-                    self.hs = FAILED
-                    if self.on_step is not None:
-                        self.on_step(Step(now, "handshake", "sh.compressed", m.kind, m))
-                    return False
-                # [hrr.unasked] rfc9846:4.2.4/3 MUST_NOT, rfc9846:4.3/3 MUST
-                if (
-                    m.version in (self.ch.versions or ())
-                    and m.version >= 772
-                    and m.session_id == self.ch.session_id
-                    and m.suite in (self.ch.suites or ())
-                    and m.compression == 0
-                    and m.random == "cf21ad74e59a6111be1d8c021e65b891c2a211167abb8c5e079e09e2c8a8339c"
-                    and not subset(without(m.extensions, 44), self.ch.extensions)
-                ):
-                    self.host.emit_alert(Alert(epoch=self.wr, desc="unsupported_extension"))
-                    self.hs = FAILED
-                    if self.on_step is not None:
-                        self.on_step(Step(now, "handshake", "hrr.unasked", m.kind, m))
-                    return False
-                # [hrr.misplaced] rfc9846:4.3/4 MUST, rfc9846:4.2.4/2 SHOULD
-                if (
-                    m.version in (self.ch.versions or ())
-                    and m.version >= 772
-                    and m.session_id == self.ch.session_id
-                    and m.suite in (self.ch.suites or ())
-                    and m.compression == 0
-                    and m.random == "cf21ad74e59a6111be1d8c021e65b891c2a211167abb8c5e079e09e2c8a8339c"
-                    and subset(without(m.extensions, 44), self.ch.extensions)
-                    and not subset(without(without(without(m.extensions, 43), 51), 44), None)
-                ):
-                    self.host.emit_alert(Alert(epoch=self.wr, desc="illegal_parameter"))
-                    self.hs = FAILED
-                    if self.on_step is not None:
-                        self.on_step(Step(now, "handshake", "hrr.misplaced", m.kind, m))
-                    return False
-                # [hrr.idle] rfc9846:4.2.4/5 MUST
-                if (
-                    m.version in (self.ch.versions or ())
-                    and m.version >= 772
-                    and m.session_id == self.ch.session_id
-                    and m.suite in (self.ch.suites or ())
-                    and m.compression == 0
-                    and m.random == "cf21ad74e59a6111be1d8c021e65b891c2a211167abb8c5e079e09e2c8a8339c"
-                    and subset(without(m.extensions, 44), self.ch.extensions)
-                    and subset(without(without(without(m.extensions, 43), 51), 44), None)
-                    and 51 not in (m.extensions or ())
-                    and 44 not in (m.extensions or ())
-                ):
-                    self.host.emit_alert(Alert(epoch=self.wr, desc="illegal_parameter"))
-                    self.hs = FAILED
-                    if self.on_step is not None:
-                        self.on_step(Step(now, "handshake", "hrr.idle", m.kind, m))
-                    return False
-                # [hrr.group] rfc9846:4.3.8/7 MUST
-                if (
-                    m.version in (self.ch.versions or ())
-                    and m.version >= 772
-                    and m.session_id == self.ch.session_id
-                    and m.suite in (self.ch.suites or ())
-                    and m.compression == 0
-                    and m.random == "cf21ad74e59a6111be1d8c021e65b891c2a211167abb8c5e079e09e2c8a8339c"
-                    and subset(without(m.extensions, 44), self.ch.extensions)
-                    and subset(without(without(without(m.extensions, 43), 51), 44), None)
-                    and (51 in (m.extensions or ()) or 44 in (m.extensions or ()))
-                    and 51 in (m.extensions or ())
-                    and m.group not in (self.ch.groups or ())
-                ):
-                    self.host.emit_alert(Alert(epoch=self.wr, desc="illegal_parameter"))
-                    self.hs = FAILED
-                    if self.on_step is not None:
-                        self.on_step(Step(now, "handshake", "hrr.group", m.kind, m))
-                    return False
-                # [hrr.shared] rfc9846:4.3.8/8 MUST
-                if (
-                    m.version in (self.ch.versions or ())
-                    and m.version >= 772
-                    and m.session_id == self.ch.session_id
-                    and m.suite in (self.ch.suites or ())
-                    and m.compression == 0
-                    and m.random == "cf21ad74e59a6111be1d8c021e65b891c2a211167abb8c5e079e09e2c8a8339c"
-                    and subset(without(m.extensions, 44), self.ch.extensions)
-                    and subset(without(without(without(m.extensions, 43), 51), 44), None)
-                    and (51 in (m.extensions or ()) or 44 in (m.extensions or ()))
-                    and (51 not in (m.extensions or ()) or m.group in (self.ch.groups or ()))
-                    and 51 in (m.extensions or ())
-                    and m.group in (self.ch.shares or ())
-                ):
-                    self.host.emit_alert(Alert(epoch=self.wr, desc="illegal_parameter"))
-                    self.hs = FAILED
-                    if self.on_step is not None:
-                        self.on_step(Step(now, "handshake", "hrr.shared", m.kind, m))
-                    return False
-                # [hrr] rfc9846:4.2.4/7 MUST, rfc9846:4.1/1 MUST, rfc8446:4.2.2/1 MAY
-                if (
-                    m.version in (self.ch.versions or ())
-                    and m.version >= 772
-                    and m.session_id == self.ch.session_id
-                    and m.suite in (self.ch.suites or ())
-                    and m.compression == 0
-                    and m.random == "cf21ad74e59a6111be1d8c021e65b891c2a211167abb8c5e079e09e2c8a8339c"
-                    and subset(without(m.extensions, 44), self.ch.extensions)
-                    and subset(without(without(without(m.extensions, 43), 51), 44), None)
-                    and (51 in (m.extensions or ()) or 44 in (m.extensions or ()))
-                    and (51 not in (m.extensions or ()) or m.group in (self.ch.groups or ()))
-                    and (51 not in (m.extensions or ()) or m.group not in (self.ch.shares or ()))
-                ):
-                    self.hrr = m
-                    self.retried = True
-                    self.suite = m.suite
-                    self.tr = absorb(restarted(self.tr, m.suite), m.raw)
-                    self.hs = RETRY
-                    if self.on_step is not None:
-                        self.on_step(Step(now, "handshake", "hrr", m.kind, m))
-                    return False
-                # [sh.unasked] rfc9846:4.3/3 MUST, rfc9846:4.3/2 MUST_NOT
-                if (
-                    m.version in (self.ch.versions or ())
-                    and m.version >= 772
-                    and m.session_id == self.ch.session_id
-                    and m.suite in (self.ch.suites or ())
-                    and m.compression == 0
-                    and m.random != "cf21ad74e59a6111be1d8c021e65b891c2a211167abb8c5e079e09e2c8a8339c"
-                    and not subset(m.extensions, self.ch.extensions)
-                ):
-                    self.host.emit_alert(Alert(epoch=self.wr, desc="unsupported_extension"))
-                    self.hs = FAILED
-                    if self.on_step is not None:
-                        self.on_step(Step(now, "handshake", "sh.unasked", m.kind, m))
-                    return False
-                # [sh.misplaced] rfc9846:4.3/4 MUST, rfc9846:4.2.3/6 MUST
-                if (
-                    m.version in (self.ch.versions or ())
-                    and m.version >= 772
-                    and m.session_id == self.ch.session_id
-                    and m.suite in (self.ch.suites or ())
-                    and m.compression == 0
-                    and m.random != "cf21ad74e59a6111be1d8c021e65b891c2a211167abb8c5e079e09e2c8a8339c"
-                    and subset(m.extensions, self.ch.extensions)
-                    and not subset(without(without(m.extensions, 43), 51), None)
-                ):
-                    self.host.emit_alert(Alert(epoch=self.wr, desc="illegal_parameter"))
-                    self.hs = FAILED
-                    if self.on_step is not None:
-                        self.on_step(Step(now, "handshake", "sh.misplaced", m.kind, m))
-                    return False
-                # [sh.unshared] rfc9846:4.3.8/10 MUST
-                if (
-                    m.version in (self.ch.versions or ())
-                    and m.version >= 772
-                    and m.session_id == self.ch.session_id
-                    and m.suite in (self.ch.suites or ())
-                    and m.compression == 0
-                    and m.random != "cf21ad74e59a6111be1d8c021e65b891c2a211167abb8c5e079e09e2c8a8339c"
-                    and subset(m.extensions, self.ch.extensions)
-                    and subset(without(without(m.extensions, 43), 51), None)
-                    and 51 not in (m.extensions or ())
-                ):
-                    self.host.emit_alert(Alert(epoch=self.wr, desc="missing_extension"))
-                    self.hs = FAILED
-                    if self.on_step is not None:
-                        self.on_step(Step(now, "handshake", "sh.unshared", m.kind, m))
-                    return False
-                # [sh.other.suite] rfc9846:4.2.4/10 MUST, rfc9846:4.2.4/9 MUST
-                if (
-                    m.version in (self.ch.versions or ())
-                    and m.version >= 772
-                    and m.session_id == self.ch.session_id
-                    and m.suite in (self.ch.suites or ())
-                    and m.compression == 0
-                    and m.random != "cf21ad74e59a6111be1d8c021e65b891c2a211167abb8c5e079e09e2c8a8339c"
-                    and subset(m.extensions, self.ch.extensions)
-                    and subset(without(without(m.extensions, 43), 51), None)
-                    and 51 in (m.extensions or ())
-                    and self.retried
-                    and m.suite != self.hrr.suite
-                ):
-                    self.host.emit_alert(Alert(epoch=self.wr, desc="illegal_parameter"))
-                    self.hs = FAILED
-                    if self.on_step is not None:
-                        self.on_step(Step(now, "handshake", "sh.other.suite", m.kind, m))
-                    return False
-                # [sh.other.version] rfc9846:4.2.4/12 MUST
-                if (
-                    m.version in (self.ch.versions or ())
-                    and m.version >= 772
-                    and m.session_id == self.ch.session_id
-                    and m.suite in (self.ch.suites or ())
-                    and m.compression == 0
-                    and m.random != "cf21ad74e59a6111be1d8c021e65b891c2a211167abb8c5e079e09e2c8a8339c"
-                    and subset(m.extensions, self.ch.extensions)
-                    and subset(without(without(m.extensions, 43), 51), None)
-                    and 51 in (m.extensions or ())
-                    and (not self.retried or m.suite == self.hrr.suite)
-                    and self.retried
-                    and m.version != self.hrr.version
-                ):
-                    self.host.emit_alert(Alert(epoch=self.wr, desc="illegal_parameter"))
-                    self.hs = FAILED
-                    if self.on_step is not None:
-                        self.on_step(Step(now, "handshake", "sh.other.version", m.kind, m))
-                    return False
-                # [sh.other.group] rfc9846:4.3.8/13 MUST
-                if (
-                    m.version in (self.ch.versions or ())
-                    and m.version >= 772
-                    and m.session_id == self.ch.session_id
-                    and m.suite in (self.ch.suites or ())
-                    and m.compression == 0
-                    and m.random != "cf21ad74e59a6111be1d8c021e65b891c2a211167abb8c5e079e09e2c8a8339c"
-                    and subset(m.extensions, self.ch.extensions)
-                    and subset(without(without(m.extensions, 43), 51), None)
-                    and 51 in (m.extensions or ())
-                    and (not self.retried or m.suite == self.hrr.suite)
-                    and (not self.retried or m.version == self.hrr.version)
-                    and self.retried
-                    and 51 in (self.hrr.extensions or ())
-                    and m.group != self.hrr.group
-                ):
-                    self.host.emit_alert(Alert(epoch=self.wr, desc="illegal_parameter"))
-                    self.hs = FAILED
-                    if self.on_step is not None:
-                        self.on_step(Step(now, "handshake", "sh.other.group", m.kind, m))
-                    return False
-                # [sh.group] rfc9846:2/1 MUST, rfc9846:4.3.8/10 MUST, rfc9846:4.3.8/11 MUST_NOT
-                if (
-                    m.version in (self.ch.versions or ())
-                    and m.version >= 772
-                    and m.session_id == self.ch.session_id
-                    and m.suite in (self.ch.suites or ())
-                    and m.compression == 0
-                    and m.random != "cf21ad74e59a6111be1d8c021e65b891c2a211167abb8c5e079e09e2c8a8339c"
-                    and subset(m.extensions, self.ch.extensions)
-                    and subset(without(without(m.extensions, 43), 51), None)
-                    and 51 in (m.extensions or ())
-                    and (not self.retried or m.suite == self.hrr.suite)
-                    and (not self.retried or m.version == self.hrr.version)
-                    and (
-                        not self.retried or 51 not in (self.hrr.extensions or ()) or m.group == self.hrr.group
-                    )
-                    and m.group not in (self.ch.shares or ())
-                ):
-                    self.host.emit_alert(Alert(epoch=self.wr, desc="illegal_parameter"))
-                    self.hs = FAILED
-                    if self.on_step is not None:
-                        self.on_step(Step(now, "handshake", "sh.group", m.kind, m))
-                    return False
-                # [sh.share] rfc9846:7.4.2/2 MUST, rfc9846:4.3.8.2/1 MUST
-                if (
-                    m.version in (self.ch.versions or ())
-                    and m.version >= 772
-                    and m.session_id == self.ch.session_id
-                    and m.suite in (self.ch.suites or ())
-                    and m.compression == 0
-                    and m.random != "cf21ad74e59a6111be1d8c021e65b891c2a211167abb8c5e079e09e2c8a8339c"
-                    and subset(m.extensions, self.ch.extensions)
-                    and subset(without(without(m.extensions, 43), 51), None)
-                    and 51 in (m.extensions or ())
-                    and (not self.retried or m.suite == self.hrr.suite)
-                    and (not self.retried or m.version == self.hrr.version)
-                    and (
-                        not self.retried or 51 not in (self.hrr.extensions or ()) or m.group == self.hrr.group
-                    )
-                    and m.group in (self.ch.shares or ())
-                    and not m.share_ok
-                ):
-                    self.host.emit_alert(Alert(epoch=self.wr, desc="illegal_parameter"))
-                    self.hs = FAILED
-                    if self.on_step is not None:
-                        self.on_step(Step(now, "handshake", "sh.share", m.kind, m))
-                    return False
-                # [sh] rfc9846:4.2.3/7 MUST, rfc9846:4.2.3/1 MUST, rfc9846:A.1/1 SHOULD
-                if (
-                    m.version in (self.ch.versions or ())
-                    and m.version >= 772
-                    and m.session_id == self.ch.session_id
-                    and m.suite in (self.ch.suites or ())
-                    and m.compression == 0
-                    and m.random != "cf21ad74e59a6111be1d8c021e65b891c2a211167abb8c5e079e09e2c8a8339c"
-                    and subset(m.extensions, self.ch.extensions)
-                    and subset(without(without(m.extensions, 43), 51), None)
-                    and 51 in (m.extensions or ())
-                    and (not self.retried or m.suite == self.hrr.suite)
-                    and (not self.retried or m.version == self.hrr.version)
-                    and (
-                        not self.retried or 51 not in (self.hrr.extensions or ()) or m.group == self.hrr.group
-                    )
-                    and m.group in (self.ch.shares or ())
-                    and m.share_ok
-                ):
-                    self.share = m
-                    self.suite = m.suite
-                    self.tr = absorb(keyed(self.tr, m.suite), m.raw)
-                    self.tr_hello = self.tr
-                    self.rd = 2
-                    self.wr = 2
-                    self.hs = WAIT_EE
-                    if self.on_step is not None:
-                        self.on_step(Step(now, "handshake", "sh", m.kind, m))
-                    return False
-                raise IncompleteTableError("tls13.client", "handshake", m.kind)
-            return True
-        if kind == "encrypted_extensions":
-            st = self.hs
-            if st == WAIT_EE:
-                # [ee.unasked] rfc9846:4.3/3 MUST, rfc9846:4.3.6/2 MUST_NOT
-                if not subset(m.extensions, self.ch.extensions):
-                    self.host.emit_alert(Alert(epoch=self.wr, desc="unsupported_extension"))
-                    self.hs = FAILED
-                    if self.on_step is not None:
-                        self.on_step(Step(now, "handshake", "ee.unasked", m.kind, m))
-                    return False
-                # [ee.misplaced] rfc9846:4.4.1/2 MUST, rfc9846:4.3/4 MUST, rfc8446:4.2.9/5 MUST_NOT
-                if (
-                    5 in (m.extensions or ())
-                    or 13 in (m.extensions or ())
-                    or 18 in (m.extensions or ())
-                    or 21 in (m.extensions or ())
-                    or 41 in (m.extensions or ())
-                    or 43 in (m.extensions or ())
-                    or 44 in (m.extensions or ())
-                    or 45 in (m.extensions or ())
-                    or 47 in (m.extensions or ())
-                    or 48 in (m.extensions or ())
-                    or 49 in (m.extensions or ())
-                    or 50 in (m.extensions or ())
-                    or 51 in (m.extensions or ())
-                ):
-                    self.host.emit_alert(Alert(epoch=self.wr, desc="illegal_parameter"))
-                    self.hs = FAILED
-                    if self.on_step is not None:
-                        self.on_step(Step(now, "handshake", "ee.misplaced", m.kind, m))
-                    return False
-                # [ee] rfc9846:4.4.1/1 MUST, rfc9846:4.3.7/1 MUST_NOT
-                self.tr = absorb(self.tr, m.raw)
-                self.hs = WAIT_CERT_CR
+    def _retry_request(self, m: Any, now: int) -> bool:
+        """Table `retry_request` (rfc9846:4.2.4/3)."""
+        st = self.hs
+        if st == WAIT_SH:
+            # [hrr.unasked] rfc9846:4.2.4/3 MUST_NOT, rfc9846:4.3/3 MUST
+            if (
+                m.random == "cf21ad74e59a6111be1d8c021e65b891c2a211167abb8c5e079e09e2c8a8339c"
+                and not subset(without(m.extensions, 44), self.ch.extensions)
+            ):
+                self.host.emit_alert(Alert(epoch=self.wr, desc="unsupported_extension"))
+                self.hs = FAILED
                 if self.on_step is not None:
-                    self.on_step(Step(now, "handshake", "ee", m.kind, m))
+                    self.on_step(Step(now, "retry_request", "hrr.unasked", m.kind, m))
                 return False
-            return True
-        if kind == "certificate_request":
-            st = self.hs
-            if st == WAIT_CERT_CR:
-                if m.context != "":  # [cr.context] rfc9846:4.4.2/3 MUST
-                    self.host.emit_alert(Alert(epoch=self.wr, desc="illegal_parameter"))
-                    self.hs = FAILED
-                    if self.on_step is not None:
-                        self.on_step(Step(now, "handshake", "cr.context", m.kind, m))
-                    return False
-                if 13 not in (m.extensions or ()):  # [cr.bare] rfc9846:4.4.2/5 MUST
-                    self.host.emit_alert(Alert(epoch=self.wr, desc="missing_extension"))
-                    self.hs = FAILED
-                    if self.on_step is not None:
-                        self.on_step(Step(now, "handshake", "cr.bare", m.kind, m))
-                    return False
-                # [cr] rfc9846:4.4.2/6 MUST, rfc9846:9.3/3 MUST
-                self.cr = m
-                self.asked = True
-                self.tr = absorb(self.tr, m.raw)
-                self.hs = WAIT_CERT
+            # [hrr.misplaced] rfc9846:4.3/4 MUST, rfc9846:4.2.4/2 SHOULD
+            if (
+                m.random == "cf21ad74e59a6111be1d8c021e65b891c2a211167abb8c5e079e09e2c8a8339c"
+                and not subset(without(without(without(m.extensions, 43), 51), 44), None)
+            ):
+                self.host.emit_alert(Alert(epoch=self.wr, desc="illegal_parameter"))
+                self.hs = FAILED
                 if self.on_step is not None:
-                    self.on_step(Step(now, "handshake", "cr", m.kind, m))
+                    self.on_step(Step(now, "retry_request", "hrr.misplaced", m.kind, m))
                 return False
+            # [hrr.idle] rfc9846:4.2.4/5 MUST
+            if (
+                m.random == "cf21ad74e59a6111be1d8c021e65b891c2a211167abb8c5e079e09e2c8a8339c"
+                and 51 not in (m.extensions or ())
+                and 44 not in (m.extensions or ())
+            ):
+                self.host.emit_alert(Alert(epoch=self.wr, desc="illegal_parameter"))
+                self.hs = FAILED
+                if self.on_step is not None:
+                    self.on_step(Step(now, "retry_request", "hrr.idle", m.kind, m))
+                return False
+            # [hrr.group] rfc9846:4.3.8/7 MUST
+            if (
+                m.random == "cf21ad74e59a6111be1d8c021e65b891c2a211167abb8c5e079e09e2c8a8339c"
+                and 51 in (m.extensions or ())
+                and m.group not in (self.ch.groups or ())
+            ):
+                self.host.emit_alert(Alert(epoch=self.wr, desc="illegal_parameter"))
+                self.hs = FAILED
+                if self.on_step is not None:
+                    self.on_step(Step(now, "retry_request", "hrr.group", m.kind, m))
+                return False
+            # [hrr.shared] rfc9846:4.3.8/8 MUST
+            if (
+                m.random == "cf21ad74e59a6111be1d8c021e65b891c2a211167abb8c5e079e09e2c8a8339c"
+                and 51 in (m.extensions or ())
+                and m.group in (self.ch.shares or ())
+            ):
+                self.host.emit_alert(Alert(epoch=self.wr, desc="illegal_parameter"))
+                self.hs = FAILED
+                if self.on_step is not None:
+                    self.on_step(Step(now, "retry_request", "hrr.shared", m.kind, m))
+                return False
+            # [hrr] rfc9846:4.2.4/7 MUST, rfc9846:4.1/1 MUST, rfc8446:4.2.2/1 MAY
+            if m.random == "cf21ad74e59a6111be1d8c021e65b891c2a211167abb8c5e079e09e2c8a8339c":
+                self.hrr = m
+                self.retried = True
+                self.suite = m.suite
+                self.tr = absorb(restarted(self.tr, m.suite), m.raw)
+                self.hs = RETRY
+                if self.on_step is not None:
+                    self.on_step(Step(now, "retry_request", "hrr", m.kind, m))
+                return False
+            # [hrr.none] rfc9846:4.2.3/8 MUST
+            if self.on_step is not None:
+                self.on_step(Step(now, "retry_request", "hrr.none", m.kind, m))
             return True
-        if kind == "certificate":
-            st = self.hs
-            if st == WAIT_CERT_CR or st == WAIT_CERT:
-                if m.context != "":  # [cert.context] rfc9846:4.5.1/5 MUST
-                    self.host.emit_alert(Alert(epoch=self.wr, desc="illegal_parameter"))
-                    self.hs = FAILED
-                    if self.on_step is not None:
-                        self.on_step(Step(now, "handshake", "cert.context", m.kind, m))
-                    return False
-                if m.count == 0:  # [cert.empty] rfc9846:4.5.1.3/1 MUST, rfc9846:4.5.1/14 MUST
-                    self.host.emit_alert(Alert(epoch=self.wr, desc="decode_error"))
-                    self.hs = FAILED
-                    if self.on_step is not None:
-                        self.on_step(Step(now, "handshake", "cert.empty", m.kind, m))
-                    return False
-                # [cert.unasked] rfc9846:4.5.1/7 MUST
-                if m.count > 0 and not subset(m.entry_extensions, self.ch.extensions):
-                    self.host.emit_alert(Alert(epoch=self.wr, desc="unsupported_extension"))
-                    self.hs = FAILED
-                    if self.on_step is not None:
-                        self.on_step(Step(now, "handshake", "cert.unasked", m.kind, m))
-                    return False
-                # [cert.corrupt] rfc9846:4.5.1.2/8 MUST, rfc9846:4.5.1.3/4 MUST
-                if m.count > 0 and subset(m.entry_extensions, self.ch.extensions) and m.path == "corrupt":
-                    self.host.emit_alert(Alert(epoch=self.wr, desc="bad_certificate"))
-                    self.hs = FAILED
-                    if self.on_step is not None:
-                        self.on_step(Step(now, "handshake", "cert.corrupt", m.kind, m))
-                    return False
-                # [cert.unfit] rfc9846:4.5.1.2/8 MUST, rfc9846:4.5.1.2/1 MUST
-                if m.count > 0 and subset(m.entry_extensions, self.ch.extensions) and m.path == "unfit":
-                    self.host.emit_alert(Alert(epoch=self.wr, desc="unsupported_certificate"))
-                    self.hs = FAILED
-                    if self.on_step is not None:
-                        self.on_step(Step(now, "handshake", "cert.unfit", m.kind, m))
-                    return False
-                # [cert.revoked] rfc9846:4.5.1.2/8 MUST
-                if m.count > 0 and subset(m.entry_extensions, self.ch.extensions) and m.path == "revoked":
-                    self.host.emit_alert(Alert(epoch=self.wr, desc="certificate_revoked"))
-                    self.hs = FAILED
-                    if self.on_step is not None:
-                        self.on_step(Step(now, "handshake", "cert.revoked", m.kind, m))
-                    return False
-                # [cert.expired] rfc9846:4.5.1.2/8 MUST
-                if m.count > 0 and subset(m.entry_extensions, self.ch.extensions) and m.path == "expired":
-                    self.host.emit_alert(Alert(epoch=self.wr, desc="certificate_expired"))
-                    self.hs = FAILED
-                    if self.on_step is not None:
-                        self.on_step(Step(now, "handshake", "cert.expired", m.kind, m))
-                    return False
-                # [cert.other] rfc9846:4.5.1.2/8 MUST
-                if (
-                    m.count > 0
-                    and subset(m.entry_extensions, self.ch.extensions)
-                    and m.path == "unacceptable"
-                ):
-                    self.host.emit_alert(Alert(epoch=self.wr, desc="certificate_unknown"))
-                    self.hs = FAILED
-                    if self.on_step is not None:
-                        self.on_step(Step(now, "handshake", "cert.other", m.kind, m))
-                    return False
-                # [cert.unanchored] rfc9846:4.5.1.2/8 MUST
-                if m.count > 0 and subset(m.entry_extensions, self.ch.extensions) and m.path == "unanchored":
-                    self.host.emit_alert(Alert(epoch=self.wr, desc="unknown_ca"))
-                    self.hs = FAILED
-                    if self.on_step is not None:
-                        self.on_step(Step(now, "handshake", "cert.unanchored", m.kind, m))
-                    return False
-                # [cert] rfc9846:4.5.1/1 MUST
-                if m.count > 0 and subset(m.entry_extensions, self.ch.extensions) and m.path == "trusted":
-                    self.peer = m
-                    self.tr = absorb(self.tr, m.raw)
-                    self.hs = WAIT_CV
-                    if self.on_step is not None:
-                        self.on_step(Step(now, "handshake", "cert", m.kind, m))
-                    return False
-                raise IncompleteTableError("tls13.client", "handshake", m.kind)
-            return True
-        if kind == "certificate_verify":
-            st = self.hs
-            if st == WAIT_CV:
-                # [cv.unoffered] rfc9846:4.5.2/4 MUST, rfc9846:4.5.2/7 MUST, rfc9846:4.5.2/8 MUST_NOT,
-                #     rfc9846:4.3.3/5 MUST_NOT
-                if not (
-                    m.algorithm in (self.ch.signatures or ())
-                    and m.algorithm not in (513, 515, 1025, 1281, 1537)
-                ):
-                    self.host.emit_alert(Alert(epoch=self.wr, desc="illegal_parameter"))
-                    self.hs = FAILED
-                    if self.on_step is not None:
-                        self.on_step(Step(now, "handshake", "cv.unoffered", m.kind, m))
-                    return False
-                # [cv.key] rfc9846:4.5.2/6 MUST, rfc9846:4.3.3/7 MUST
-                if (
-                    m.algorithm in (self.ch.signatures or ())
-                    and m.algorithm not in (513, 515, 1025, 1281, 1537)
-                    and not m.fits_key
-                ):
-                    self.host.emit_alert(Alert(epoch=self.wr, desc="illegal_parameter"))
-                    self.hs = FAILED
-                    if self.on_step is not None:
-                        self.on_step(Step(now, "handshake", "cv.key", m.kind, m))
-                    return False
-                # [cv.forged] rfc9846:4.5.2/9 MUST, rfc9846:4.3.3/6 MUST
-                if (
-                    m.algorithm in (self.ch.signatures or ())
-                    and m.algorithm not in (513, 515, 1025, 1281, 1537)
-                    and m.fits_key
-                    and not m.signed
-                ):
-                    self.host.emit_alert(Alert(epoch=self.wr, desc="decrypt_error"))
-                    self.hs = FAILED
-                    if self.on_step is not None:
-                        self.on_step(Step(now, "handshake", "cv.forged", m.kind, m))
-                    return False
-                # [cv] rfc9846:4.5.2/1 MUST
-                if (
-                    m.algorithm in (self.ch.signatures or ())
-                    and m.algorithm not in (513, 515, 1025, 1281, 1537)
-                    and m.fits_key
-                    and m.signed
-                ):
-                    self.tr = absorb(self.tr, m.raw)
-                    self.hs = WAIT_FINISHED
-                    if self.on_step is not None:
-                        self.on_step(Step(now, "handshake", "cv", m.kind, m))
-                    return False
-                raise IncompleteTableError("tls13.client", "handshake", m.kind)
-            return True
-        if kind == "finished":
-            st = self.hs
-            if st == WAIT_FINISHED:
-                if not m.verified:  # [fin.forged] rfc9846:4.5.3/1 MUST
-                    self.host.emit_alert(Alert(epoch=self.wr, desc="decrypt_error"))
-                    self.hs = FAILED
-                    if self.on_step is not None:
-                        self.on_step(Step(now, "handshake", "fin.forged", m.kind, m))
-                    return False
-                if self.asked:  # [fin.asked] rfc9846:4.5.1/2 MUST, rfc9846:4.5.3/3 MUST
-                    self.tr = absorb(self.tr, m.raw)
-                    self.tr_server = self.tr
-                    self.rd = 3
-                    self.peer_fin = True
-                    self.hs = SEND_CERT
-                    if self.on_step is not None:
-                        self.on_step(Step(now, "handshake", "fin.asked", m.kind, m))
-                    return False
-                # [fin] rfc9846:4.5.3/1 MUST, rfc9846:4.5.3/3 MUST
+        return True
+
+    def _server_hello(self, m: Any, now: int) -> bool:
+        """Table `server_hello` (rfc9846:4.3/3)."""
+        st = self.hs
+        if st == WAIT_SH:
+            # [sh.unasked] rfc9846:4.3/3 MUST, rfc9846:4.3/2 MUST_NOT
+            if not subset(m.extensions, self.ch.extensions):
+                self.host.emit_alert(Alert(epoch=self.wr, desc="unsupported_extension"))
+                self.hs = FAILED
+                if self.on_step is not None:
+                    self.on_step(Step(now, "server_hello", "sh.unasked", m.kind, m))
+                return False
+            # [sh.misplaced] rfc9846:4.3/4 MUST, rfc9846:4.2.3/6 MUST
+            if not subset(without(without(m.extensions, 43), 51), None):
+                self.host.emit_alert(Alert(epoch=self.wr, desc="illegal_parameter"))
+                self.hs = FAILED
+                if self.on_step is not None:
+                    self.on_step(Step(now, "server_hello", "sh.misplaced", m.kind, m))
+                return False
+            if 51 not in (m.extensions or ()):  # [sh.unshared] rfc9846:4.3.8/10 MUST
+                self.host.emit_alert(Alert(epoch=self.wr, desc="missing_extension"))
+                self.hs = FAILED
+                if self.on_step is not None:
+                    self.on_step(Step(now, "server_hello", "sh.unshared", m.kind, m))
+                return False
+            # [sh.other.suite] rfc9846:4.2.4/10 MUST, rfc9846:4.2.4/9 MUST
+            if self.retried and m.suite != self.hrr.suite:
+                self.host.emit_alert(Alert(epoch=self.wr, desc="illegal_parameter"))
+                self.hs = FAILED
+                if self.on_step is not None:
+                    self.on_step(Step(now, "server_hello", "sh.other.suite", m.kind, m))
+                return False
+            if self.retried and m.version != self.hrr.version:  # [sh.other.version] rfc9846:4.2.4/12 MUST
+                self.host.emit_alert(Alert(epoch=self.wr, desc="illegal_parameter"))
+                self.hs = FAILED
+                if self.on_step is not None:
+                    self.on_step(Step(now, "server_hello", "sh.other.version", m.kind, m))
+                return False
+            # [sh.other.group] rfc9846:4.3.8/13 MUST
+            if self.retried and 51 in (self.hrr.extensions or ()) and m.group != self.hrr.group:
+                self.host.emit_alert(Alert(epoch=self.wr, desc="illegal_parameter"))
+                self.hs = FAILED
+                if self.on_step is not None:
+                    self.on_step(Step(now, "server_hello", "sh.other.group", m.kind, m))
+                return False
+            # [sh.group] rfc9846:2/1 MUST, rfc9846:4.3.8/10 MUST, rfc9846:4.3.8/11 MUST_NOT
+            if m.group not in (self.ch.shares or ()):
+                self.host.emit_alert(Alert(epoch=self.wr, desc="illegal_parameter"))
+                self.hs = FAILED
+                if self.on_step is not None:
+                    self.on_step(Step(now, "server_hello", "sh.group", m.kind, m))
+                return False
+            if not m.share_ok:  # [sh.share] rfc9846:7.4.2/2 MUST, rfc9846:4.3.8.2/1 MUST
+                self.host.emit_alert(Alert(epoch=self.wr, desc="illegal_parameter"))
+                self.hs = FAILED
+                if self.on_step is not None:
+                    self.on_step(Step(now, "server_hello", "sh.share", m.kind, m))
+                return False
+            # [sh] rfc9846:4.2.3/7 MUST, rfc9846:4.2.3/1 MUST, rfc9846:A.1/1 SHOULD
+            self.share = m
+            self.suite = m.suite
+            self.tr = absorb(keyed(self.tr, m.suite), m.raw)
+            self.tr_hello = self.tr
+            self.rd = 2
+            self.wr = 2
+            self.hs = WAIT_EE
+            if self.on_step is not None:
+                self.on_step(Step(now, "server_hello", "sh", m.kind, m))
+            return False
+        return True
+
+    def _encrypted_extensions(self, m: Any, now: int) -> bool:
+        """Table `encrypted_extensions` (rfc9846:4.3/3)."""
+        st = self.hs
+        if st == WAIT_EE:
+            # [ee.unasked] rfc9846:4.3/3 MUST, rfc9846:4.3.6/2 MUST_NOT
+            if not subset(m.extensions, self.ch.extensions):
+                self.host.emit_alert(Alert(epoch=self.wr, desc="unsupported_extension"))
+                self.hs = FAILED
+                if self.on_step is not None:
+                    self.on_step(Step(now, "encrypted_extensions", "ee.unasked", m.kind, m))
+                return False
+            # [ee.misplaced] rfc9846:4.4.1/2 MUST, rfc9846:4.3/4 MUST, rfc8446:4.2.9/5 MUST_NOT
+            if (
+                5 in (m.extensions or ())
+                or 13 in (m.extensions or ())
+                or 18 in (m.extensions or ())
+                or 21 in (m.extensions or ())
+                or 41 in (m.extensions or ())
+                or 43 in (m.extensions or ())
+                or 44 in (m.extensions or ())
+                or 45 in (m.extensions or ())
+                or 47 in (m.extensions or ())
+                or 48 in (m.extensions or ())
+                or 49 in (m.extensions or ())
+                or 50 in (m.extensions or ())
+                or 51 in (m.extensions or ())
+            ):
+                self.host.emit_alert(Alert(epoch=self.wr, desc="illegal_parameter"))
+                self.hs = FAILED
+                if self.on_step is not None:
+                    self.on_step(Step(now, "encrypted_extensions", "ee.misplaced", m.kind, m))
+                return False
+            # [ee] rfc9846:4.4.1/1 MUST, rfc9846:4.3.7/1 MUST_NOT
+            self.tr = absorb(self.tr, m.raw)
+            self.hs = WAIT_CERT_CR
+            if self.on_step is not None:
+                self.on_step(Step(now, "encrypted_extensions", "ee", m.kind, m))
+            return False
+        return True
+
+    def _certificate_request(self, m: Any, now: int) -> bool:
+        """Table `certificate_request` (rfc9846:4.4.2/3)."""
+        st = self.hs
+        if st == WAIT_CERT_CR:
+            if m.context != "":  # [cr.context] rfc9846:4.4.2/3 MUST
+                self.host.emit_alert(Alert(epoch=self.wr, desc="illegal_parameter"))
+                self.hs = FAILED
+                if self.on_step is not None:
+                    self.on_step(Step(now, "certificate_request", "cr.context", m.kind, m))
+                return False
+            if 13 not in (m.extensions or ()):  # [cr.bare] rfc9846:4.4.2/5 MUST
+                self.host.emit_alert(Alert(epoch=self.wr, desc="missing_extension"))
+                self.hs = FAILED
+                if self.on_step is not None:
+                    self.on_step(Step(now, "certificate_request", "cr.bare", m.kind, m))
+                return False
+            # [cr] rfc9846:4.4.2/6 MUST, rfc9846:9.3/3 MUST
+            self.cr = m
+            self.asked = True
+            self.tr = absorb(self.tr, m.raw)
+            self.hs = WAIT_CERT
+            if self.on_step is not None:
+                self.on_step(Step(now, "certificate_request", "cr", m.kind, m))
+            return False
+        return True
+
+    def _certificate(self, m: Any, now: int) -> bool:
+        """Table `certificate` (rfc9846:4.5.1/5)."""
+        st = self.hs
+        if st == WAIT_CERT_CR or st == WAIT_CERT:
+            if m.context != "":  # [cert.context] rfc9846:4.5.1/5 MUST
+                self.host.emit_alert(Alert(epoch=self.wr, desc="illegal_parameter"))
+                self.hs = FAILED
+                if self.on_step is not None:
+                    self.on_step(Step(now, "certificate", "cert.context", m.kind, m))
+                return False
+            if m.count == 0:  # [cert.empty] rfc9846:4.5.1.3/1 MUST, rfc9846:4.5.1/14 MUST
+                self.host.emit_alert(Alert(epoch=self.wr, desc="decode_error"))
+                self.hs = FAILED
+                if self.on_step is not None:
+                    self.on_step(Step(now, "certificate", "cert.empty", m.kind, m))
+                return False
+            if not subset(m.entry_extensions, self.ch.extensions):  # [cert.unasked] rfc9846:4.5.1/7 MUST
+                self.host.emit_alert(Alert(epoch=self.wr, desc="unsupported_extension"))
+                self.hs = FAILED
+                if self.on_step is not None:
+                    self.on_step(Step(now, "certificate", "cert.unasked", m.kind, m))
+                return False
+            if m.path == "trusted":  # [cert] rfc9846:4.5.1/1 MUST
+                self.peer = m
+                self.tr = absorb(self.tr, m.raw)
+                self.hs = WAIT_CV
+                if self.on_step is not None:
+                    self.on_step(Step(now, "certificate", "cert", m.kind, m))
+                return False
+            if m.path == "corrupt":  # [cert.corrupt] rfc9846:4.5.1.2/8 MUST, rfc9846:4.5.1.3/4 MUST
+                self.host.emit_alert(Alert(epoch=self.wr, desc="bad_certificate"))
+                self.hs = FAILED
+                if self.on_step is not None:
+                    self.on_step(Step(now, "certificate", "cert.corrupt", m.kind, m))
+                return False
+            if m.path == "unfit":  # [cert.unfit] rfc9846:4.5.1.2/8 MUST, rfc9846:4.5.1.2/1 MUST
+                self.host.emit_alert(Alert(epoch=self.wr, desc="unsupported_certificate"))
+                self.hs = FAILED
+                if self.on_step is not None:
+                    self.on_step(Step(now, "certificate", "cert.unfit", m.kind, m))
+                return False
+            if m.path == "revoked":  # [cert.revoked] rfc9846:4.5.1.2/8 MUST
+                self.host.emit_alert(Alert(epoch=self.wr, desc="certificate_revoked"))
+                self.hs = FAILED
+                if self.on_step is not None:
+                    self.on_step(Step(now, "certificate", "cert.revoked", m.kind, m))
+                return False
+            if m.path == "expired":  # [cert.expired] rfc9846:4.5.1.2/8 MUST
+                self.host.emit_alert(Alert(epoch=self.wr, desc="certificate_expired"))
+                self.hs = FAILED
+                if self.on_step is not None:
+                    self.on_step(Step(now, "certificate", "cert.expired", m.kind, m))
+                return False
+            if m.path == "unanchored":  # [cert.unanchored] rfc9846:4.5.1.2/8 MUST
+                self.host.emit_alert(Alert(epoch=self.wr, desc="unknown_ca"))
+                self.hs = FAILED
+                if self.on_step is not None:
+                    self.on_step(Step(now, "certificate", "cert.unanchored", m.kind, m))
+                return False
+            # [cert.other] rfc9846:4.5.1.2/8 MUST
+            self.host.emit_alert(Alert(epoch=self.wr, desc="certificate_unknown"))
+            self.hs = FAILED
+            if self.on_step is not None:
+                self.on_step(Step(now, "certificate", "cert.other", m.kind, m))
+            return False
+        return True
+
+    def _certificate_verify(self, m: Any, now: int) -> bool:
+        """Table `certificate_verify` (rfc9846:4.5.2/4)."""
+        st = self.hs
+        if st == WAIT_CV:
+            # [cv.unoffered] rfc9846:4.5.2/4 MUST, rfc9846:4.5.2/7 MUST, rfc9846:4.5.2/8 MUST_NOT,
+            #     rfc9846:4.3.3/5 MUST_NOT
+            if (m.algorithm not in (self.ch.signatures or ()) or m.algorithm in (513, 515, 1025, 1281, 1537)):
+                self.host.emit_alert(Alert(epoch=self.wr, desc="illegal_parameter"))
+                self.hs = FAILED
+                if self.on_step is not None:
+                    self.on_step(Step(now, "certificate_verify", "cv.unoffered", m.kind, m))
+                return False
+            if not m.fits_key:  # [cv.key] rfc9846:4.5.2/6 MUST, rfc9846:4.3.3/7 MUST
+                self.host.emit_alert(Alert(epoch=self.wr, desc="illegal_parameter"))
+                self.hs = FAILED
+                if self.on_step is not None:
+                    self.on_step(Step(now, "certificate_verify", "cv.key", m.kind, m))
+                return False
+            if not m.signed:  # [cv.forged] rfc9846:4.5.2/9 MUST, rfc9846:4.3.3/6 MUST
+                self.host.emit_alert(Alert(epoch=self.wr, desc="decrypt_error"))
+                self.hs = FAILED
+                if self.on_step is not None:
+                    self.on_step(Step(now, "certificate_verify", "cv.forged", m.kind, m))
+                return False
+            # [cv] rfc9846:4.5.2/1 MUST
+            self.tr = absorb(self.tr, m.raw)
+            self.hs = WAIT_FINISHED
+            if self.on_step is not None:
+                self.on_step(Step(now, "certificate_verify", "cv", m.kind, m))
+            return False
+        return True
+
+    def _finished(self, m: Any, now: int) -> bool:
+        """Table `finished` (rfc9846:4.5.3/1)."""
+        st = self.hs
+        if st == WAIT_FINISHED:
+            if not m.verified:  # [fin.forged] rfc9846:4.5.3/1 MUST
+                self.host.emit_alert(Alert(epoch=self.wr, desc="decrypt_error"))
+                self.hs = FAILED
+                if self.on_step is not None:
+                    self.on_step(Step(now, "finished", "fin.forged", m.kind, m))
+                return False
+            if self.asked:  # [fin.asked] rfc9846:4.5.1/2 MUST, rfc9846:4.5.3/3 MUST
                 self.tr = absorb(self.tr, m.raw)
                 self.tr_server = self.tr
                 self.rd = 3
                 self.peer_fin = True
-                self.hs = SEND_FINISHED
+                self.hs = SEND_CERT
                 if self.on_step is not None:
-                    self.on_step(Step(now, "handshake", "fin", m.kind, m))
+                    self.on_step(Step(now, "finished", "fin.asked", m.kind, m))
                 return False
-            return True
+            # [fin] rfc9846:4.5.3/1 MUST, rfc9846:4.5.3/3 MUST
+            self.tr = absorb(self.tr, m.raw)
+            self.tr_server = self.tr
+            self.rd = 3
+            self.peer_fin = True
+            self.hs = SEND_FINISHED
+            if self.on_step is not None:
+                self.on_step(Step(now, "finished", "fin", m.kind, m))
+            return False
+        return True
+
+    def _ticket(self, m: Any, now: int) -> bool:
+        """Table `ticket` (rfc9846:4.7.1/6)."""
         st = self.hs
         if st == CONNECTED:
             if m.lifetime > 604800:  # [ticket.long] rfc9846:4.7.1/6 MUST_NOT, rfc9846:4.7.1/7 MUST_NOT
                 if self.on_step is not None:
-                    self.on_step(Step(now, "handshake", "ticket.long", m.kind, m))
+                    self.on_step(Step(now, "ticket", "ticket.long", m.kind, m))
                 return False
             # [ticket] rfc9846:4.7.1/9 MUST, rfc9846:4.7.1/new-2 MUST, rfc9846:9.3/3 MUST
             self.host.tell_ticket(m)
             if self.on_step is not None:
-                self.on_step(Step(now, "handshake", "ticket", m.kind, m))
+                self.on_step(Step(now, "ticket", "ticket", m.kind, m))
             return False
         return True
 
     def _update(self, m: Any, now: int) -> bool:
-        """Table `update` (rfc9846:4.7.3/3)."""
+        """Table `update` (rfc9846:4.7.3/4)."""
         st = self.hs
         if st == CONNECTED:
+            if m.request > 1:  # [ku.value] rfc9846:4.7.3/4 MUST
+                self.host.emit_alert(Alert(epoch=self.wr, desc="illegal_parameter"))
+                self.hs = FAILED
+                if self.on_step is not None:
+                    self.on_step(Step(now, "update", "ku.value", m.kind, m))
+                return False
             # [ku.asked] rfc9846:4.7.3/3 MUST, rfc9846:4.7.3/5 MUST, rfc9846:4.7.3/new-3 MUST_NOT,
             #     rfc9846:4.7.3/new-4 MUST_NOT
             if m.request == 1:
@@ -1474,19 +1289,12 @@ class Tls13Client:
                 if self.on_step is not None:
                     self.on_step(Step(now, "update", "ku.asked", m.kind, m))
                 return False
-            if m.request == 0:  # [ku.told] rfc9846:4.7.3/3 MUST, rfc9846:4.7.3/new-1 MUST_NOT
-                self.rd += 1
-                self.ku_asked = False
-                if self.on_step is not None:
-                    self.on_step(Step(now, "update", "ku.told", m.kind, m))
-                return False
-            if m.request > 1:  # [ku.value] rfc9846:4.7.3/4 MUST
-                self.host.emit_alert(Alert(epoch=self.wr, desc="illegal_parameter"))
-                self.hs = FAILED
-                if self.on_step is not None:
-                    self.on_step(Step(now, "update", "ku.value", m.kind, m))
-                return False
-            raise IncompleteTableError("tls13.client", "update", m.kind)
+            # [ku.told] rfc9846:4.7.3/3 MUST, rfc9846:4.7.3/new-1 MUST_NOT
+            self.rd += 1
+            self.ku_asked = False
+            if self.on_step is not None:
+                self.on_step(Step(now, "update", "ku.told", m.kind, m))
+            return False
         return True
 
     def call_write(self, count: int, now: int) -> str | None:

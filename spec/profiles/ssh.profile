@@ -4,8 +4,8 @@ profile wirelaw for ssh.transport.client {
   set rekey_packets  = 268435456
   set rekey_interval = 1h
   set first_service  = true
-  order id.out, ki.first, ki.answer, kx.late, kx.none, kx.agreed, dh.out, nk.out, ext.out, bye.out, ki.again, sv.out, gr.fail, co.ok,
-    co.deny, co.type, cr.fail, cw.out, cc.out, up.out
+  order id.out, ki.first, ki.answer, kx.late, kx.none, kx.agreed, dh.out, nk.out, ext.out, bye.out, ki.again, sv.out, ua.out, gr.fail,
+    ok.out, fail.out, fail.type, no.out, adjust.out, close.out, open.out, req.out, data.out, eof.out, close.own
   take [ph.upper.rekey] abort
   take [ph.chan.rekey] abort
   take [ph.service.rekey] abort
@@ -13,9 +13,13 @@ profile wirelaw for ssh.transport.client {
   take [kex.stray] abort
   take [gr.reply] abort
   take [sv.role] abort
-  take [cd.over] abort
-  take [cd.late] abort
-  take [cc.twice] abort
+  take [ua.banner.late] go
+  take [ua.method] abort
+  take [data.late] abort
+  take [data.over] abort
+  take [ext.data.late] abort
+  take [ext.data.over] abort
+  take [close.twice] abort
 }
 
 profile wirelaw for ssh.transport.server {
@@ -23,8 +27,8 @@ profile wirelaw for ssh.transport.server {
   choose extensions  = told
   set rekey_packets  = 268435456
   set rekey_interval = 1h
-  order id.out, ki.first, ki.answer, kx.late, kx.none, kx.agreed, dh.out, nk.out, ext.out, bye.out, ki.again, sv.out, gr.fail, co.ok,
-    co.deny, co.type, cr.fail, cw.out, cc.out, up.out
+  order id.out, ki.first, ki.answer, kx.late, kx.none, kx.agreed, dh.out, nk.out, ext.out, bye.out, ki.again, sv.out, ua.yes, ua.no,
+    gr.fail, ok.out, fail.out, fail.type, no.out, adjust.out, close.out, open.out, req.out, data.out, eof.out, close.own
   take [ph.upper.rekey] abort
   take [ph.chan.rekey] abort
   take [ph.service.rekey] abort
@@ -33,7 +37,9 @@ profile wirelaw for ssh.transport.server {
   take [gr.reply] abort
   take [sv.role] abort
   take [sv.again] abort
-  take [cd.over] abort
-  take [cd.late] abort
-  take [cc.twice] abort
+  take [data.late] abort
+  take [data.over] abort
+  take [ext.data.late] abort
+  take [ext.data.over] abort
+  take [close.twice] abort
 }
