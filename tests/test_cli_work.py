@@ -116,6 +116,36 @@ def test_an_unlawful_capture_is_1_and_its_report_names_clause_row_packet_and_wha
     assert (far["verdict"], far["reason"]) == ("inconclusive", "far capture: its segments may have been lost before the capture")
 
 
+DEVIATING = CAPTURE.parent / "lossy-5pct-seed4-server.pcap"
+
+
+def test_what_a_kernel_is_known_for_is_told_as_known(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    near = ["judge", str(DEVIATING), "--near", "10.7.0.2", "-q"]
+    assert main([*near, "--json", "r.json"]) == 3  # of the far end nothing is proved
+    told = capsys.readouterr().out
+    assert "  known      linux, forgives_a_tick" in told
+    assert "  deviates as linux is known to: forgives_a_tick" in told
+    (end,) = [e for e in json.loads((folder / "r.json").read_text("utf-8"))["connections"] if e["near"]]
+    assert (end["verdict"], end["deviations"]) == ("warn", [{"peer": "linux", "name": "forgives_a_tick", "times": 1}])
+    assert end["findings"][0]["known"]["deviation"] == "forgives_a_tick"
+    assert main([*near, "--peer", "linux"]) == 3
+    assert capsys.readouterr().out == told
+
+
+def test_of_the_law_alone_and_of_a_peer_of_ones_own(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    near = ["judge", str(DEVIATING), "--near", "10.7.0.2", "-q"]
+    assert main([*near, "--peer", "none"]) == 1
+    assert "FAIL at packet 120" in capsys.readouterr().out
+    (folder / "mine.deviations").write_text(
+        'deviations mine for tcp.connection { deviation lenient { "is lenient"\n'
+        "instead of [paws.old] if s.tsval + 1 == ts_recent next @rfc7323:5.3/R1 SHOULD } }"
+    )
+    assert main([*near, "--deviations", "mine.deviations", "--peer", "mine"]) == 3
+    assert "deviates as mine is known to: lenient" in capsys.readouterr().out
+    assert main([*near, "--peer", "theirs"]) == 2
+    assert "--peer theirs: no deviations are known of it, but of linux" in capsys.readouterr().err
+
+
 def test_a_witness_is_the_connection_alone_and_shows_the_same(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     number = violate(CAPTURE, folder / "bad.pcap")
     packets, others = list(read_packets("bad.pcap")), read_packets(CAPTURE.with_name("refused-client.pcap"))

@@ -24,7 +24,8 @@ NAMES = sorted(p.stem for p in CAPTURES.glob("*.pcap"))
 
 @cache
 def tcp() -> CompiledLaw:
-    return compile_law(load([SPEC / "tcp"]).machine("tcp.connection"))
+    law = load([SPEC / "tcp"])
+    return compile_law(law.machine("tcp.connection"), deviations=law.known_deviations("tcp.connection"))
 
 
 def facts(name: str) -> tuple[Direction, int | None]:
@@ -39,7 +40,10 @@ def test_a_kernel_near_its_own_capture_passes(name: str) -> None:
     judged = list(judge_capture(tcp(), read_packets(CAPTURES / f"{name}.pcap"), lambda _: [(role, True)], until))
     assert judged
     for j in judged:
-        assert j.verdict.grade <= Grade.NOTE, "\n".join(map(render, j.verdict.findings))
+        unknown = [f for f in j.verdict.findings if f.grade > Grade.NOTE and f.known is None]
+        assert not unknown, "\n".join(map(render, unknown))
+        assert j.verdict.grade is not Grade.FAIL
+        assert {peer for peer, _ in j.verdict.fingerprint} <= {"linux"}
         assert sum(j.verdict.coverage.values())
 
 

@@ -174,6 +174,9 @@ CASES: dict[str, Callable[[], Case]] = {
     "resets_late_text": lambda: Case(
         [*opened(), i("fin ackf", 101, 5_001), o("ackf", 5_001, 102), i("ackf", 101, 4_990, len=10)], [o("rst", 4_990, wnd=0)], []
     ),
+    "hushes_second_fin": lambda: Case(
+        [*opened(), i("fin ackf", 101, 5_001), o("ackf", 5_001, 102), i("fin ackf", 102, 5_001)], [], [o("ackf", 5_001, 102)], Grade.WARN
+    ),
     "resets_fin_ahead": lambda: Case(
         [*opened(), o("fin ackf", 5_001, 101), i("ackf", 101, 5_002), i("fin ackf", 111, 4_990)],
         [o("rst", 4_990, wnd=0)], [o("ackf", 5_002, 101)],

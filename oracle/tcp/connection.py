@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 
 from wirelaw.impl.runtime.errors import UserError
 from wirelaw.oracle.capture import Packet, counted
+from wirelaw.oracle.engine.hindsight import Allowance
 from wirelaw.oracle.engine.judge import Judge
 from wirelaw.oracle.engine.reading import CompiledLaw
 from wirelaw.oracle.engine.verdict import Bounds, Environment, Finding, Grade, Verdict
@@ -25,11 +26,11 @@ class ConnectionJudge:
 
     def __init__(
         self, law: CompiledLaw, direction: Direction, near: bool = True, bounds: Bounds | None = None,
-        environment: Environment | None = None, subject: str = "",
+        environment: Environment | None = None, subject: str = "", allowance: Allowance | None = None,
     ) -> None:  # fmt: skip
         self.direction = direction
         default = Environment.near() if near else Environment.far_side()
-        self.judge = Judge(law, bounds, environment or default, subject or direction.name.lower())
+        self.judge = Judge(law, bounds, environment or default, subject or direction.name.lower(), allowance=allowance)
 
     def observe(self, seen: Observation) -> Finding | None:
         """Judge one segment; a finding ends the judgement."""
@@ -104,6 +105,8 @@ class _Subject:
         self._judges: list[tuple[EndJudge, bool]] | None = None
 
     def observe(self, seen: Observation) -> None:
+        if seen.segment.payload:  # of which the facts are told; judges keep what they have seen for a while
+            seen = replace(seen, segment=replace(seen.segment, payload=b""))
         if self._judges is None:
             self._early.append(seen)
             if len(self._early) >= HANDSHAKE:
@@ -138,6 +141,7 @@ def judge_capture(
     `sides` maps a connection to pairs of (end, whether the capture is near to it). Without it, that is told from the
     connection's first segments.
     """
+    allowance = Allowance()
     held: list[tuple[Judged, Verdict]] = []
     retired: list[Connection] = []
     demultiplexer = Demultiplexer(on_retire=retired.append)
@@ -149,7 +153,7 @@ def judge_capture(
         ends = {Direction.CLIENT: connection.client, Direction.SERVER: connection.server}
         if connection.starts_midway:
             return [(MidwayJudge(law, d, n, bounds, ends[d].address), n) for d, n in chosen]
-        return [(ConnectionJudge(law, d, n, bounds, subject=ends[d].address), n) for d, n in chosen]
+        return [(ConnectionJudge(law, d, n, bounds, subject=ends[d].address, allowance=allowance), n) for d, n in chosen]
 
     def conclude() -> Iterator[Judged]:
         while retired:

@@ -108,7 +108,8 @@ class MidwayJudge:
         self, law: CompiledLaw, direction: Direction, near: bool = True, bounds: Bounds | None = None, subject: str = ""
     ) -> None:  # fmt: skip
         self.direction = direction
-        self._law, self._bounds, self._subject = law, bounds, subject or direction.name.lower()
+        self._law, self._alone = law, replace(law, instead={}, beside=())
+        self._bounds, self._subject = bounds, subject or direction.name.lower()
         self._environment = Environment.near() if near else Environment.far_side()
         self._watch = Watch(direction)
         self._from: Standstill | None = None
@@ -147,23 +148,23 @@ class MidwayJudge:
     def _begin(self, standstill: Standstill) -> None:
         self._from = standstill
         self._kept, self._overflowed = [], False
-        self._judge = self._started(range(LARGEST_SCALE, LARGEST_SCALE + 1))
+        self._judge = self._started(self._alone, range(LARGEST_SCALE, LARGEST_SCALE + 1))
 
-    def _started(self, scales: range) -> Judge | None:
+    def _started(self, law: CompiledLaw, scales: range) -> Judge | None:
         """A judge of whatever the connection may be at the standstill; None if the law knows no such connection."""
         at = self._from
         assert at is not None
         begun = [c for scale in scales for history in _histories(at, scale, self.direction) for c in self._after(history)]
         if not begun:
             return None
-        judge = Judge(self._law, self._bounds, self._environment, self._subject, begun)
+        judge = Judge(law, self._bounds, self._environment, self._subject, begun)
         for seen in _last(at):
             _feed(judge, seen, self.direction)
         return None if judge.ended else judge
 
     def _after(self, history: list[Observation]) -> list[Configuration]:
         """What the law may have become after an invented history."""
-        judge = Judge(self._law, self._bounds, replace(self._environment, swap=0, losses=0), self._subject)
+        judge = Judge(self._alone, self._bounds, replace(self._environment, swap=0, losses=0), self._subject)
         for seen in history:
             _feed(judge, seen, self.direction)
         judge.advance(history[-1].time + _BEFORE // 2)
@@ -177,12 +178,15 @@ class MidwayJudge:
         if len(self._kept) >= KEPT:
             self._kept, self._overflowed = [], True
         if not self._overflowed:
-            self._kept.append(replace(seen, segment=replace(seen.segment, payload=b"")))
+            self._kept.append(seen)
 
     def _again(self, finding: Finding) -> Finding | None:
-        """Try every other scale; the finding stands if each of them leads to a contradiction."""
-        if not self._overflowed:
-            judge = self._started(range(LARGEST_SCALE))
+        """Try every other scale, then each with known deviations; the finding stands if all of that leads to a contradiction."""
+        tries = [(self._alone, range(LARGEST_SCALE))]
+        if self._law.instead or self._law.beside:
+            tries.append((self._law, range(LARGEST_SCALE + 1)))
+        for law, scales in tries if not self._overflowed else ():
+            judge = self._started(law, scales)
             for seen in self._kept if judge is not None else ():
                 assert judge is not None
                 _feed(judge, seen, self.direction)

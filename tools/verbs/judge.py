@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import sys
 from collections import Counter
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager, nullcontext
 from functools import lru_cache
 from ipaddress import ip_address
@@ -32,7 +32,7 @@ from wirelaw.tools.verbs.teaching import INTERRUPTED, add_externs, add_json, add
 COMPRESSED = {b"\x1f\x8b": "gzip", b"\xfd7zXZ": "xz", b"BZh": "bzip2", b"\x28\xb5\x2f\xfd": "zstd"}
 """First octets of compressed files -> the program that unpacks them."""
 
-MACHINE, NOBODY = "tcp.connection", "none"
+MACHINE = "tcp.connection"
 WITNESSES = 100
 """Connections saved at most."""
 SHOWN = 4
@@ -60,7 +60,7 @@ def add_verbs(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> Non
     )
     judge.add_argument("capture", help="a pcap or pcapng file, or - for standard input")
     judge.add_argument("--law", action="append", type=Path, help="law files or folders (default: the law that ships)")
-    judge.add_argument("--peer", metavar="NAME", help=f"what the ends may be known for (default: any peer; {NOBODY}: the law alone)")
+    judge.add_argument("--peer", metavar="NAME", help="what the ends may be known for (default: any peer; none: the law alone)")
     judge.add_argument("--deviations", metavar="FILE", action="append", type=Path, help="deviations of a peer of your own")
     judge.add_argument(
         "--adapter", type=Path, metavar="FILE.py", help="your program that reads datagrams as messages of --law; it is run, so trust it"
@@ -86,8 +86,7 @@ def compiled_tcp(
     `deviations` are more files of them.
     """
     law = load([*(paths or [SPEC / "tcp"]), *(deviations or [])], externs)
-    known = () if peer == NOBODY else law.known_deviations(MACHINE, peer)
-    return compile_law(law.machine(MACHINE), deviations=known)
+    return compile_law(law.machine(MACHINE), deviations=judge_datagrams.known(law, MACHINE, peer))
 
 
 def run_judge(options: argparse.Namespace) -> int:
@@ -144,6 +143,16 @@ class _Report:
             print(text, flush=True)
         self._waiting.clear()
 
+    def tell_fingerprints(self) -> None:
+        """Print which known deviations each host showed, where a host has several connections."""
+        hosts: dict[str, list[Judged]] = {}
+        for j in self.results:
+            hosts.setdefault(j.subject.rpartition(":")[0], []).append(j)
+        for host, ends in hosts.items():
+            shown = _deviations(sum((Counter(j.verdict.fingerprint) for j in ends), Counter()))
+            for peer, names in shown.items() if len(ends) > 1 else ():
+                print(f"{host}, {len(ends)} connections: deviates as {peer} is known to: {names}")
+
     def check(self) -> None:
         """UserError where the capture, wholly read, holds nothing to judge or no connection of an address given as near."""
         name = self.options.capture
@@ -177,6 +186,7 @@ class _Report:
             head += f" at {self._place(failed)}"
         head += f" ({verdict.reason})" if verdict.reason else ""
         told = [self._block(f) for f in verdict.findings if f.grade >= Grade.WARN]
+        told += [f"deviates as {peer} is known to: {shown}" for peer, shown in _deviations(verdict.fingerprint).items()]
         return "\n".join([head, *(f"  {line}" for block in told for line in block.splitlines())])
 
     def _block(self, finding: Finding) -> str:
@@ -207,9 +217,18 @@ class _Report:
             "verdict": str(verdict.grade).lower(),
             "reason": verdict.reason,
             "findings": [finding_data(f, levels) for f in verdict.findings],
+            "deviations": [{"peer": p, "name": name, "times": n} for (p, name), n in sorted(verdict.fingerprint.items())],
             "witness": str(self.witnesses[connection.number]) if connection.number in self.witnesses else None,
             "rows": dict(verdict.coverage),
         }
+
+
+def _deviations(fingerprint: Mapping[tuple[str, str], int]) -> dict[str, str]:
+    """What was seen of the deviations of each peer, in words."""
+    found: dict[str, list[str]] = {}
+    for (peer, name), n in sorted(fingerprint.items()):
+        found.setdefault(peer, []).append(f"{name} ({n})" if n > 1 else name)
+    return {peer: ", ".join(names) for peer, names in found.items()}
 
 
 @lru_cache(maxsize=1)
@@ -248,6 +267,7 @@ def _judge(report: _Report, law: CompiledLaw, capture: Capture) -> int:
     if not interrupted:
         report.check()
     report.tell()
+    report.tell_fingerprints()
     print(f"{len(report.results)} ends of connections: " + ", ".join(f"{n} {g}" for g, n in report.counts.items()) + ".")
     return 130 if interrupted else EXIT[max((j.verdict.grade for j in report.results), default=Grade.PASS)]
 

@@ -16,9 +16,11 @@ from wirelaw.oracle.engine.explanation import render
 from wirelaw.oracle.engine.reading import CompiledLaw, compile_law
 from wirelaw.oracle.engine.verdict import Grade
 from wirelaw.spec.language.clauses import Clause, load_catalogues
-from wirelaw.spec.language.load import SPEC, load
+from wirelaw.spec.language.deviations import Deviations
+from wirelaw.spec.language.load import SPEC, Law, load
 from wirelaw.tools.verbs.output import write_json
 
+NOBODY = "none"
 EXIT = {Grade.INCONCLUSIVE: 3, Grade.FAIL: 1, Grade.ERROR: 2}
 
 
@@ -26,11 +28,22 @@ def laws_of(options: argparse.Namespace) -> tuple[dict[str, CompiledLaw], Roles]
     """The machines that may judge, compiled, and the roles of all. Raises UserError where --law or --machine does not fit."""
     if not options.law:
         raise UserError("--adapter reads messages of your law; say where that is: --law FOLDER")
-    law = load(options.law, options.externs)
+    law = load([*options.law, *(options.deviations or [])], options.externs)
     chosen = [options.machine] if options.machine else list(law.machines)
     if options.machine and options.machine not in law.machines:
         raise UserError(f"--machine {options.machine}: no such machine in the law; it has {', '.join(law.machines)}")
-    return {name: compile_law(law.machine(name)) for name in chosen}, Roles.of(law.machines.values())
+    made = {name: compile_law(law.machine(name), deviations=known(law, name, options.peer)) for name in chosen}
+    return made, Roles.of(law.machines.values())
+
+
+def known(law: Law, machine: str, peer: str | None) -> tuple[Deviations, ...]:
+    """What `peer`, or where it has no name any peer, is known to do against the law of `machine`; UserError where nobody knows it."""
+    if peer == NOBODY:
+        return ()
+    if peer is not None and all(peer != name for name, _ in law.deviations):
+        there = ", ".join(sorted({name for name, _ in law.deviations})) or "nobody"
+        raise UserError(f"--peer {peer}: no deviations are known of it, but of {there}; give a file of them with --deviations FILE")
+    return law.known_deviations(machine, peer) if peer is None or peer in law.peers(machine) else ()
 
 
 def run(options: argparse.Namespace, packets: Iterable[Packet], near: frozenset[str]) -> int:
