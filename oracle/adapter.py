@@ -7,8 +7,6 @@ follows from the law as well: the sender of a message is the machine that has it
 
 from __future__ import annotations
 
-import importlib.util
-import sys
 from abc import ABC, abstractmethod
 from collections import OrderedDict
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
@@ -16,6 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from wirelaw.impl.runtime.errors import UserError
+from wirelaw.impl.runtime.load import load_module
 from wirelaw.oracle.capture.packet import Packet
 from wirelaw.oracle.capture.udp import Datagram, Endpoint, datagram_of
 from wirelaw.oracle.engine.judge import Judge
@@ -51,19 +50,13 @@ MakeAdapter = Callable[[], DatagramAdapter]
 
 def load_adapter(path: Path) -> MakeAdapter:
     """The class `Adapter` of a Python file, which is run: name only files that you trust. Raises UserError, with file and line."""
-    spec = importlib.util.spec_from_file_location(f"_adapter_{path.stem}", path) if path.is_file() and path.suffix == ".py" else None
-    if spec is None or spec.loader is None:
-        raise UserError(f"{path}: no Python file; give the .py file that has your class Adapter")
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[spec.name] = module  # dataclasses look their module up
-    sys.path.insert(0, str(path.parent.resolve()))  # an adapter may share its layout with a program beside it
     try:
-        spec.loader.exec_module(module)
+        module = load_module(path)
+    except UserError:
+        raise
     except Exception as error:
         line = _line_in(error, path)
         raise UserError(f"{path}{line}: {type(error).__name__}: {error}; mend the adapter") from error
-    finally:
-        sys.path.remove(str(path.parent.resolve()))
     made = getattr(module, "Adapter", None)
     if not (isinstance(made, type) and issubclass(made, DatagramAdapter)):
         raise UserError(f"{path}: no class Adapter; write one that is a wirelaw.oracle.adapter.DatagramAdapter")

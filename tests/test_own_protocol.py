@@ -96,7 +96,7 @@ def test_a_server_on_a_port_is_a_peer() -> None:
         (["judge", "x.pcap", "--law", str(SPEC / "examples"), "--adapter", "x.py"], "x.py: no Python file"),
         (["judge", "x.pcap", "--law", str(SPEC / "examples"), "--adapter", "wrong.py"], "wrong.py:2: ZeroDivisionError: division by zero"),
         (["judge", "x.pcap", "--law", str(SPEC / "examples"), "--adapter", "none.py"], "none.py: no class Adapter"),
-        (["judge", "x.pcap", *LAW, "--machine", "nobody"], "no such machine in the law; it has stop_and_wait.sender"),
+        (["judge", "x.pcap", *LAW, "--machine", "nobody"], "no such machine in the law; it has lease.server, stop_and_wait.sender"),
         (["judge", "x.pcap", "--machine", "nobody"], "--machine goes with --adapter"),
     ],
 )

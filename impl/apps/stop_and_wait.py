@@ -7,7 +7,6 @@ A datagram is one octet of kind, the block's number in four octets (big-endian),
 from __future__ import annotations
 
 import argparse
-import importlib.util
 import selectors
 import socket
 import struct
@@ -22,6 +21,7 @@ from typing import Any, Final, NamedTuple
 
 from wirelaw.impl.generated import stop_and_wait_receiver, stop_and_wait_sender
 from wirelaw.impl.runtime.errors import UserError
+from wirelaw.impl.runtime.load import load_module
 from wirelaw.impl.runtime.machine import Step
 from wirelaw.impl.wire.udp import ipv4_datagram
 
@@ -74,16 +74,7 @@ class Machines(NamedTuple):
 def _module(path: Path) -> Any:
     if not path.is_file():
         raise UserError(f"{path} is not there; write it with `wirelaw generate LAW -o {path.parent}`")
-    spec = importlib.util.spec_from_file_location(path.stem, path)
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[path.stem] = module  # dataclasses look their module up
-    try:
-        spec.loader.exec_module(module)
-    finally:
-        del sys.modules[path.stem]
-    return module
+    return load_module(path)
 
 
 class Seen(NamedTuple):
