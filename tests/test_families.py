@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from oracle_laws import machine, profile
 from tables import GeneratedDriver, InterpreterDriver, tiny_table
 from wirelaw.impl.runtime.instances import Timetable
+from wirelaw.oracle.engine.configuration import Shared
 from wirelaw.oracle.engine.judge import Judge, Observed, judge_trace
 from wirelaw.oracle.engine.mutate import feed
 from wirelaw.oracle.engine.reading import CompiledLaw, compile_law
@@ -21,6 +22,7 @@ from wirelaw.oracle.engine.verdict import Environment, Grade
 from wirelaw.spec.language.check import run_checks
 from wirelaw.spec.language.model import Machine
 from wirelaw.spec.language.profile import Profile
+from wirelaw.tools.draw import draw
 
 KEYS = st.integers(1, 3)
 FEW, MANY = 10, 10_000
@@ -143,8 +145,18 @@ def test_all_readings_agree_on_several_instances(name: str, data: st.DataObject)
 
 @pytest.mark.parametrize("name", ["24_family_times", "25_family_sent_as", "26_family_urgent"])
 def test_what_is_run_here_passes_the_checks(name: str) -> None:
-    pytest.importorskip("z3", reason="the solver z3 is not installed")
-    assert run_checks(tiny_table(name).law, None).diagnostics == ()
+    assert run_checks(tiny_table(name).law).diagnostics == ()
+
+
+@pytest.mark.parametrize("fmt", ["dot", "mermaid"])
+@pytest.mark.parametrize("name", ["24_family_times", "25_family_sent_as", "26_family_urgent"])
+def test_what_is_run_here_is_drawn(name: str, fmt: str) -> None:
+    machine = tiny_table(name).machine
+    drawn = draw(machine, fmt)
+    for row in machine.rows():
+        moves = [s for e in (row.ending, *(x for x, _ in row.ending.alternatives)) if isinstance(e.target, dict) for s in e.target.values()]
+        assert not moves or set(moves) <= row.states or row.id in drawn
+    assert all(f"one for each {f.key}" in drawn for f in machine.families.values())
 
 
 # --- cost and memory ---------------------------------------------------------------------------------------------------
@@ -261,7 +273,7 @@ def test_a_judge_asks_no_more_however_many_instances_rest() -> None:
 
         return steps_of(event, "<oracle of")
 
-    few, many = costs(FEW), costs(200)
+    few, many = costs(FEW), costs(1_000)
     assert few == many
     assert few > 5
 
@@ -314,6 +326,24 @@ def test_a_timetable_knows_what_is_first(changes: list[tuple[str, int, int | Non
         assert (None if found is None else (found[0], found[1], found[2].serial)) == first
         assert len(table) == len(known)
         assert len(table._heap) <= max(64, 2 * len(known)) + 1
+
+
+@given(st.lists(st.tuples(st.integers(0, 600), st.one_of(st.none(), st.integers(0, 3))), max_size=60))
+def test_what_configurations_share_never_changes(changes: list[tuple[int, int | None]]) -> None:
+    made, known, older = Shared(), dict[int, int](), []
+    for key, value in changes:
+        older.append((made, dict(known)))
+        made = made.put(key, value)
+        known = {k: v for k, v in {**known, key: value}.items() if v is not None}
+        assert dict(made) == known
+        assert len(made) == len(known)
+        assert made.get(key) == value
+    assert all(dict(m) == k for m, k in older)
+    again = Shared()
+    for key, value in known.items():
+        again = again.put(key, value)
+    assert made.same(again)
+    assert made.same(Shared()) == (not known)
 
 
 def test_two_families_by_one_key() -> None:

@@ -171,7 +171,8 @@ def cell_of(e: Expr) -> Cell | None:
 
 Reader = Callable[[Mapping[Cell, Any], Mapping[str, Any]], Any]
 _known: dict[int, tuple[Expr, Reader, frozenset[Cell]]] = {}  # by identity, which holding the expression keeps to itself
-_WRITER = PythonWriter(PythonNames(str, str, lambda n: f"x[{n!r}]", str, str, str), unbounded=False)
+# A world has one instance of a family at most: nothing that counts is aimed at.
+_WRITER = PythonWriter(PythonNames(str, str, lambda n: f"x[{n!r}]", str, str, str, count=lambda _: "0"), unbounded=False)
 
 
 def _look_up(e: Expr) -> tuple[Expr, Reader, frozenset[Cell]]:

@@ -7,11 +7,12 @@ is emitted once per machine, so that a copy is a few attribute loads. Everything
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, NamedTuple, Self
 
 NEVER = 1 << 62
 SAME_DEBT_LIMIT = 64
+PARTS = 256  # of a mapping that configurations share
 POSITED, WARNED = 2, 4
 """What it costs to posit something of the observer, and what a warning does that nothing explains."""
 KNOWN_PRICES = {"MAY": 1, "SHOULD": 1, "SHOULD_NOT": 1, "MUST": 3, "MUST_NOT": 3}
@@ -92,50 +93,88 @@ class Member(Instance):
         return hash(self.values())
 
 
-class Members(dict[Any, Member]):
-    """The members of one family that are not as members begin, by key; shared by configurations, so that a change makes a copy.
+class Shared(Mapping[Any, Any]):
+    """A mapping that configurations share: it never changes, and one that differs in a key has most of its parts in common with it."""
+
+    __slots__ = ("_parts", "_size")
+
+    def __init__(self, parts: tuple[dict[Any, Any], ...] = ({},) * PARTS, size: int = 0) -> None:
+        self._parts = parts
+        self._size = size
+
+    def __getitem__(self, key: Any) -> Any:
+        return self._parts[hash(key) % PARTS][key]
+
+    def __iter__(self) -> Iterator[Any]:
+        return (key for part in self._parts for key in part)
+
+    def __len__(self) -> int:
+        return self._size
+
+    def get(self, key: Any, default: Any = None) -> Any:
+        """The value for `key`."""
+        return self._parts[hash(key) % PARTS].get(key, default)
+
+    def put(self, key: Any, value: Any) -> Shared:
+        """With `value` for `key`; None for nothing."""
+        at = hash(key) % PARTS
+        part = {k: v for k, v in self._parts[at].items() if k != key}
+        if value is not None:
+            part[key] = value
+        return Shared((*self._parts[:at], part, *self._parts[at + 1 :]), self._size + len(part) - len(self._parts[at]))
+
+    def same(self, other: Shared) -> bool:
+        """Whether both hold the same."""
+        return self._size == other._size and all(a is b or a == b for a, b in zip(self._parts, other._parts, strict=True))
+
+
+class Members:
+    """The members of one family that are not as members begin, by key; shared by configurations, so that a change makes another.
 
     `busy` are the keys of those that may have something to send by themselves, `places` the keys by the values of variables.
     """
 
-    __slots__ = ("busy", "digest", "places")
+    __slots__ = ("_digest", "busy", "by_key", "places")
 
-    def __init__(self, variables: Iterable[str] = ()) -> None:
-        super().__init__()
-        self.busy: dict[Any, None] = {}
-        self.digest = 0
-        self.places: dict[str, dict[Any, tuple[Any, ...]]] = {v: {} for v in variables}
+    def __init__(self, by_key: Shared, busy: dict[Any, None], places: dict[str, Shared], digest: int) -> None:
+        self.by_key, self.busy, self.places, self._digest = by_key, busy, places, digest
 
-    def __hash__(self) -> int:  # type: ignore[override]
-        return self.digest
+    @classmethod
+    def none(cls, variables: Iterable[str]) -> Members:
+        """No members, to be found by the values of these variables."""
+        return cls(Shared(), {}, {v: Shared() for v in variables}, 0)
+
+    def __len__(self) -> int:
+        return len(self.by_key)
+
+    def __hash__(self) -> int:
+        return self._digest
+
+    def __eq__(self, other: object) -> bool:
+        return self is other or (isinstance(other, Members) and self._digest == other._digest and self.by_key.same(other.by_key))
 
     def changed(self, key: Any, member: Member | None, busy: bool) -> Members:
         """With `member` for `key`, or without one."""
-        made = Members()
-        made.update(self)
-        old = made.pop(key, None)
-        made.digest = self.digest ^ (hash((key, old)) if old is not None else 0) ^ (hash((key, member)) if member is not None else 0)
-        if member is not None:
-            made[key] = member
-        made.busy = self.busy
-        if busy != (key in self.busy):
-            made.busy = {**self.busy, key: None} if busy else {k: None for k in self.busy if k != key}
-        made.places = {v: self._placed(v, held, key, old, member) for v, held in self.places.items()}
-        return made
+        old = self.by_key.get(key)
+        digest = self._digest
+        for m in (old, member):
+            digest ^= hash((key, m)) if m is not None else 0
+        pressing = self.busy
+        if busy != (key in pressing):
+            pressing = {**pressing, key: None} if busy else {k: None for k in pressing if k != key}
+        places = {v: _placed(v, held, key, old, member) for v, held in self.places.items()}
+        return Members(self.by_key.put(key, member), pressing, places, digest)
 
-    @staticmethod
-    def _placed(v: str, held: dict[Any, tuple[Any, ...]], key: Any, old: Member | None, new: Member | None) -> dict[Any, tuple[Any, ...]]:
-        before, after = (getattr(m, v) if m is not None else None for m in (old, new))
-        if old is not None and new is not None and before == after:
-            return held
-        held = dict(held)
-        if old is not None:
-            held[before] = tuple(k for k in held[before] if k != key)
-            if not held[before]:
-                del held[before]
-        if new is not None:
-            held[after] = (*held.get(after, ()), key)
+
+def _placed(v: str, held: Shared, key: Any, old: Member | None, new: Member | None) -> Shared:
+    """Which members have which value of variable `v`, after one has changed."""
+    if old is not None and new is not None and getattr(old, v) == getattr(new, v):
         return held
+    if old is not None:
+        held = held.put(getattr(old, v), tuple(k for k in held[getattr(old, v)] if k != key) or None)
+    if new is not None:
+        held = held.put(getattr(new, v), (*held.get(getattr(new, v), ()), key))
+    return held
 
 
 class Configuration(Instance):

@@ -464,7 +464,7 @@ class _Compiler:
             c.next = c.cost = c.order = c.scanned = 0
             c.alarm, c.debts, c.replies, c.timers, c.owed, c.remarks, c.trail = NEVER, (), (), {}, {}, None, None
             for f in self.machine.families:
-                setattr(c, f"f_{f}", Members(attribute(v) for v in addresses[f]))
+                setattr(c, f"f_{f}", Members.none(attribute(v) for v in addresses[f]))
             for name, state in states.items():
                 setattr(c, attribute(name), state)
             self.start(c, "", externs)

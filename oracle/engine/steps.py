@@ -101,7 +101,7 @@ class Steps:
         """The member of `family` for `key`, a fresh one where none is kept; None for no family."""
         if not family:
             return None
-        known = getattr(c, f"f_{family}").get(key)
+        known = getattr(c, f"f_{family}").by_key.get(key)
         return self.law.instances[family](key) if known is None else known
 
     def instance(self, c: Configuration, family: str, message: Any) -> Any:
@@ -120,7 +120,7 @@ class Steps:
         if variable == self.law.machine.families[family].variable:
             return [self.member(c, family, value)]
         known: Members = getattr(c, f"f_{family}")
-        return [known[key] for key in known.places[attribute(variable)].get(value, ())]
+        return [known.by_key[key] for key in known.places[attribute(variable)].get(value, ())]
 
     def concerned(self, c: Configuration, family: str, kind: str, o: Any) -> list[Any]:
         """The keys of the members of `family` that an output of `kind` can be about; none where it is about none."""
@@ -144,11 +144,11 @@ class Steps:
             c.timers = {(n, k): v for (n, k), v in c.timers.items() if timers[n].family != i.family or k != i.key}
             self.set_alarm(c)
         elif i.values()[1:] != self._fresh[i.family]:
-            if known.get(i.key) != i:
+            if known.by_key.get(i.key) != i:
                 busy = any(self.in_states(r, None, i) and r.own(None, i, None, 0) for r in self._tracked[i.family])
                 setattr(c, place, known.changed(i.key, i, busy))
             return
-        if i.key in known:
+        if i.key in known.by_key:
             setattr(c, place, known.changed(i.key, None, busy=False))
 
     def in_states(self, row: CompiledRow, c: Configuration | None, i: Any) -> bool:
@@ -352,7 +352,7 @@ class Steps:
         if not family:
             return ((None, None),)
         known: Members = getattr(c, f"f_{family}")
-        return tuple((key, known[key]) for key in known.busy)
+        return tuple((key, known.by_key[key]) for key in known.busy)
 
     def _enabled_now(self, r: CompiledRow, c: Configuration, i: Any, now: int) -> bool:
         return self.in_states(r, c, i) and r.guard(c, i, None, now)
@@ -654,7 +654,9 @@ class Steps:
         """
         now, number = event.time, event.number
         about = {f: self.concerned(c, f, event.kind, event.message) for f in self._own_regions}
-        about |= {f: list(dict.fromkeys((*keys, *getattr(c, f"f_{f}")))) for f, keys in about.items() if not keys or f in self._coupled}
+        about |= {
+            f: list(dict.fromkeys((*keys, *getattr(c, f"f_{f}").by_key))) for f, keys in about.items() if not keys or f in self._coupled
+        }
         beside = (r for r in self.law.beside if r.row.event_kind == "auto") if self.lenient else ()
         for r in (*self.law.autos, *self.law.calls, *beside):
             for key in about.get(r.row.family, (None,)):

@@ -163,7 +163,8 @@ class Subject:
         classes = []
         for region in regions:
             by_rows: dict[frozenset[str], list[str]] = {}
-            for state in self.machine.regions[region].states:
+            ending = self.machine.regions[region].family != ""  # an instance is gone in a final state
+            for state in (s for s in self.machine.regions[region].states if not (ending and s.final)):
                 by_rows.setdefault(frozenset(r.id for r in rows if state.name in r.states), []).append(state.name)
             classes.append([(region, tuple(states)) for states in by_rows.values()])
         for places in itertools.product(*classes):
