@@ -14,9 +14,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, ClassVar, Final, Protocol
 
-from wirelaw.impl.runtime.machine import (
-    EndlessOutputError, IncompleteTableError, OUTPUTS_PER_PUMP, Step, UnmetEventError,
-)
+from wirelaw.impl.runtime.machine import EndlessOutputError, OUTPUTS_PER_PUMP, Step, UnmetEventError
 
 # States of region `entry`.
 ABSENT: Final = "ABSENT"
@@ -151,14 +149,7 @@ class ArpNeighbour:
             if st == ABSENT:
                 if p.for_us and p.named:  # [add] rfc826:reception/add MUST
                     self.host.tell_entered()
-                    self.known = p.source
-                    self.wanted = False
-                    self.used = False
-                    self.due = False
-                    self.tries = 0
-                    self.retry_at = None
-                    self.lifetime_at = now + ENTRY_TIMEOUT
-                    self.host.tell_confirmed(p.source)
+                    self._do_confirm(p, now)
                     self.entry = REACHABLE
                     if self.on_step is not None:
                         self.on_step(Step(now, "merge", "add", p.kind, p))
@@ -167,20 +158,12 @@ class ArpNeighbour:
                     if self.on_step is not None:
                         self.on_step(Step(now, "merge", "probe", p.kind, p))
                     return True
-                if not p.for_us:  # [others] rfc826:reception/add
-                    if self.on_step is not None:
-                        self.on_step(Step(now, "merge", "others", p.kind, p))
-                    return True
-                raise IncompleteTableError("arp.neighbour", "merge", p.kind)
+                # [others] rfc826:reception/add
+                if self.on_step is not None:
+                    self.on_step(Step(now, "merge", "others", p.kind, p))
+                return True
             # [merge] rfc826:reception/merge MUST, rfc1122:2.3.2.2 SHOULD
-            self.known = p.source
-            self.wanted = False
-            self.used = False
-            self.due = False
-            self.tries = 0
-            self.retry_at = None
-            self.lifetime_at = now + ENTRY_TIMEOUT
-            self.host.tell_confirmed(p.source)
+            self._do_confirm(p, now)
             self.entry = REACHABLE
             if self.on_step is not None:
                 self.on_step(Step(now, "merge", "merge", p.kind, p))
@@ -193,14 +176,7 @@ class ArpNeighbour:
                     self.on_step(Step(now, "merge", "ignore", p.kind, p))
                 return True
             # [merge] rfc826:reception/merge MUST, rfc1122:2.3.2.2 SHOULD
-            self.known = p.source
-            self.wanted = False
-            self.used = False
-            self.due = False
-            self.tries = 0
-            self.retry_at = None
-            self.lifetime_at = now + ENTRY_TIMEOUT
-            self.host.tell_confirmed(p.source)
+            self._do_confirm(p, now)
             self.entry = REACHABLE
             if self.on_step is not None:
                 self.on_step(Step(now, "merge", "merge", p.kind, p))
@@ -208,14 +184,7 @@ class ArpNeighbour:
         st = self.entry
         if st in _NOT_ABSENT:
             # [merge] rfc826:reception/merge MUST, rfc1122:2.3.2.2 SHOULD
-            self.known = p.source
-            self.wanted = False
-            self.used = False
-            self.due = False
-            self.tries = 0
-            self.retry_at = None
-            self.lifetime_at = now + ENTRY_TIMEOUT
-            self.host.tell_confirmed(p.source)
+            self._do_confirm(p, now)
             self.entry = REACHABLE
             if self.on_step is not None:
                 self.on_step(Step(now, "merge", "merge", p.kind, p))
@@ -356,16 +325,12 @@ class ArpNeighbour:
 
     def _out_ask_first(self, now: int) -> bool:
         """[ask.first] rfc826:generation MUST."""
-        o = Request()
         if self.ever and now - self.asked < 1000000:  # [pace] rfc1122:2.3.2.1/flood MUST
             return False
+        o = Request()
         self.host.tell_entered()
         self.wanted = False
-        self.ever = True
-        self.asked = now
-        self.tries += 1
-        self.due = False
-        self.retry_at = now + RETRY_INTERVAL
+        self._do_sending(now)
         self.host.emit_request(o)
         self.entry = INCOMPLETE
         if self.on_step is not None:
@@ -374,14 +339,10 @@ class ArpNeighbour:
 
     def _out_ask_again(self, now: int) -> bool:
         """[ask.again] rfc826:generation."""
-        o = Request()
         if self.ever and now - self.asked < 1000000:  # [pace] rfc1122:2.3.2.1/flood MUST
             return False
-        self.ever = True
-        self.asked = now
-        self.tries += 1
-        self.due = False
-        self.retry_at = now + RETRY_INTERVAL
+        o = Request()
+        self._do_sending(now)
         self.host.emit_request(o)
         if self.on_step is not None:
             self.on_step(Step(now, "out", "ask.again", "request", o))
@@ -389,15 +350,11 @@ class ArpNeighbour:
 
     def _out_poll_first(self, now: int) -> bool:
         """[poll.first] rfc1122:2.3.2.1/poll."""
-        o = Request(to=self.known)
         if self.ever and now - self.asked < 1000000:  # [pace] rfc1122:2.3.2.1/flood MUST
             return False
+        o = Request(to=self.known)
         self.lifetime_at = None
-        self.ever = True
-        self.asked = now
-        self.tries += 1
-        self.due = False
-        self.retry_at = now + RETRY_INTERVAL
+        self._do_sending(now)
         self.host.emit_request(o)
         self.entry = PROBED
         if self.on_step is not None:
@@ -406,15 +363,30 @@ class ArpNeighbour:
 
     def _out_poll_again(self, now: int) -> bool:
         """[poll.again] rfc1122:2.3.2.1/poll."""
-        o = Request(to=self.known)
         if self.ever and now - self.asked < 1000000:  # [pace] rfc1122:2.3.2.1/flood MUST
             return False
+        o = Request(to=self.known)
+        self._do_sending(now)
+        self.host.emit_request(o)
+        if self.on_step is not None:
+            self.on_step(Step(now, "out", "poll.again", "request", o))
+        return True
+
+    def _do_confirm(self, p: Any, now: int) -> None:
+        """`confirm` of the law."""
+        self.known = p.source
+        self.wanted = False
+        self.used = False
+        self.due = False
+        self.tries = 0
+        self.retry_at = None
+        self.lifetime_at = now + ENTRY_TIMEOUT
+        self.host.tell_confirmed(p.source)
+
+    def _do_sending(self, now: int) -> None:
+        """`sending` of the law."""
         self.ever = True
         self.asked = now
         self.tries += 1
         self.due = False
         self.retry_at = now + RETRY_INTERVAL
-        self.host.emit_request(o)
-        if self.on_step is not None:
-            self.on_step(Step(now, "out", "poll.again", "request", o))
-        return True

@@ -1020,76 +1020,26 @@ class SshTransportClient:
         """Table `method` (rfc4253:7/1)."""
         kind = m.kind
         if kind == "kexinit":
-            st = self.kx
-            if st == QUIET:
-                # [ki.broken] rfc4253:7/1 MUST
-                if not (
-                    m.ok
-                    and head(m.kex) != ""
-                    and head(m.host_keys) != ""
-                    and head(m.enc_cs) != ""
-                    and head(m.enc_sc) != ""
-                    and head(m.mac_cs) != ""
-                    and head(m.mac_sc) != ""
-                    and head(m.comp_cs) != ""
-                    and head(m.comp_sc) != ""
-                ):
-                    self.host.emit_disconnect(Disconnect(number=self.tx_number, reason="protocol_error"))
-                    self.kx = ENDED
-                    if self.on_step is not None:
-                        self.on_step(Step(now, "method", "ki.broken", m.kind, m))
-                    return False
-                if self.rk:  # [ki.second] rfc4253:7.1/12 MUST_NOT
-                    self.host.emit_disconnect(Disconnect(number=self.tx_number, reason="protocol_error"))
-                    self.kx = ENDED
-                    if self.on_step is not None:
-                        self.on_step(Step(now, "method", "ki.second", m.kind, m))
-                    return False
-                # [ki.in] rfc4253:9/1 MUST, rfc4253:7.1/7 SHOULD, rfc4253:7.1/9 MUST
-                self.theirs = m
-                self.rk = True
-                self.kx = ASKED
-                if self.on_step is not None:
-                    self.on_step(Step(now, "method", "ki.in", m.kind, m))
-                return False
-            if st == MINE:
-                # [ki.broken] rfc4253:7/1 MUST
-                if not (
-                    m.ok
-                    and head(m.kex) != ""
-                    and head(m.host_keys) != ""
-                    and head(m.enc_cs) != ""
-                    and head(m.enc_sc) != ""
-                    and head(m.mac_cs) != ""
-                    and head(m.mac_sc) != ""
-                    and head(m.comp_cs) != ""
-                    and head(m.comp_sc) != ""
-                ):
-                    self.host.emit_disconnect(Disconnect(number=self.tx_number, reason="protocol_error"))
-                    self.kx = ENDED
-                    if self.on_step is not None:
-                        self.on_step(Step(now, "method", "ki.broken", m.kind, m))
-                    return False
-                # [ki.meet] rfc4253:9/1 MUST, rfc4253:7.1/7 SHOULD, rfc4253:5/2 MAY
-                self.theirs = m
-                self.rk = True
-                self.kx = AGREE
-                if self.on_step is not None:
-                    self.on_step(Step(now, "method", "ki.meet", m.kind, m))
-                return False
-            if st == ENDED:
-                if self.strict and not self.keyed_in:  # [kex.strict] strict:5 MUST, strict:9 MUST
-                    self.host.emit_disconnect(Disconnect(number=self.tx_number, reason="protocol_error"))
-                    self.kx = ENDED
-                    if self.on_step is not None:
-                        self.on_step(Step(now, "method", "kex.strict", m.kind, m))
-                    return False
-                # [kex.stray] rfc4253:12/1 MUST
-                self.host.emit_disconnect(Disconnect(number=self.tx_number, reason="protocol_error"))
-                self.kx = ENDED
-                if self.on_step is not None:
-                    self.on_step(Step(now, "method", "kex.stray", m.kind, m))
-                return False
+            return self._method_kexinit(m, now)
+        if kind == "newkeys":
+            return self._method_newkeys(m, now)
+        if self.strict and not self.keyed_in:  # [kex.strict] strict:5 MUST, strict:9 MUST
+            self.host.emit_disconnect(Disconnect(number=self.tx_number, reason="protocol_error"))
+            self.kx = ENDED
+            if self.on_step is not None:
+                self.on_step(Step(now, "method", "kex.strict", m.kind, m))
+            return False
+        # [kex.stray] rfc4253:12/1 MUST
+        self.host.emit_disconnect(Disconnect(number=self.tx_number, reason="protocol_error"))
+        self.kx = ENDED
+        if self.on_step is not None:
+            self.on_step(Step(now, "method", "kex.stray", m.kind, m))
+        return False
+
+    def _method_kexinit(self, m: Any, now: int) -> bool:
+        """Table `method` (rfc4253:7/1)."""
+        st = self.kx
+        if st == QUIET:
             # [ki.broken] rfc4253:7/1 MUST
             if not (
                 m.ok
@@ -1107,65 +1057,123 @@ class SshTransportClient:
                 if self.on_step is not None:
                     self.on_step(Step(now, "method", "ki.broken", m.kind, m))
                 return False
-            # [ki.busy] rfc4253:7.1/12 MUST_NOT, strict:9 MUST
-            self.host.emit_disconnect(Disconnect(number=self.tx_number, reason="protocol_error"))
-            self.kx = ENDED
-            if self.on_step is not None:
-                self.on_step(Step(now, "method", "ki.busy", m.kind, m))
-            return False
-        if kind == "newkeys":
-            st = self.kx
-            if st == QUIET:
-                if not self.rk:  # [nk.early] rfc4253:7.3/2 MUST
-                    self.host.emit_disconnect(Disconnect(number=self.tx_number, reason="protocol_error"))
-                    self.kx = ENDED
-                    if self.on_step is not None:
-                        self.on_step(Step(now, "method", "nk.early", m.kind, m))
-                    return False
-                if not m.ok:  # [nk.broken] rfc4253:7.3/3 MUST
-                    self.host.emit_disconnect(Disconnect(number=self.tx_number, reason="protocol_error"))
-                    self.kx = ENDED
-                    if self.on_step is not None:
-                        self.on_step(Step(now, "method", "nk.broken", m.kind, m))
-                    return False
-                # [nk.in] rfc4253:7.3/1 MUST, strict:6 MUST, rfc4253:9/3 MUST
-                self.rk = False
-                self.keyed_in = True
-                self.rx_number = 0 if self.strict else self.rx_number
-                self.host.tell_keyed()
-                if self.on_step is not None:
-                    self.on_step(Step(now, "method", "nk.in", m.kind, m))
-                return False
-            if st == ENDED:
-                if self.strict and not self.keyed_in:  # [kex.strict] strict:5 MUST, strict:9 MUST
-                    self.host.emit_disconnect(Disconnect(number=self.tx_number, reason="protocol_error"))
-                    self.kx = ENDED
-                    if self.on_step is not None:
-                        self.on_step(Step(now, "method", "kex.strict", m.kind, m))
-                    return False
-                # [kex.stray] rfc4253:12/1 MUST
+            if self.rk:  # [ki.second] rfc4253:7.1/12 MUST_NOT
                 self.host.emit_disconnect(Disconnect(number=self.tx_number, reason="protocol_error"))
                 self.kx = ENDED
                 if self.on_step is not None:
-                    self.on_step(Step(now, "method", "kex.stray", m.kind, m))
+                    self.on_step(Step(now, "method", "ki.second", m.kind, m))
                 return False
-            # [nk.busy] rfc4253:7.3/2 MUST
+            # [ki.in] rfc4253:9/1 MUST, rfc4253:7.1/7 SHOULD, rfc4253:7.1/9 MUST
+            self.theirs = m
+            self.rk = True
+            self.kx = ASKED
+            if self.on_step is not None:
+                self.on_step(Step(now, "method", "ki.in", m.kind, m))
+            return False
+        if st == MINE:
+            # [ki.broken] rfc4253:7/1 MUST
+            if not (
+                m.ok
+                and head(m.kex) != ""
+                and head(m.host_keys) != ""
+                and head(m.enc_cs) != ""
+                and head(m.enc_sc) != ""
+                and head(m.mac_cs) != ""
+                and head(m.mac_sc) != ""
+                and head(m.comp_cs) != ""
+                and head(m.comp_sc) != ""
+            ):
+                self.host.emit_disconnect(Disconnect(number=self.tx_number, reason="protocol_error"))
+                self.kx = ENDED
+                if self.on_step is not None:
+                    self.on_step(Step(now, "method", "ki.broken", m.kind, m))
+                return False
+            # [ki.meet] rfc4253:9/1 MUST, rfc4253:7.1/7 SHOULD, rfc4253:5/2 MAY
+            self.theirs = m
+            self.rk = True
+            self.kx = AGREE
+            if self.on_step is not None:
+                self.on_step(Step(now, "method", "ki.meet", m.kind, m))
+            return False
+        if st == ENDED:
+            if self.strict and not self.keyed_in:  # [kex.strict] strict:5 MUST, strict:9 MUST
+                self.host.emit_disconnect(Disconnect(number=self.tx_number, reason="protocol_error"))
+                self.kx = ENDED
+                if self.on_step is not None:
+                    self.on_step(Step(now, "method", "kex.strict", m.kind, m))
+                return False
+            # [kex.stray] rfc4253:12/1 MUST
             self.host.emit_disconnect(Disconnect(number=self.tx_number, reason="protocol_error"))
             self.kx = ENDED
             if self.on_step is not None:
-                self.on_step(Step(now, "method", "nk.busy", m.kind, m))
+                self.on_step(Step(now, "method", "kex.stray", m.kind, m))
             return False
-        if self.strict and not self.keyed_in:  # [kex.strict] strict:5 MUST, strict:9 MUST
+        # [ki.broken] rfc4253:7/1 MUST
+        if not (
+            m.ok
+            and head(m.kex) != ""
+            and head(m.host_keys) != ""
+            and head(m.enc_cs) != ""
+            and head(m.enc_sc) != ""
+            and head(m.mac_cs) != ""
+            and head(m.mac_sc) != ""
+            and head(m.comp_cs) != ""
+            and head(m.comp_sc) != ""
+        ):
             self.host.emit_disconnect(Disconnect(number=self.tx_number, reason="protocol_error"))
             self.kx = ENDED
             if self.on_step is not None:
-                self.on_step(Step(now, "method", "kex.strict", m.kind, m))
+                self.on_step(Step(now, "method", "ki.broken", m.kind, m))
             return False
-        # [kex.stray] rfc4253:12/1 MUST
+        # [ki.busy] rfc4253:7.1/12 MUST_NOT, strict:9 MUST
         self.host.emit_disconnect(Disconnect(number=self.tx_number, reason="protocol_error"))
         self.kx = ENDED
         if self.on_step is not None:
-            self.on_step(Step(now, "method", "kex.stray", m.kind, m))
+            self.on_step(Step(now, "method", "ki.busy", m.kind, m))
+        return False
+
+    def _method_newkeys(self, m: Any, now: int) -> bool:
+        """Table `method` (rfc4253:7/1)."""
+        st = self.kx
+        if st == QUIET:
+            if not self.rk:  # [nk.early] rfc4253:7.3/2 MUST
+                self.host.emit_disconnect(Disconnect(number=self.tx_number, reason="protocol_error"))
+                self.kx = ENDED
+                if self.on_step is not None:
+                    self.on_step(Step(now, "method", "nk.early", m.kind, m))
+                return False
+            if not m.ok:  # [nk.broken] rfc4253:7.3/3 MUST
+                self.host.emit_disconnect(Disconnect(number=self.tx_number, reason="protocol_error"))
+                self.kx = ENDED
+                if self.on_step is not None:
+                    self.on_step(Step(now, "method", "nk.broken", m.kind, m))
+                return False
+            # [nk.in] rfc4253:7.3/1 MUST, strict:6 MUST, rfc4253:9/3 MUST
+            self.rk = False
+            self.keyed_in = True
+            self.rx_number = 0 if self.strict else self.rx_number
+            self.host.tell_keyed()
+            if self.on_step is not None:
+                self.on_step(Step(now, "method", "nk.in", m.kind, m))
+            return False
+        if st == ENDED:
+            if self.strict and not self.keyed_in:  # [kex.strict] strict:5 MUST, strict:9 MUST
+                self.host.emit_disconnect(Disconnect(number=self.tx_number, reason="protocol_error"))
+                self.kx = ENDED
+                if self.on_step is not None:
+                    self.on_step(Step(now, "method", "kex.strict", m.kind, m))
+                return False
+            # [kex.stray] rfc4253:12/1 MUST
+            self.host.emit_disconnect(Disconnect(number=self.tx_number, reason="protocol_error"))
+            self.kx = ENDED
+            if self.on_step is not None:
+                self.on_step(Step(now, "method", "kex.stray", m.kind, m))
+            return False
+        # [nk.busy] rfc4253:7.3/2 MUST
+        self.host.emit_disconnect(Disconnect(number=self.tx_number, reason="protocol_error"))
+        self.kx = ENDED
+        if self.on_step is not None:
+            self.on_step(Step(now, "method", "nk.busy", m.kind, m))
         return False
 
     def _services(self, m: Any, now: int) -> bool:
@@ -1668,327 +1676,192 @@ class SshTransportClient:
         for _ in range(OUTPUTS_PER_PUMP):
             st = self.kx
             if st == GREET:
-                if self._out_id_out(now):  # [id.out]
-                    continue
-                if self.closing and self._out_bye_out(now):  # [bye.out]
-                    continue
-                if self.sv == NO_SERVICE and self.keyed_in and self._out_sv_out(now):  # [sv.out]
-                    continue
-                # [ua.out]
-                if self.au == STRANGER and self.sv == SERVED and self.ways > 0 and self._out_ua_out(now):
-                    continue
-                if self._each_ok_out(now):  # [ok.out] rfc4254:5.1/1 MUST, rfc4254:5.2/4 MUST_NOT
-                    continue
-                if self._each_fail_out(now):  # [fail.out] rfc4254:5.1/1 MUST, rfc4254:6.1/1 SHOULD
-                    continue
-                if self._each_fail_type(now):  # [fail.type] rfc4254:5.1/2 MUST
-                    continue
-                if self._each_no_out(now):  # [no.out] rfc4254:5.4/2 MUST
-                    continue
-                if self._each_adjust_out(now):  # [adjust.out] rfc4254:5.2/6 MUST
-                    continue
-                if self._each_close_out(now):  # [close.out] rfc4254:5.3/3 MUST
-                    continue
-                if self._each_open_out(now):  # [open.out] rfc4254:5.1/1 MUST, rfc4254:5.2/4 MUST_NOT
-                    continue
-                if self._each_req_out(now):  # [req.out] rfc4254:5.4/3 MUST
-                    continue
-                if self._each_data_out(now):  # [data.out] rfc4254:5.2/1 MUST_NOT
-                    continue
-                if self._each_eof_out(now):  # [eof.out] rfc4254:5.3/1 SHOULD
-                    continue
-                if self._each_close_own(now):  # [close.own] rfc4254:5.3/3 MUST
+                if self._pump_greet(now):
                     continue
                 return
             if st == QUIET:
-                if not self.keyed_out and self._out_ki_first(now):  # [ki.first]
-                    continue
-                if self.ext_turn and self.ext_known and self._out_ext_out(now):  # [ext.out]
-                    continue
-                if self.closing and self._out_bye_out(now):  # [bye.out]
-                    continue
-                # [ki.again]
-                if (
-                    self.keyed_out
-                    and self.keyed_in
-                    and not self.rk
-                    and (self.want_rekey or self.aged or self.sent_packets >= REKEY_PACKETS)
-                    and self._out_ki_again(now)
-                ):
-                    continue
-                if self.sv == NO_SERVICE and self.keyed_in and self._out_sv_out(now):  # [sv.out]
-                    continue
-                # [ua.out]
-                if self.au == STRANGER and self.sv == SERVED and self.ways > 0 and self._out_ua_out(now):
-                    continue
-                if self.requests > 0 and self.keyed_out and self._out_gr_fail(now):  # [gr.fail]
-                    continue
-                if self._each_ok_out(now):  # [ok.out] rfc4254:5.1/1 MUST, rfc4254:5.2/4 MUST_NOT
-                    continue
-                if self._each_fail_out(now):  # [fail.out] rfc4254:5.1/1 MUST, rfc4254:6.1/1 SHOULD
-                    continue
-                if self._each_fail_type(now):  # [fail.type] rfc4254:5.1/2 MUST
-                    continue
-                if self._each_no_out(now):  # [no.out] rfc4254:5.4/2 MUST
-                    continue
-                if self._each_adjust_out(now):  # [adjust.out] rfc4254:5.2/6 MUST
-                    continue
-                if self._each_close_out(now):  # [close.out] rfc4254:5.3/3 MUST
-                    continue
-                if self._each_open_out(now):  # [open.out] rfc4254:5.1/1 MUST, rfc4254:5.2/4 MUST_NOT
-                    continue
-                if self._each_req_out(now):  # [req.out] rfc4254:5.4/3 MUST
-                    continue
-                if self._each_data_out(now):  # [data.out] rfc4254:5.2/1 MUST_NOT
-                    continue
-                if self._each_eof_out(now):  # [eof.out] rfc4254:5.3/1 SHOULD
-                    continue
-                if self._each_close_own(now):  # [close.own] rfc4254:5.3/3 MUST
+                if self._pump_quiet(now):
                     continue
                 return
             if st == ASKED:
-                if self._out_ki_answer(now):  # [ki.answer]
-                    continue
-                if self.closing and self._out_bye_out(now):  # [bye.out]
-                    continue
-                if self.sv == NO_SERVICE and self.keyed_in and self._out_sv_out(now):  # [sv.out]
-                    continue
-                # [ua.out]
-                if self.au == STRANGER and self.sv == SERVED and self.ways > 0 and self._out_ua_out(now):
-                    continue
-                if self._each_ok_out(now):  # [ok.out] rfc4254:5.1/1 MUST, rfc4254:5.2/4 MUST_NOT
-                    continue
-                if self._each_fail_out(now):  # [fail.out] rfc4254:5.1/1 MUST, rfc4254:6.1/1 SHOULD
-                    continue
-                if self._each_fail_type(now):  # [fail.type] rfc4254:5.1/2 MUST
-                    continue
-                if self._each_no_out(now):  # [no.out] rfc4254:5.4/2 MUST
-                    continue
-                if self._each_adjust_out(now):  # [adjust.out] rfc4254:5.2/6 MUST
-                    continue
-                if self._each_close_out(now):  # [close.out] rfc4254:5.3/3 MUST
-                    continue
-                if self._each_open_out(now):  # [open.out] rfc4254:5.1/1 MUST, rfc4254:5.2/4 MUST_NOT
-                    continue
-                if self._each_req_out(now):  # [req.out] rfc4254:5.4/3 MUST
-                    continue
-                if self._each_data_out(now):  # [data.out] rfc4254:5.2/1 MUST_NOT
-                    continue
-                if self._each_eof_out(now):  # [eof.out] rfc4254:5.3/1 SHOULD
-                    continue
-                if self._each_close_own(now):  # [close.own] rfc4254:5.3/3 MUST
+                if self._pump_asked(now):
                     continue
                 return
             if st == AGREE:
-                # [kx.late]
-                if (
-                    not self.keyed_out
-                    and "kex-strict-s-v00@openssh.com" in (self.theirs.kex or ())
-                    and "kex-strict-c-v00@openssh.com" in (self.mine.kex or ())
-                    and self.rx_number != 1
-                    and self._out_kx_late(now)
-                ):
-                    continue
-                # [kx.none]
-                if (
-                    not self._late_kexinit()
-                    and not (
-                        agreed(self.mine.kex, self.theirs.kex) != ""
-                        and agreed(self.mine.kex, self.theirs.kex)
-                        not in (
-                            "kex-strict-c-v00@openssh.com",
-                            "kex-strict-s-v00@openssh.com",
-                            "ext-info-c",
-                            "ext-info-s",
-                        )
-                        and agreed(self.mine.host_keys, self.theirs.host_keys) != ""
-                        and agreed(self.mine.enc_cs, self.theirs.enc_cs) != ""
-                        and agreed(self.mine.enc_sc, self.theirs.enc_sc) != ""
-                        and (self._sealing() or agreed(self.mine.mac_cs, self.theirs.mac_cs) != "")
-                        and (self._sealing_() or agreed(self.mine.mac_sc, self.theirs.mac_sc) != "")
-                        and agreed(self.mine.comp_cs, self.theirs.comp_cs) != ""
-                        and agreed(self.mine.comp_sc, self.theirs.comp_sc) != ""
-                    )
-                    and self._out_kx_none(now)
-                ):
-                    continue
-                # [kx.agreed]
-                if (
-                    not self._late_kexinit()
-                    and agreed(self.mine.kex, self.theirs.kex) != ""
-                    and agreed(self.mine.kex, self.theirs.kex)
-                    not in (
-                        "kex-strict-c-v00@openssh.com",
-                        "kex-strict-s-v00@openssh.com",
-                        "ext-info-c",
-                        "ext-info-s",
-                    )
-                    and agreed(self.mine.host_keys, self.theirs.host_keys) != ""
-                    and agreed(self.mine.enc_cs, self.theirs.enc_cs) != ""
-                    and agreed(self.mine.enc_sc, self.theirs.enc_sc) != ""
-                    and (self._sealing() or agreed(self.mine.mac_cs, self.theirs.mac_cs) != "")
-                    and (self._sealing_() or agreed(self.mine.mac_sc, self.theirs.mac_sc) != "")
-                    and agreed(self.mine.comp_cs, self.theirs.comp_cs) != ""
-                    and agreed(self.mine.comp_sc, self.theirs.comp_sc) != ""
-                    and self._out_kx_agreed(now)
-                ):
-                    continue
-                if self.closing and self._out_bye_out(now):  # [bye.out]
-                    continue
-                if self.sv == NO_SERVICE and self.keyed_in and self._out_sv_out(now):  # [sv.out]
-                    continue
-                # [ua.out]
-                if self.au == STRANGER and self.sv == SERVED and self.ways > 0 and self._out_ua_out(now):
-                    continue
-                if self._each_ok_out(now):  # [ok.out] rfc4254:5.1/1 MUST, rfc4254:5.2/4 MUST_NOT
-                    continue
-                if self._each_fail_out(now):  # [fail.out] rfc4254:5.1/1 MUST, rfc4254:6.1/1 SHOULD
-                    continue
-                if self._each_fail_type(now):  # [fail.type] rfc4254:5.1/2 MUST
-                    continue
-                if self._each_no_out(now):  # [no.out] rfc4254:5.4/2 MUST
-                    continue
-                if self._each_adjust_out(now):  # [adjust.out] rfc4254:5.2/6 MUST
-                    continue
-                if self._each_close_out(now):  # [close.out] rfc4254:5.3/3 MUST
-                    continue
-                if self._each_open_out(now):  # [open.out] rfc4254:5.1/1 MUST, rfc4254:5.2/4 MUST_NOT
-                    continue
-                if self._each_req_out(now):  # [req.out] rfc4254:5.4/3 MUST
-                    continue
-                if self._each_data_out(now):  # [data.out] rfc4254:5.2/1 MUST_NOT
-                    continue
-                if self._each_eof_out(now):  # [eof.out] rfc4254:5.3/1 SHOULD
-                    continue
-                if self._each_close_own(now):  # [close.own] rfc4254:5.3/3 MUST
+                if self._pump_agree(now):
                     continue
                 return
             if st == SPEAK:
-                if self._out_dh_out(now):  # [dh.out]
-                    continue
-                if self.closing and self._out_bye_out(now):  # [bye.out]
-                    continue
-                if self.sv == NO_SERVICE and self.keyed_in and self._out_sv_out(now):  # [sv.out]
-                    continue
-                # [ua.out]
-                if self.au == STRANGER and self.sv == SERVED and self.ways > 0 and self._out_ua_out(now):
-                    continue
-                if self._each_ok_out(now):  # [ok.out] rfc4254:5.1/1 MUST, rfc4254:5.2/4 MUST_NOT
-                    continue
-                if self._each_fail_out(now):  # [fail.out] rfc4254:5.1/1 MUST, rfc4254:6.1/1 SHOULD
-                    continue
-                if self._each_fail_type(now):  # [fail.type] rfc4254:5.1/2 MUST
-                    continue
-                if self._each_no_out(now):  # [no.out] rfc4254:5.4/2 MUST
-                    continue
-                if self._each_adjust_out(now):  # [adjust.out] rfc4254:5.2/6 MUST
-                    continue
-                if self._each_close_out(now):  # [close.out] rfc4254:5.3/3 MUST
-                    continue
-                if self._each_open_out(now):  # [open.out] rfc4254:5.1/1 MUST, rfc4254:5.2/4 MUST_NOT
-                    continue
-                if self._each_req_out(now):  # [req.out] rfc4254:5.4/3 MUST
-                    continue
-                if self._each_data_out(now):  # [data.out] rfc4254:5.2/1 MUST_NOT
-                    continue
-                if self._each_eof_out(now):  # [eof.out] rfc4254:5.3/1 SHOULD
-                    continue
-                if self._each_close_own(now):  # [close.own] rfc4254:5.3/3 MUST
+                if self._pump_speak(now):
                     continue
                 return
             if st == KEYS:
-                if self._out_nk_out(now):  # [nk.out]
-                    continue
-                if self.closing and self._out_bye_out(now):  # [bye.out]
-                    continue
-                if self.sv == NO_SERVICE and self.keyed_in and self._out_sv_out(now):  # [sv.out]
-                    continue
-                # [ua.out]
-                if self.au == STRANGER and self.sv == SERVED and self.ways > 0 and self._out_ua_out(now):
-                    continue
-                if self._each_ok_out(now):  # [ok.out] rfc4254:5.1/1 MUST, rfc4254:5.2/4 MUST_NOT
-                    continue
-                if self._each_fail_out(now):  # [fail.out] rfc4254:5.1/1 MUST, rfc4254:6.1/1 SHOULD
-                    continue
-                if self._each_fail_type(now):  # [fail.type] rfc4254:5.1/2 MUST
-                    continue
-                if self._each_no_out(now):  # [no.out] rfc4254:5.4/2 MUST
-                    continue
-                if self._each_adjust_out(now):  # [adjust.out] rfc4254:5.2/6 MUST
-                    continue
-                if self._each_close_out(now):  # [close.out] rfc4254:5.3/3 MUST
-                    continue
-                if self._each_open_out(now):  # [open.out] rfc4254:5.1/1 MUST, rfc4254:5.2/4 MUST_NOT
-                    continue
-                if self._each_req_out(now):  # [req.out] rfc4254:5.4/3 MUST
-                    continue
-                if self._each_data_out(now):  # [data.out] rfc4254:5.2/1 MUST_NOT
-                    continue
-                if self._each_eof_out(now):  # [eof.out] rfc4254:5.3/1 SHOULD
-                    continue
-                if self._each_close_own(now):  # [close.own] rfc4254:5.3/3 MUST
+                if self._pump_keys(now):
                     continue
                 return
             if st == ENDED:
-                if self.sv == NO_SERVICE and self.keyed_in and self._out_sv_out(now):  # [sv.out]
-                    continue
-                # [ua.out]
-                if self.au == STRANGER and self.sv == SERVED and self.ways > 0 and self._out_ua_out(now):
-                    continue
-                if self._each_ok_out(now):  # [ok.out] rfc4254:5.1/1 MUST, rfc4254:5.2/4 MUST_NOT
-                    continue
-                if self._each_fail_out(now):  # [fail.out] rfc4254:5.1/1 MUST, rfc4254:6.1/1 SHOULD
-                    continue
-                if self._each_fail_type(now):  # [fail.type] rfc4254:5.1/2 MUST
-                    continue
-                if self._each_no_out(now):  # [no.out] rfc4254:5.4/2 MUST
-                    continue
-                if self._each_adjust_out(now):  # [adjust.out] rfc4254:5.2/6 MUST
-                    continue
-                if self._each_close_out(now):  # [close.out] rfc4254:5.3/3 MUST
-                    continue
-                if self._each_open_out(now):  # [open.out] rfc4254:5.1/1 MUST, rfc4254:5.2/4 MUST_NOT
-                    continue
-                if self._each_req_out(now):  # [req.out] rfc4254:5.4/3 MUST
-                    continue
-                if self._each_data_out(now):  # [data.out] rfc4254:5.2/1 MUST_NOT
-                    continue
-                if self._each_eof_out(now):  # [eof.out] rfc4254:5.3/1 SHOULD
-                    continue
-                if self._each_close_own(now):  # [close.own] rfc4254:5.3/3 MUST
+                if self._pump_ended(now):
                     continue
                 return
-            if self.closing and self._out_bye_out(now):  # [bye.out]
-                continue
-            if self.sv == NO_SERVICE and self.keyed_in and self._out_sv_out(now):  # [sv.out]
-                continue
-            # [ua.out]
-            if self.au == STRANGER and self.sv == SERVED and self.ways > 0 and self._out_ua_out(now):
-                continue
-            if self._each_ok_out(now):  # [ok.out] rfc4254:5.1/1 MUST, rfc4254:5.2/4 MUST_NOT
-                continue
-            if self._each_fail_out(now):  # [fail.out] rfc4254:5.1/1 MUST, rfc4254:6.1/1 SHOULD
-                continue
-            if self._each_fail_type(now):  # [fail.type] rfc4254:5.1/2 MUST
-                continue
-            if self._each_no_out(now):  # [no.out] rfc4254:5.4/2 MUST
-                continue
-            if self._each_adjust_out(now):  # [adjust.out] rfc4254:5.2/6 MUST
-                continue
-            if self._each_close_out(now):  # [close.out] rfc4254:5.3/3 MUST
-                continue
-            if self._each_open_out(now):  # [open.out] rfc4254:5.1/1 MUST, rfc4254:5.2/4 MUST_NOT
-                continue
-            if self._each_req_out(now):  # [req.out] rfc4254:5.4/3 MUST
-                continue
-            if self._each_data_out(now):  # [data.out] rfc4254:5.2/1 MUST_NOT
-                continue
-            if self._each_eof_out(now):  # [eof.out] rfc4254:5.3/1 SHOULD
-                continue
-            if self._each_close_own(now):  # [close.own] rfc4254:5.3/3 MUST
+            if self._pump_mine(now):
                 continue
             return
         raise EndlessOutputError("ssh.transport.client", self.kx)
+
+    def _pump_greet(self, now: int) -> bool:
+        return (
+            self._out_id_out(now)
+            or self._out_bye_out(now)
+            or (self.sv == NO_SERVICE and self._out_sv_out(now))
+            or (self.au == STRANGER and self._out_ua_out(now))
+            or self._each_ok_out(now)
+            or self._each_fail_out(now)
+            or self._each_fail_type(now)
+            or self._each_no_out(now)
+            or self._each_adjust_out(now)
+            or self._each_close_out(now)
+            or self._each_open_out(now)
+            or self._each_req_out(now)
+            or self._each_data_out(now)
+            or self._each_eof_out(now)
+            or self._each_close_own(now)
+        )
+
+    def _pump_quiet(self, now: int) -> bool:
+        return (
+            self._out_ki_first(now)
+            or self._out_ext_out(now)
+            or self._out_bye_out(now)
+            or self._out_ki_again(now)
+            or (self.sv == NO_SERVICE and self._out_sv_out(now))
+            or (self.au == STRANGER and self._out_ua_out(now))
+            or self._out_gr_fail(now)
+            or self._each_ok_out(now)
+            or self._each_fail_out(now)
+            or self._each_fail_type(now)
+            or self._each_no_out(now)
+            or self._each_adjust_out(now)
+            or self._each_close_out(now)
+            or self._each_open_out(now)
+            or self._each_req_out(now)
+            or self._each_data_out(now)
+            or self._each_eof_out(now)
+            or self._each_close_own(now)
+        )
+
+    def _pump_asked(self, now: int) -> bool:
+        return (
+            self._out_ki_answer(now)
+            or self._out_bye_out(now)
+            or (self.sv == NO_SERVICE and self._out_sv_out(now))
+            or (self.au == STRANGER and self._out_ua_out(now))
+            or self._each_ok_out(now)
+            or self._each_fail_out(now)
+            or self._each_fail_type(now)
+            or self._each_no_out(now)
+            or self._each_adjust_out(now)
+            or self._each_close_out(now)
+            or self._each_open_out(now)
+            or self._each_req_out(now)
+            or self._each_data_out(now)
+            or self._each_eof_out(now)
+            or self._each_close_own(now)
+        )
+
+    def _pump_agree(self, now: int) -> bool:
+        return (
+            self._out_kx_late(now)
+            or self._out_kx_none(now)
+            or self._out_kx_agreed(now)
+            or self._out_bye_out(now)
+            or (self.sv == NO_SERVICE and self._out_sv_out(now))
+            or (self.au == STRANGER and self._out_ua_out(now))
+            or self._each_ok_out(now)
+            or self._each_fail_out(now)
+            or self._each_fail_type(now)
+            or self._each_no_out(now)
+            or self._each_adjust_out(now)
+            or self._each_close_out(now)
+            or self._each_open_out(now)
+            or self._each_req_out(now)
+            or self._each_data_out(now)
+            or self._each_eof_out(now)
+            or self._each_close_own(now)
+        )
+
+    def _pump_speak(self, now: int) -> bool:
+        return (
+            self._out_dh_out(now)
+            or self._out_bye_out(now)
+            or (self.sv == NO_SERVICE and self._out_sv_out(now))
+            or (self.au == STRANGER and self._out_ua_out(now))
+            or self._each_ok_out(now)
+            or self._each_fail_out(now)
+            or self._each_fail_type(now)
+            or self._each_no_out(now)
+            or self._each_adjust_out(now)
+            or self._each_close_out(now)
+            or self._each_open_out(now)
+            or self._each_req_out(now)
+            or self._each_data_out(now)
+            or self._each_eof_out(now)
+            or self._each_close_own(now)
+        )
+
+    def _pump_keys(self, now: int) -> bool:
+        return (
+            self._out_nk_out(now)
+            or self._out_bye_out(now)
+            or (self.sv == NO_SERVICE and self._out_sv_out(now))
+            or (self.au == STRANGER and self._out_ua_out(now))
+            or self._each_ok_out(now)
+            or self._each_fail_out(now)
+            or self._each_fail_type(now)
+            or self._each_no_out(now)
+            or self._each_adjust_out(now)
+            or self._each_close_out(now)
+            or self._each_open_out(now)
+            or self._each_req_out(now)
+            or self._each_data_out(now)
+            or self._each_eof_out(now)
+            or self._each_close_own(now)
+        )
+
+    def _pump_ended(self, now: int) -> bool:
+        return (
+            (self.sv == NO_SERVICE and self._out_sv_out(now))
+            or (self.au == STRANGER and self._out_ua_out(now))
+            or self._each_ok_out(now)
+            or self._each_fail_out(now)
+            or self._each_fail_type(now)
+            or self._each_no_out(now)
+            or self._each_adjust_out(now)
+            or self._each_close_out(now)
+            or self._each_open_out(now)
+            or self._each_req_out(now)
+            or self._each_data_out(now)
+            or self._each_eof_out(now)
+            or self._each_close_own(now)
+        )
+
+    def _pump_mine(self, now: int) -> bool:
+        return (
+            self._out_bye_out(now)
+            or (self.sv == NO_SERVICE and self._out_sv_out(now))
+            or (self.au == STRANGER and self._out_ua_out(now))
+            or self._each_ok_out(now)
+            or self._each_fail_out(now)
+            or self._each_fail_type(now)
+            or self._each_no_out(now)
+            or self._each_adjust_out(now)
+            or self._each_close_out(now)
+            or self._each_open_out(now)
+            or self._each_req_out(now)
+            or self._each_data_out(now)
+            or self._each_eof_out(now)
+            or self._each_close_own(now)
+        )
+
 
     def _out_id_out(self, now: int) -> bool:
         """[id.out] rfc4253:4.2/1 MUST, rfc4253:4.2/6 MUST, rfc4253:4.2/9 MUST_NOT."""
@@ -2007,6 +1880,8 @@ class SshTransportClient:
         """[ki.first] rfc4253:7/1 MUST, rfc4253:5/2 MAY, strict:1 MUST, rfc8308:2.1/1 MAY, rfc8308:2.1/2
         MUST_NOT.
         """
+        if self.keyed_out:
+            return False
         made = self.host.ask_own_offer(True)
         o = Kexinit(
             number=self.tx_number,
@@ -2110,6 +1985,13 @@ class SshTransportClient:
 
     def _out_kx_late(self, now: int) -> bool:
         """[kx.late] strict:4 MUST."""
+        if not (
+            not self.keyed_out
+            and "kex-strict-s-v00@openssh.com" in (self.theirs.kex or ())
+            and "kex-strict-c-v00@openssh.com" in (self.mine.kex or ())
+            and self.rx_number != 1
+        ):
+            return False
         o = Disconnect(number=self.tx_number, reason="protocol_error")
         self.tx_number = (self.tx_number + 1) % 4294967296
         self.sent_packets += 1
@@ -2124,6 +2006,27 @@ class SshTransportClient:
         """[kx.none] rfc4253:7.1/2 MUST, rfc4253:7.1/3 MUST, rfc4253:7.1/4 MUST, rfc4253:7.1/5 MUST,
         rfc4253:7.1/6 MUST, rfc8308:2.1/3 MUST, strict:3 MUST_NOT.
         """
+        if not (
+            not self._late_kexinit()
+            and not (
+                agreed(self.mine.kex, self.theirs.kex) != ""
+                and agreed(self.mine.kex, self.theirs.kex)
+                not in (
+                    "kex-strict-c-v00@openssh.com",
+                    "kex-strict-s-v00@openssh.com",
+                    "ext-info-c",
+                    "ext-info-s",
+                )
+                and agreed(self.mine.host_keys, self.theirs.host_keys) != ""
+                and agreed(self.mine.enc_cs, self.theirs.enc_cs) != ""
+                and agreed(self.mine.enc_sc, self.theirs.enc_sc) != ""
+                and (self._sealing() or agreed(self.mine.mac_cs, self.theirs.mac_cs) != "")
+                and (self._sealing_() or agreed(self.mine.mac_sc, self.theirs.mac_sc) != "")
+                and agreed(self.mine.comp_cs, self.theirs.comp_cs) != ""
+                and agreed(self.mine.comp_sc, self.theirs.comp_sc) != ""
+            )
+        ):
+            return False
         o = Disconnect(number=self.tx_number, reason="key_exchange_failed")
         self.tx_number = (self.tx_number + 1) % 4294967296
         self.sent_packets += 1
@@ -2138,26 +2041,26 @@ class SshTransportClient:
         """[kx.agreed] rfc4253:7.1/2 MUST, rfc4253:7.1/3 MUST, rfc4253:7.1/4 MUST, rfc4253:7.1/5 MUST,
         rfc4253:7.1/6 MUST, rfc4253:6.3/3 MUST, rfc4253:7/4 MUST, strict:1 MUST, strict:2 MUST.
         """
-        self.strict = (
-            self.strict
-            or (
-                not self.keyed_out
-                and "kex-strict-s-v00@openssh.com" in (self.theirs.kex or ())
-                and "kex-strict-c-v00@openssh.com" in (self.mine.kex or ())
+        if not (
+            not self._late_kexinit()
+            and agreed(self.mine.kex, self.theirs.kex) != ""
+            and agreed(self.mine.kex, self.theirs.kex)
+            not in (
+                "kex-strict-c-v00@openssh.com",
+                "kex-strict-s-v00@openssh.com",
+                "ext-info-c",
+                "ext-info-s",
             )
-        )
-        self.ext_known = self.ext_known or (not self.keyed_out and "ext-info-s" in (self.theirs.kex or ()))
-        self.kex_name = agreed(self.mine.kex, self.theirs.kex)
-        self.host_key = agreed(self.mine.host_keys, self.theirs.host_keys)
-        self.cipher_cs = agreed(self.mine.enc_cs, self.theirs.enc_cs)
-        self.cipher_sc = agreed(self.mine.enc_sc, self.theirs.enc_sc)
-        self.skip = (
-            self.theirs.follows
-            and not (
-                head(self.mine.kex) == head(self.theirs.kex)
-                and head(self.mine.host_keys) == head(self.theirs.host_keys)
-            )
-        )
+            and agreed(self.mine.host_keys, self.theirs.host_keys) != ""
+            and agreed(self.mine.enc_cs, self.theirs.enc_cs) != ""
+            and agreed(self.mine.enc_sc, self.theirs.enc_sc) != ""
+            and (self._sealing() or agreed(self.mine.mac_cs, self.theirs.mac_cs) != "")
+            and (self._sealing_() or agreed(self.mine.mac_sc, self.theirs.mac_sc) != "")
+            and agreed(self.mine.comp_cs, self.theirs.comp_cs) != ""
+            and agreed(self.mine.comp_sc, self.theirs.comp_sc) != ""
+        ):
+            return False
+        self._do_agree()
         self.kx = SPEAK
         if self.on_step is not None:
             self.on_step(Step(now, "auto", "kx.agreed", "", None))
@@ -2203,6 +2106,10 @@ class SshTransportClient:
 
     def _out_ext_out(self, now: int) -> bool:
         """[ext.out] rfc8308:2.3/1 MUST, rfc8308:2.4/1 MUST, rfc8308:2.4/2 MUST."""
+        if not (self.ext_turn and self.ext_known):
+            return False
+        if not (self.keyed_out or not self.strict):  # [o.strict] strict:5 MUST
+            return False
         made = self.host.ask_own_extensions()
         o = ExtInfo(
             number=self.tx_number,
@@ -2211,8 +2118,6 @@ class SshTransportClient:
             framed=made.framed,
             block=made.block,
         )
-        if not (self.keyed_out or not self.strict):  # [o.strict] strict:5 MUST
-            return False
         self.tx_number = (self.tx_number + 1) % 4294967296
         self.sent_packets += 1
         self.ext_turn = False
@@ -2223,6 +2128,8 @@ class SshTransportClient:
 
     def _out_bye_out(self, now: int) -> bool:
         """[bye.out] rfc4253:11.1/1 MUST."""
+        if not self.closing:
+            return False
         o = Disconnect(number=self.tx_number, reason="by_application")
         self.tx_number = (self.tx_number + 1) % 4294967296
         self.sent_packets += 1
@@ -2235,6 +2142,13 @@ class SshTransportClient:
 
     def _out_ki_again(self, now: int) -> bool:
         """[ki.again] rfc4253:9/1 MUST, rfc4253:9/5 SHOULD, rfc4253:9/2 MUST_NOT, rfc4253:9/4 MAY."""
+        if not (
+            self.keyed_out
+            and self.keyed_in
+            and not self.rk
+            and (self.want_rekey or self.aged or self.sent_packets >= REKEY_PACKETS)
+        ):
+            return False
         made = self.host.ask_own_offer(False)
         o = Kexinit(
             number=self.tx_number,
@@ -2287,9 +2201,11 @@ class SshTransportClient:
 
     def _out_sv_out(self, now: int) -> bool:
         """[sv.out] rfc4253:10/3 MUST_NOT, rfc4253:10/4 MUST."""
-        o = ServiceRequest(number=self.tx_number, name="ssh-userauth")
+        if not self.keyed_in:
+            return False
         if not (self.keyed_out and self.kx == QUIET):  # [o.service] rfc4253:10/3 MUST_NOT
             return False
+        o = ServiceRequest(number=self.tx_number, name="ssh-userauth")
         self.tx_number = (self.tx_number + 1) % 4294967296
         self.sent_packets += 1
         self.ext_turn = False
@@ -2301,6 +2217,10 @@ class SshTransportClient:
 
     def _out_ua_out(self, now: int) -> bool:
         """[ua.out] rfc4252:6/2 MUST."""
+        if not (self.sv == SERVED and self.ways > 0):
+            return False
+        if not (self.keyed_out and self.kx == QUIET):  # [o.upper] rfc4253:7.1/10 MUST_NOT, rfc4253:9/6 MUST
+            return False
         made = self.host.ask_next_login(self.session)
         o = UserauthRequest(
             number=self.tx_number,
@@ -2315,8 +2235,6 @@ class SshTransportClient:
         )
         if o.service != "ssh-connection":
             return False
-        if not (self.keyed_out and self.kx == QUIET):  # [o.upper] rfc4253:7.1/10 MUST_NOT, rfc4253:9/6 MUST
-            return False
         self.tx_number = (self.tx_number + 1) % 4294967296
         self.sent_packets += 1
         self.ext_turn = False
@@ -2329,6 +2247,8 @@ class SshTransportClient:
 
     def _out_gr_fail(self, now: int) -> bool:
         """[gr.fail] rfc4254:4/1 MUST, rfc4254:4/2 MUST."""
+        if not (self.requests > 0 and self.keyed_out):
+            return False
         o = RequestFailure(number=self.tx_number)
         self.tx_number = (self.tx_number + 1) % 4294967296
         self.sent_packets += 1
@@ -2347,6 +2267,8 @@ class SshTransportClient:
 
     def _out_ok_out(self, chan_of: SshTransportClientChanOf, now: int) -> bool:
         """[ok.out] rfc4254:5.1/1 MUST, rfc4254:5.2/4 MUST_NOT."""
+        if not (self.keyed_out and self.kx == QUIET):  # [o.chan] rfc4253:7.1/10 MUST_NOT
+            return False
         o = OpenConfirmation(
             number=self.tx_number,
             key=chan_of.peer_id,
@@ -2354,8 +2276,6 @@ class SshTransportClient:
             window=2097152,
             packet=32768,
         )
-        if not (self.keyed_out and self.kx == QUIET):  # [o.chan] rfc4253:7.1/10 MUST_NOT
-            return False
         self.tx_number = (self.tx_number + 1) % 4294967296
         self.sent_packets += 1
         self.ext_turn = False
@@ -2378,9 +2298,9 @@ class SshTransportClient:
 
     def _out_fail_out(self, chan_of: SshTransportClientChanOf, now: int) -> bool:
         """[fail.out] rfc4254:5.1/1 MUST, rfc4254:6.1/1 SHOULD."""
-        o = OpenFailure(number=self.tx_number, key=chan_of.peer_id, reason="administratively_prohibited")
         if not (self.keyed_out and self.kx == QUIET):  # [o.chan] rfc4253:7.1/10 MUST_NOT
             return False
+        o = OpenFailure(number=self.tx_number, key=chan_of.peer_id, reason="administratively_prohibited")
         self.tx_number = (self.tx_number + 1) % 4294967296
         self.sent_packets += 1
         self.ext_turn = False
@@ -2400,9 +2320,9 @@ class SshTransportClient:
 
     def _out_fail_type(self, chan_of: SshTransportClientChanOf, now: int) -> bool:
         """[fail.type] rfc4254:5.1/2 MUST."""
-        o = OpenFailure(number=self.tx_number, key=chan_of.peer_id, reason="unknown_channel_type")
         if not (self.keyed_out and self.kx == QUIET):  # [o.chan] rfc4253:7.1/10 MUST_NOT
             return False
+        o = OpenFailure(number=self.tx_number, key=chan_of.peer_id, reason="unknown_channel_type")
         self.tx_number = (self.tx_number + 1) % 4294967296
         self.sent_packets += 1
         self.ext_turn = False
@@ -2422,9 +2342,9 @@ class SshTransportClient:
 
     def _out_no_out(self, chan_of: SshTransportClientChanOf, now: int) -> bool:
         """[no.out] rfc4254:5.4/2 MUST."""
-        o = ChannelFailure(number=self.tx_number, key=chan_of.peer_id)
         if not (self.keyed_out and self.kx == QUIET):  # [o.chan] rfc4253:7.1/10 MUST_NOT
             return False
+        o = ChannelFailure(number=self.tx_number, key=chan_of.peer_id)
         self.tx_number = (self.tx_number + 1) % 4294967296
         self.sent_packets += 1
         self.ext_turn = False
@@ -2444,10 +2364,10 @@ class SshTransportClient:
 
     def _out_adjust_out(self, chan_of: SshTransportClientChanOf, now: int) -> bool:
         """[adjust.out] rfc4254:5.2/6 MUST."""
+        if not (self.keyed_out and self.kx == QUIET):  # [o.chan] rfc4253:7.1/10 MUST_NOT
+            return False
         o = WindowAdjust(number=self.tx_number, key=chan_of.peer_id, add=2097152 - chan_of.rx_window)
         if not (o.add > 0 and chan_of.rx_window + o.add <= 4294967295):
-            return False
-        if not (self.keyed_out and self.kx == QUIET):  # [o.chan] rfc4253:7.1/10 MUST_NOT
             return False
         self.tx_number = (self.tx_number + 1) % 4294967296
         self.sent_packets += 1
@@ -2468,9 +2388,9 @@ class SshTransportClient:
 
     def _out_close_out(self, chan_of: SshTransportClientChanOf, now: int) -> bool:
         """[close.out] rfc4254:5.3/3 MUST."""
-        o = ChannelClose(number=self.tx_number, key=chan_of.peer_id)
         if not (self.keyed_out and self.kx == QUIET):  # [o.chan] rfc4253:7.1/10 MUST_NOT
             return False
+        o = ChannelClose(number=self.tx_number, key=chan_of.peer_id)
         self.tx_number = (self.tx_number + 1) % 4294967296
         self.sent_packets += 1
         self.ext_turn = False
@@ -2493,6 +2413,8 @@ class SshTransportClient:
 
     def _out_open_out(self, chan_of: SshTransportClientChanOf, now: int) -> bool:
         """[open.out] rfc4254:5.1/1 MUST, rfc4254:5.2/4 MUST_NOT."""
+        if not (self.keyed_out and self.kx == QUIET):  # [o.chan] rfc4253:7.1/10 MUST_NOT
+            return False
         o = ChannelOpen(
             number=self.tx_number,
             key=chan_of.key,
@@ -2501,8 +2423,6 @@ class SshTransportClient:
             packet=32768,
             channel_type="session",
         )
-        if not (self.keyed_out and self.kx == QUIET):  # [o.chan] rfc4253:7.1/10 MUST_NOT
-            return False
         self.tx_number = (self.tx_number + 1) % 4294967296
         self.sent_packets += 1
         self.ext_turn = False
@@ -2525,6 +2445,8 @@ class SshTransportClient:
 
     def _out_req_out(self, chan_of: SshTransportClientChanOf, now: int) -> bool:
         """[req.out] rfc4254:5.4/3 MUST."""
+        if not (self.keyed_out and self.kx == QUIET):  # [o.chan] rfc4253:7.1/10 MUST_NOT
+            return False
         made = self.host.ask_next_request(chan_of.key)
         o = ChannelRequest(
             number=self.tx_number,
@@ -2537,8 +2459,6 @@ class SshTransportClient:
             request=made.request,
             content=made.content,
         )
-        if not (self.keyed_out and self.kx == QUIET):  # [o.chan] rfc4253:7.1/10 MUST_NOT
-            return False
         self.tx_number = (self.tx_number + 1) % 4294967296
         self.sent_packets += 1
         self.ext_turn = False
@@ -2559,6 +2479,8 @@ class SshTransportClient:
 
     def _out_data_out(self, chan_of: SshTransportClientChanOf, now: int) -> bool:
         """[data.out] rfc4254:5.2/1 MUST_NOT."""
+        if not (self.keyed_out and self.kx == QUIET):  # [o.chan] rfc4253:7.1/10 MUST_NOT
+            return False
         o = ChannelData(
             number=self.tx_number,
             key=chan_of.peer_id,
@@ -2569,8 +2491,6 @@ class SshTransportClient:
             ),
         )
         if not (o.len > 0 and o.len <= chan_of.tx_window and o.len <= chan_of.tx_packet):
-            return False
-        if not (self.keyed_out and self.kx == QUIET):  # [o.chan] rfc4253:7.1/10 MUST_NOT
             return False
         self.tx_number = (self.tx_number + 1) % 4294967296
         self.sent_packets += 1
@@ -2592,9 +2512,9 @@ class SshTransportClient:
 
     def _out_eof_out(self, chan_of: SshTransportClientChanOf, now: int) -> bool:
         """[eof.out] rfc4254:5.3/1 SHOULD."""
-        o = ChannelEof(number=self.tx_number, key=chan_of.peer_id)
         if not (self.keyed_out and self.kx == QUIET):  # [o.chan] rfc4253:7.1/10 MUST_NOT
             return False
+        o = ChannelEof(number=self.tx_number, key=chan_of.peer_id)
         self.tx_number = (self.tx_number + 1) % 4294967296
         self.sent_packets += 1
         self.ext_turn = False
@@ -2614,9 +2534,9 @@ class SshTransportClient:
 
     def _out_close_own(self, chan_of: SshTransportClientChanOf, now: int) -> bool:
         """[close.own] rfc4254:5.3/3 MUST."""
-        o = ChannelClose(number=self.tx_number, key=chan_of.peer_id)
         if not (self.keyed_out and self.kx == QUIET):  # [o.chan] rfc4253:7.1/10 MUST_NOT
             return False
+        o = ChannelClose(number=self.tx_number, key=chan_of.peer_id)
         self.tx_number = (self.tx_number + 1) % 4294967296
         self.sent_packets += 1
         self.ext_turn = False
@@ -2724,6 +2644,29 @@ class SshTransportClient:
             10,
             chan_of,
             chan_of.ch == LIVE and not chan_of.close_in and not chan_of.close_out and chan_of.hanging,
+        )
+
+    def _do_agree(self) -> None:
+        """`agree` of the law."""
+        self.strict = (
+            self.strict
+            or (
+                not self.keyed_out
+                and "kex-strict-s-v00@openssh.com" in (self.theirs.kex or ())
+                and "kex-strict-c-v00@openssh.com" in (self.mine.kex or ())
+            )
+        )
+        self.ext_known = self.ext_known or (not self.keyed_out and "ext-info-s" in (self.theirs.kex or ()))
+        self.kex_name = agreed(self.mine.kex, self.theirs.kex)
+        self.host_key = agreed(self.mine.host_keys, self.theirs.host_keys)
+        self.cipher_cs = agreed(self.mine.enc_cs, self.theirs.enc_cs)
+        self.cipher_sc = agreed(self.mine.enc_sc, self.theirs.enc_sc)
+        self.skip = (
+            self.theirs.follows
+            and not (
+                head(self.mine.kex) == head(self.theirs.kex)
+                and head(self.mine.host_keys) == head(self.theirs.host_keys)
+            )
         )
 
     def _late_kexinit(self) -> bool:

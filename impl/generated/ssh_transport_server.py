@@ -991,76 +991,26 @@ class SshTransportServer:
         """Table `method` (rfc4253:7/1)."""
         kind = m.kind
         if kind == "kexinit":
-            st = self.kx
-            if st == QUIET:
-                # [ki.broken] rfc4253:7/1 MUST
-                if not (
-                    m.ok
-                    and head(m.kex) != ""
-                    and head(m.host_keys) != ""
-                    and head(m.enc_cs) != ""
-                    and head(m.enc_sc) != ""
-                    and head(m.mac_cs) != ""
-                    and head(m.mac_sc) != ""
-                    and head(m.comp_cs) != ""
-                    and head(m.comp_sc) != ""
-                ):
-                    self.host.emit_disconnect(Disconnect(number=self.tx_number, reason="protocol_error"))
-                    self.kx = ENDED
-                    if self.on_step is not None:
-                        self.on_step(Step(now, "method", "ki.broken", m.kind, m))
-                    return False
-                if self.rk:  # [ki.second] rfc4253:7.1/12 MUST_NOT
-                    self.host.emit_disconnect(Disconnect(number=self.tx_number, reason="protocol_error"))
-                    self.kx = ENDED
-                    if self.on_step is not None:
-                        self.on_step(Step(now, "method", "ki.second", m.kind, m))
-                    return False
-                # [ki.in] rfc4253:9/1 MUST, rfc4253:7.1/7 SHOULD, rfc4253:7.1/9 MUST
-                self.theirs = m
-                self.rk = True
-                self.kx = ASKED
-                if self.on_step is not None:
-                    self.on_step(Step(now, "method", "ki.in", m.kind, m))
-                return False
-            if st == MINE:
-                # [ki.broken] rfc4253:7/1 MUST
-                if not (
-                    m.ok
-                    and head(m.kex) != ""
-                    and head(m.host_keys) != ""
-                    and head(m.enc_cs) != ""
-                    and head(m.enc_sc) != ""
-                    and head(m.mac_cs) != ""
-                    and head(m.mac_sc) != ""
-                    and head(m.comp_cs) != ""
-                    and head(m.comp_sc) != ""
-                ):
-                    self.host.emit_disconnect(Disconnect(number=self.tx_number, reason="protocol_error"))
-                    self.kx = ENDED
-                    if self.on_step is not None:
-                        self.on_step(Step(now, "method", "ki.broken", m.kind, m))
-                    return False
-                # [ki.meet] rfc4253:9/1 MUST, rfc4253:7.1/7 SHOULD, rfc4253:5/2 MAY
-                self.theirs = m
-                self.rk = True
-                self.kx = AGREE
-                if self.on_step is not None:
-                    self.on_step(Step(now, "method", "ki.meet", m.kind, m))
-                return False
-            if st == ENDED:
-                if self.strict and not self.keyed_in:  # [kex.strict] strict:5 MUST, strict:9 MUST
-                    self.host.emit_disconnect(Disconnect(number=self.tx_number, reason="protocol_error"))
-                    self.kx = ENDED
-                    if self.on_step is not None:
-                        self.on_step(Step(now, "method", "kex.strict", m.kind, m))
-                    return False
-                # [kex.stray] rfc4253:12/1 MUST
-                self.host.emit_disconnect(Disconnect(number=self.tx_number, reason="protocol_error"))
-                self.kx = ENDED
-                if self.on_step is not None:
-                    self.on_step(Step(now, "method", "kex.stray", m.kind, m))
-                return False
+            return self._method_kexinit(m, now)
+        if kind == "newkeys":
+            return self._method_newkeys(m, now)
+        if self.strict and not self.keyed_in:  # [kex.strict] strict:5 MUST, strict:9 MUST
+            self.host.emit_disconnect(Disconnect(number=self.tx_number, reason="protocol_error"))
+            self.kx = ENDED
+            if self.on_step is not None:
+                self.on_step(Step(now, "method", "kex.strict", m.kind, m))
+            return False
+        # [kex.stray] rfc4253:12/1 MUST
+        self.host.emit_disconnect(Disconnect(number=self.tx_number, reason="protocol_error"))
+        self.kx = ENDED
+        if self.on_step is not None:
+            self.on_step(Step(now, "method", "kex.stray", m.kind, m))
+        return False
+
+    def _method_kexinit(self, m: Any, now: int) -> bool:
+        """Table `method` (rfc4253:7/1)."""
+        st = self.kx
+        if st == QUIET:
             # [ki.broken] rfc4253:7/1 MUST
             if not (
                 m.ok
@@ -1078,65 +1028,123 @@ class SshTransportServer:
                 if self.on_step is not None:
                     self.on_step(Step(now, "method", "ki.broken", m.kind, m))
                 return False
-            # [ki.busy] rfc4253:7.1/12 MUST_NOT, strict:9 MUST
-            self.host.emit_disconnect(Disconnect(number=self.tx_number, reason="protocol_error"))
-            self.kx = ENDED
-            if self.on_step is not None:
-                self.on_step(Step(now, "method", "ki.busy", m.kind, m))
-            return False
-        if kind == "newkeys":
-            st = self.kx
-            if st == QUIET:
-                if not self.rk:  # [nk.early] rfc4253:7.3/2 MUST
-                    self.host.emit_disconnect(Disconnect(number=self.tx_number, reason="protocol_error"))
-                    self.kx = ENDED
-                    if self.on_step is not None:
-                        self.on_step(Step(now, "method", "nk.early", m.kind, m))
-                    return False
-                if not m.ok:  # [nk.broken] rfc4253:7.3/3 MUST
-                    self.host.emit_disconnect(Disconnect(number=self.tx_number, reason="protocol_error"))
-                    self.kx = ENDED
-                    if self.on_step is not None:
-                        self.on_step(Step(now, "method", "nk.broken", m.kind, m))
-                    return False
-                # [nk.in] rfc4253:7.3/1 MUST, strict:6 MUST, rfc4253:9/3 MUST
-                self.rk = False
-                self.keyed_in = True
-                self.rx_number = 0 if self.strict else self.rx_number
-                self.host.tell_keyed()
-                if self.on_step is not None:
-                    self.on_step(Step(now, "method", "nk.in", m.kind, m))
-                return False
-            if st == ENDED:
-                if self.strict and not self.keyed_in:  # [kex.strict] strict:5 MUST, strict:9 MUST
-                    self.host.emit_disconnect(Disconnect(number=self.tx_number, reason="protocol_error"))
-                    self.kx = ENDED
-                    if self.on_step is not None:
-                        self.on_step(Step(now, "method", "kex.strict", m.kind, m))
-                    return False
-                # [kex.stray] rfc4253:12/1 MUST
+            if self.rk:  # [ki.second] rfc4253:7.1/12 MUST_NOT
                 self.host.emit_disconnect(Disconnect(number=self.tx_number, reason="protocol_error"))
                 self.kx = ENDED
                 if self.on_step is not None:
-                    self.on_step(Step(now, "method", "kex.stray", m.kind, m))
+                    self.on_step(Step(now, "method", "ki.second", m.kind, m))
                 return False
-            # [nk.busy] rfc4253:7.3/2 MUST
+            # [ki.in] rfc4253:9/1 MUST, rfc4253:7.1/7 SHOULD, rfc4253:7.1/9 MUST
+            self.theirs = m
+            self.rk = True
+            self.kx = ASKED
+            if self.on_step is not None:
+                self.on_step(Step(now, "method", "ki.in", m.kind, m))
+            return False
+        if st == MINE:
+            # [ki.broken] rfc4253:7/1 MUST
+            if not (
+                m.ok
+                and head(m.kex) != ""
+                and head(m.host_keys) != ""
+                and head(m.enc_cs) != ""
+                and head(m.enc_sc) != ""
+                and head(m.mac_cs) != ""
+                and head(m.mac_sc) != ""
+                and head(m.comp_cs) != ""
+                and head(m.comp_sc) != ""
+            ):
+                self.host.emit_disconnect(Disconnect(number=self.tx_number, reason="protocol_error"))
+                self.kx = ENDED
+                if self.on_step is not None:
+                    self.on_step(Step(now, "method", "ki.broken", m.kind, m))
+                return False
+            # [ki.meet] rfc4253:9/1 MUST, rfc4253:7.1/7 SHOULD, rfc4253:5/2 MAY
+            self.theirs = m
+            self.rk = True
+            self.kx = AGREE
+            if self.on_step is not None:
+                self.on_step(Step(now, "method", "ki.meet", m.kind, m))
+            return False
+        if st == ENDED:
+            if self.strict and not self.keyed_in:  # [kex.strict] strict:5 MUST, strict:9 MUST
+                self.host.emit_disconnect(Disconnect(number=self.tx_number, reason="protocol_error"))
+                self.kx = ENDED
+                if self.on_step is not None:
+                    self.on_step(Step(now, "method", "kex.strict", m.kind, m))
+                return False
+            # [kex.stray] rfc4253:12/1 MUST
             self.host.emit_disconnect(Disconnect(number=self.tx_number, reason="protocol_error"))
             self.kx = ENDED
             if self.on_step is not None:
-                self.on_step(Step(now, "method", "nk.busy", m.kind, m))
+                self.on_step(Step(now, "method", "kex.stray", m.kind, m))
             return False
-        if self.strict and not self.keyed_in:  # [kex.strict] strict:5 MUST, strict:9 MUST
+        # [ki.broken] rfc4253:7/1 MUST
+        if not (
+            m.ok
+            and head(m.kex) != ""
+            and head(m.host_keys) != ""
+            and head(m.enc_cs) != ""
+            and head(m.enc_sc) != ""
+            and head(m.mac_cs) != ""
+            and head(m.mac_sc) != ""
+            and head(m.comp_cs) != ""
+            and head(m.comp_sc) != ""
+        ):
             self.host.emit_disconnect(Disconnect(number=self.tx_number, reason="protocol_error"))
             self.kx = ENDED
             if self.on_step is not None:
-                self.on_step(Step(now, "method", "kex.strict", m.kind, m))
+                self.on_step(Step(now, "method", "ki.broken", m.kind, m))
             return False
-        # [kex.stray] rfc4253:12/1 MUST
+        # [ki.busy] rfc4253:7.1/12 MUST_NOT, strict:9 MUST
         self.host.emit_disconnect(Disconnect(number=self.tx_number, reason="protocol_error"))
         self.kx = ENDED
         if self.on_step is not None:
-            self.on_step(Step(now, "method", "kex.stray", m.kind, m))
+            self.on_step(Step(now, "method", "ki.busy", m.kind, m))
+        return False
+
+    def _method_newkeys(self, m: Any, now: int) -> bool:
+        """Table `method` (rfc4253:7/1)."""
+        st = self.kx
+        if st == QUIET:
+            if not self.rk:  # [nk.early] rfc4253:7.3/2 MUST
+                self.host.emit_disconnect(Disconnect(number=self.tx_number, reason="protocol_error"))
+                self.kx = ENDED
+                if self.on_step is not None:
+                    self.on_step(Step(now, "method", "nk.early", m.kind, m))
+                return False
+            if not m.ok:  # [nk.broken] rfc4253:7.3/3 MUST
+                self.host.emit_disconnect(Disconnect(number=self.tx_number, reason="protocol_error"))
+                self.kx = ENDED
+                if self.on_step is not None:
+                    self.on_step(Step(now, "method", "nk.broken", m.kind, m))
+                return False
+            # [nk.in] rfc4253:7.3/1 MUST, strict:6 MUST, rfc4253:9/3 MUST
+            self.rk = False
+            self.keyed_in = True
+            self.rx_number = 0 if self.strict else self.rx_number
+            self.host.tell_keyed()
+            if self.on_step is not None:
+                self.on_step(Step(now, "method", "nk.in", m.kind, m))
+            return False
+        if st == ENDED:
+            if self.strict and not self.keyed_in:  # [kex.strict] strict:5 MUST, strict:9 MUST
+                self.host.emit_disconnect(Disconnect(number=self.tx_number, reason="protocol_error"))
+                self.kx = ENDED
+                if self.on_step is not None:
+                    self.on_step(Step(now, "method", "kex.strict", m.kind, m))
+                return False
+            # [kex.stray] rfc4253:12/1 MUST
+            self.host.emit_disconnect(Disconnect(number=self.tx_number, reason="protocol_error"))
+            self.kx = ENDED
+            if self.on_step is not None:
+                self.on_step(Step(now, "method", "kex.stray", m.kind, m))
+            return False
+        # [nk.busy] rfc4253:7.3/2 MUST
+        self.host.emit_disconnect(Disconnect(number=self.tx_number, reason="protocol_error"))
+        self.kx = ENDED
+        if self.on_step is not None:
+            self.on_step(Step(now, "method", "nk.busy", m.kind, m))
         return False
 
     def _services(self, m: Any, now: int) -> bool:
@@ -1631,412 +1639,193 @@ class SshTransportServer:
         for _ in range(OUTPUTS_PER_PUMP):
             st = self.kx
             if st == GREET:
-                if self._out_id_out(now):  # [id.out]
-                    continue
-                if self.closing and self._out_bye_out(now):  # [bye.out]
-                    continue
-                # [ua.yes]
-                if (
-                    self.au == STRANGER
-                    and self.attempts > 0
-                    and self.host.ask_admits()
-                    and self._out_ua_yes(now)
-                ):
-                    continue
-                # [ua.no]
-                if (
-                    self.au == STRANGER
-                    and self.attempts > 0
-                    and not self.host.ask_admits()
-                    and self._out_ua_no(now)
-                ):
-                    continue
-                if self._each_ok_out(now):  # [ok.out] rfc4254:5.1/1 MUST, rfc4254:5.2/4 MUST_NOT
-                    continue
-                if self._each_fail_out(now):  # [fail.out] rfc4254:5.1/1 MUST, rfc4254:6.1/1 SHOULD
-                    continue
-                if self._each_fail_type(now):  # [fail.type] rfc4254:5.1/2 MUST
-                    continue
-                if self._each_no_out(now):  # [no.out] rfc4254:5.4/2 MUST
-                    continue
-                if self._each_adjust_out(now):  # [adjust.out] rfc4254:5.2/6 MUST
-                    continue
-                if self._each_close_out(now):  # [close.out] rfc4254:5.3/3 MUST
-                    continue
-                if self._each_open_out(now):  # [open.out] rfc4254:5.1/1 MUST, rfc4254:5.2/4 MUST_NOT
-                    continue
-                if self._each_req_out(now):  # [req.out] rfc4254:5.4/3 MUST
-                    continue
-                if self._each_data_out(now):  # [data.out] rfc4254:5.2/1 MUST_NOT
-                    continue
-                if self._each_eof_out(now):  # [eof.out] rfc4254:5.3/1 SHOULD
-                    continue
-                if self._each_close_own(now):  # [close.own] rfc4254:5.3/3 MUST
+                if self._pump_greet(now):
                     continue
                 return
             if st == QUIET:
-                if not self.keyed_out and self._out_ki_first(now):  # [ki.first]
-                    continue
-                if self.ext_turn and self.ext_known and self._out_ext_out(now):  # [ext.out]
-                    continue
-                if self.closing and self._out_bye_out(now):  # [bye.out]
-                    continue
-                # [ki.again]
-                if (
-                    self.keyed_out
-                    and self.keyed_in
-                    and not self.rk
-                    and (self.want_rekey or self.aged or self.sent_packets >= REKEY_PACKETS)
-                    and self._out_ki_again(now)
-                ):
-                    continue
-                if self.sv == REQUESTED and self.keyed_out and self._out_sv_out(now):  # [sv.out]
-                    continue
-                # [ua.yes]
-                if (
-                    self.au == STRANGER
-                    and self.attempts > 0
-                    and self.host.ask_admits()
-                    and self._out_ua_yes(now)
-                ):
-                    continue
-                # [ua.no]
-                if (
-                    self.au == STRANGER
-                    and self.attempts > 0
-                    and not self.host.ask_admits()
-                    and self._out_ua_no(now)
-                ):
-                    continue
-                if self.requests > 0 and self.keyed_out and self._out_gr_fail(now):  # [gr.fail]
-                    continue
-                if self._each_ok_out(now):  # [ok.out] rfc4254:5.1/1 MUST, rfc4254:5.2/4 MUST_NOT
-                    continue
-                if self._each_fail_out(now):  # [fail.out] rfc4254:5.1/1 MUST, rfc4254:6.1/1 SHOULD
-                    continue
-                if self._each_fail_type(now):  # [fail.type] rfc4254:5.1/2 MUST
-                    continue
-                if self._each_no_out(now):  # [no.out] rfc4254:5.4/2 MUST
-                    continue
-                if self._each_adjust_out(now):  # [adjust.out] rfc4254:5.2/6 MUST
-                    continue
-                if self._each_close_out(now):  # [close.out] rfc4254:5.3/3 MUST
-                    continue
-                if self._each_open_out(now):  # [open.out] rfc4254:5.1/1 MUST, rfc4254:5.2/4 MUST_NOT
-                    continue
-                if self._each_req_out(now):  # [req.out] rfc4254:5.4/3 MUST
-                    continue
-                if self._each_data_out(now):  # [data.out] rfc4254:5.2/1 MUST_NOT
-                    continue
-                if self._each_eof_out(now):  # [eof.out] rfc4254:5.3/1 SHOULD
-                    continue
-                if self._each_close_own(now):  # [close.own] rfc4254:5.3/3 MUST
+                if self._pump_quiet(now):
                     continue
                 return
             if st == ASKED:
-                if self._out_ki_answer(now):  # [ki.answer]
-                    continue
-                if self.closing and self._out_bye_out(now):  # [bye.out]
-                    continue
-                # [ua.yes]
-                if (
-                    self.au == STRANGER
-                    and self.attempts > 0
-                    and self.host.ask_admits()
-                    and self._out_ua_yes(now)
-                ):
-                    continue
-                # [ua.no]
-                if (
-                    self.au == STRANGER
-                    and self.attempts > 0
-                    and not self.host.ask_admits()
-                    and self._out_ua_no(now)
-                ):
-                    continue
-                if self._each_ok_out(now):  # [ok.out] rfc4254:5.1/1 MUST, rfc4254:5.2/4 MUST_NOT
-                    continue
-                if self._each_fail_out(now):  # [fail.out] rfc4254:5.1/1 MUST, rfc4254:6.1/1 SHOULD
-                    continue
-                if self._each_fail_type(now):  # [fail.type] rfc4254:5.1/2 MUST
-                    continue
-                if self._each_no_out(now):  # [no.out] rfc4254:5.4/2 MUST
-                    continue
-                if self._each_adjust_out(now):  # [adjust.out] rfc4254:5.2/6 MUST
-                    continue
-                if self._each_close_out(now):  # [close.out] rfc4254:5.3/3 MUST
-                    continue
-                if self._each_open_out(now):  # [open.out] rfc4254:5.1/1 MUST, rfc4254:5.2/4 MUST_NOT
-                    continue
-                if self._each_req_out(now):  # [req.out] rfc4254:5.4/3 MUST
-                    continue
-                if self._each_data_out(now):  # [data.out] rfc4254:5.2/1 MUST_NOT
-                    continue
-                if self._each_eof_out(now):  # [eof.out] rfc4254:5.3/1 SHOULD
-                    continue
-                if self._each_close_own(now):  # [close.own] rfc4254:5.3/3 MUST
+                if self._pump_asked(now):
                     continue
                 return
             if st == AGREE:
-                # [kx.late]
-                if (
-                    not self.keyed_out
-                    and "kex-strict-c-v00@openssh.com" in (self.theirs.kex or ())
-                    and "kex-strict-s-v00@openssh.com" in (self.mine.kex or ())
-                    and self.rx_number != 1
-                    and self._out_kx_late(now)
-                ):
-                    continue
-                # [kx.none]
-                if (
-                    not self._late_kexinit()
-                    and not (
-                        agreed(self.theirs.kex, self.mine.kex) != ""
-                        and agreed(self.theirs.kex, self.mine.kex)
-                        not in (
-                            "kex-strict-s-v00@openssh.com",
-                            "kex-strict-c-v00@openssh.com",
-                            "ext-info-s",
-                            "ext-info-c",
-                        )
-                        and agreed(self.theirs.host_keys, self.mine.host_keys) != ""
-                        and agreed(self.theirs.enc_cs, self.mine.enc_cs) != ""
-                        and agreed(self.theirs.enc_sc, self.mine.enc_sc) != ""
-                        and (self._sealing() or agreed(self.theirs.mac_cs, self.mine.mac_cs) != "")
-                        and (self._sealing_() or agreed(self.theirs.mac_sc, self.mine.mac_sc) != "")
-                        and agreed(self.theirs.comp_cs, self.mine.comp_cs) != ""
-                        and agreed(self.theirs.comp_sc, self.mine.comp_sc) != ""
-                    )
-                    and self._out_kx_none(now)
-                ):
-                    continue
-                # [kx.agreed]
-                if (
-                    not self._late_kexinit()
-                    and agreed(self.theirs.kex, self.mine.kex) != ""
-                    and agreed(self.theirs.kex, self.mine.kex)
-                    not in (
-                        "kex-strict-s-v00@openssh.com",
-                        "kex-strict-c-v00@openssh.com",
-                        "ext-info-s",
-                        "ext-info-c",
-                    )
-                    and agreed(self.theirs.host_keys, self.mine.host_keys) != ""
-                    and agreed(self.theirs.enc_cs, self.mine.enc_cs) != ""
-                    and agreed(self.theirs.enc_sc, self.mine.enc_sc) != ""
-                    and (self._sealing() or agreed(self.theirs.mac_cs, self.mine.mac_cs) != "")
-                    and (self._sealing_() or agreed(self.theirs.mac_sc, self.mine.mac_sc) != "")
-                    and agreed(self.theirs.comp_cs, self.mine.comp_cs) != ""
-                    and agreed(self.theirs.comp_sc, self.mine.comp_sc) != ""
-                    and self._out_kx_agreed(now)
-                ):
-                    continue
-                if self.closing and self._out_bye_out(now):  # [bye.out]
-                    continue
-                # [ua.yes]
-                if (
-                    self.au == STRANGER
-                    and self.attempts > 0
-                    and self.host.ask_admits()
-                    and self._out_ua_yes(now)
-                ):
-                    continue
-                # [ua.no]
-                if (
-                    self.au == STRANGER
-                    and self.attempts > 0
-                    and not self.host.ask_admits()
-                    and self._out_ua_no(now)
-                ):
-                    continue
-                if self._each_ok_out(now):  # [ok.out] rfc4254:5.1/1 MUST, rfc4254:5.2/4 MUST_NOT
-                    continue
-                if self._each_fail_out(now):  # [fail.out] rfc4254:5.1/1 MUST, rfc4254:6.1/1 SHOULD
-                    continue
-                if self._each_fail_type(now):  # [fail.type] rfc4254:5.1/2 MUST
-                    continue
-                if self._each_no_out(now):  # [no.out] rfc4254:5.4/2 MUST
-                    continue
-                if self._each_adjust_out(now):  # [adjust.out] rfc4254:5.2/6 MUST
-                    continue
-                if self._each_close_out(now):  # [close.out] rfc4254:5.3/3 MUST
-                    continue
-                if self._each_open_out(now):  # [open.out] rfc4254:5.1/1 MUST, rfc4254:5.2/4 MUST_NOT
-                    continue
-                if self._each_req_out(now):  # [req.out] rfc4254:5.4/3 MUST
-                    continue
-                if self._each_data_out(now):  # [data.out] rfc4254:5.2/1 MUST_NOT
-                    continue
-                if self._each_eof_out(now):  # [eof.out] rfc4254:5.3/1 SHOULD
-                    continue
-                if self._each_close_own(now):  # [close.own] rfc4254:5.3/3 MUST
+                if self._pump_agree(now):
                     continue
                 return
             if st == SPEAK:
-                if self._out_dh_out(now):  # [dh.out]
-                    continue
-                if self.closing and self._out_bye_out(now):  # [bye.out]
-                    continue
-                # [ua.yes]
-                if (
-                    self.au == STRANGER
-                    and self.attempts > 0
-                    and self.host.ask_admits()
-                    and self._out_ua_yes(now)
-                ):
-                    continue
-                # [ua.no]
-                if (
-                    self.au == STRANGER
-                    and self.attempts > 0
-                    and not self.host.ask_admits()
-                    and self._out_ua_no(now)
-                ):
-                    continue
-                if self._each_ok_out(now):  # [ok.out] rfc4254:5.1/1 MUST, rfc4254:5.2/4 MUST_NOT
-                    continue
-                if self._each_fail_out(now):  # [fail.out] rfc4254:5.1/1 MUST, rfc4254:6.1/1 SHOULD
-                    continue
-                if self._each_fail_type(now):  # [fail.type] rfc4254:5.1/2 MUST
-                    continue
-                if self._each_no_out(now):  # [no.out] rfc4254:5.4/2 MUST
-                    continue
-                if self._each_adjust_out(now):  # [adjust.out] rfc4254:5.2/6 MUST
-                    continue
-                if self._each_close_out(now):  # [close.out] rfc4254:5.3/3 MUST
-                    continue
-                if self._each_open_out(now):  # [open.out] rfc4254:5.1/1 MUST, rfc4254:5.2/4 MUST_NOT
-                    continue
-                if self._each_req_out(now):  # [req.out] rfc4254:5.4/3 MUST
-                    continue
-                if self._each_data_out(now):  # [data.out] rfc4254:5.2/1 MUST_NOT
-                    continue
-                if self._each_eof_out(now):  # [eof.out] rfc4254:5.3/1 SHOULD
-                    continue
-                if self._each_close_own(now):  # [close.own] rfc4254:5.3/3 MUST
+                if self._pump_speak(now):
                     continue
                 return
             if st == KEYS:
-                if self._out_nk_out(now):  # [nk.out]
-                    continue
-                if self.closing and self._out_bye_out(now):  # [bye.out]
-                    continue
-                # [ua.yes]
-                if (
-                    self.au == STRANGER
-                    and self.attempts > 0
-                    and self.host.ask_admits()
-                    and self._out_ua_yes(now)
-                ):
-                    continue
-                # [ua.no]
-                if (
-                    self.au == STRANGER
-                    and self.attempts > 0
-                    and not self.host.ask_admits()
-                    and self._out_ua_no(now)
-                ):
-                    continue
-                if self._each_ok_out(now):  # [ok.out] rfc4254:5.1/1 MUST, rfc4254:5.2/4 MUST_NOT
-                    continue
-                if self._each_fail_out(now):  # [fail.out] rfc4254:5.1/1 MUST, rfc4254:6.1/1 SHOULD
-                    continue
-                if self._each_fail_type(now):  # [fail.type] rfc4254:5.1/2 MUST
-                    continue
-                if self._each_no_out(now):  # [no.out] rfc4254:5.4/2 MUST
-                    continue
-                if self._each_adjust_out(now):  # [adjust.out] rfc4254:5.2/6 MUST
-                    continue
-                if self._each_close_out(now):  # [close.out] rfc4254:5.3/3 MUST
-                    continue
-                if self._each_open_out(now):  # [open.out] rfc4254:5.1/1 MUST, rfc4254:5.2/4 MUST_NOT
-                    continue
-                if self._each_req_out(now):  # [req.out] rfc4254:5.4/3 MUST
-                    continue
-                if self._each_data_out(now):  # [data.out] rfc4254:5.2/1 MUST_NOT
-                    continue
-                if self._each_eof_out(now):  # [eof.out] rfc4254:5.3/1 SHOULD
-                    continue
-                if self._each_close_own(now):  # [close.own] rfc4254:5.3/3 MUST
+                if self._pump_keys(now):
                     continue
                 return
             if st == ENDED:
-                # [ua.yes]
-                if (
-                    self.au == STRANGER
-                    and self.attempts > 0
-                    and self.host.ask_admits()
-                    and self._out_ua_yes(now)
-                ):
-                    continue
-                # [ua.no]
-                if (
-                    self.au == STRANGER
-                    and self.attempts > 0
-                    and not self.host.ask_admits()
-                    and self._out_ua_no(now)
-                ):
-                    continue
-                if self._each_ok_out(now):  # [ok.out] rfc4254:5.1/1 MUST, rfc4254:5.2/4 MUST_NOT
-                    continue
-                if self._each_fail_out(now):  # [fail.out] rfc4254:5.1/1 MUST, rfc4254:6.1/1 SHOULD
-                    continue
-                if self._each_fail_type(now):  # [fail.type] rfc4254:5.1/2 MUST
-                    continue
-                if self._each_no_out(now):  # [no.out] rfc4254:5.4/2 MUST
-                    continue
-                if self._each_adjust_out(now):  # [adjust.out] rfc4254:5.2/6 MUST
-                    continue
-                if self._each_close_out(now):  # [close.out] rfc4254:5.3/3 MUST
-                    continue
-                if self._each_open_out(now):  # [open.out] rfc4254:5.1/1 MUST, rfc4254:5.2/4 MUST_NOT
-                    continue
-                if self._each_req_out(now):  # [req.out] rfc4254:5.4/3 MUST
-                    continue
-                if self._each_data_out(now):  # [data.out] rfc4254:5.2/1 MUST_NOT
-                    continue
-                if self._each_eof_out(now):  # [eof.out] rfc4254:5.3/1 SHOULD
-                    continue
-                if self._each_close_own(now):  # [close.own] rfc4254:5.3/3 MUST
+                if self._pump_ended(now):
                     continue
                 return
-            if self.closing and self._out_bye_out(now):  # [bye.out]
-                continue
-            # [ua.yes]
-            if self.au == STRANGER and self.attempts > 0 and self.host.ask_admits() and self._out_ua_yes(now):
-                continue
-            # [ua.no]
-            if (
-                self.au == STRANGER
-                and self.attempts > 0
-                and not self.host.ask_admits()
-                and self._out_ua_no(now)
-            ):
-                continue
-            if self._each_ok_out(now):  # [ok.out] rfc4254:5.1/1 MUST, rfc4254:5.2/4 MUST_NOT
-                continue
-            if self._each_fail_out(now):  # [fail.out] rfc4254:5.1/1 MUST, rfc4254:6.1/1 SHOULD
-                continue
-            if self._each_fail_type(now):  # [fail.type] rfc4254:5.1/2 MUST
-                continue
-            if self._each_no_out(now):  # [no.out] rfc4254:5.4/2 MUST
-                continue
-            if self._each_adjust_out(now):  # [adjust.out] rfc4254:5.2/6 MUST
-                continue
-            if self._each_close_out(now):  # [close.out] rfc4254:5.3/3 MUST
-                continue
-            if self._each_open_out(now):  # [open.out] rfc4254:5.1/1 MUST, rfc4254:5.2/4 MUST_NOT
-                continue
-            if self._each_req_out(now):  # [req.out] rfc4254:5.4/3 MUST
-                continue
-            if self._each_data_out(now):  # [data.out] rfc4254:5.2/1 MUST_NOT
-                continue
-            if self._each_eof_out(now):  # [eof.out] rfc4254:5.3/1 SHOULD
-                continue
-            if self._each_close_own(now):  # [close.own] rfc4254:5.3/3 MUST
+            if self._pump_mine(now):
                 continue
             return
         raise EndlessOutputError("ssh.transport.server", self.kx)
+
+    def _pump_greet(self, now: int) -> bool:
+        return (
+            self._out_id_out(now)
+            or self._out_bye_out(now)
+            or (self.au == STRANGER and self._out_ua_yes(now))
+            or (self.au == STRANGER and self._out_ua_no(now))
+            or self._each_ok_out(now)
+            or self._each_fail_out(now)
+            or self._each_fail_type(now)
+            or self._each_no_out(now)
+            or self._each_adjust_out(now)
+            or self._each_close_out(now)
+            or self._each_open_out(now)
+            or self._each_req_out(now)
+            or self._each_data_out(now)
+            or self._each_eof_out(now)
+            or self._each_close_own(now)
+        )
+
+    def _pump_quiet(self, now: int) -> bool:
+        return (
+            self._out_ki_first(now)
+            or self._out_ext_out(now)
+            or self._out_bye_out(now)
+            or self._out_ki_again(now)
+            or (self.sv == REQUESTED and self._out_sv_out(now))
+            or (self.au == STRANGER and self._out_ua_yes(now))
+            or (self.au == STRANGER and self._out_ua_no(now))
+            or self._out_gr_fail(now)
+            or self._each_ok_out(now)
+            or self._each_fail_out(now)
+            or self._each_fail_type(now)
+            or self._each_no_out(now)
+            or self._each_adjust_out(now)
+            or self._each_close_out(now)
+            or self._each_open_out(now)
+            or self._each_req_out(now)
+            or self._each_data_out(now)
+            or self._each_eof_out(now)
+            or self._each_close_own(now)
+        )
+
+    def _pump_asked(self, now: int) -> bool:
+        return (
+            self._out_ki_answer(now)
+            or self._out_bye_out(now)
+            or (self.au == STRANGER and self._out_ua_yes(now))
+            or (self.au == STRANGER and self._out_ua_no(now))
+            or self._each_ok_out(now)
+            or self._each_fail_out(now)
+            or self._each_fail_type(now)
+            or self._each_no_out(now)
+            or self._each_adjust_out(now)
+            or self._each_close_out(now)
+            or self._each_open_out(now)
+            or self._each_req_out(now)
+            or self._each_data_out(now)
+            or self._each_eof_out(now)
+            or self._each_close_own(now)
+        )
+
+    def _pump_agree(self, now: int) -> bool:
+        return (
+            self._out_kx_late(now)
+            or self._out_kx_none(now)
+            or self._out_kx_agreed(now)
+            or self._out_bye_out(now)
+            or (self.au == STRANGER and self._out_ua_yes(now))
+            or (self.au == STRANGER and self._out_ua_no(now))
+            or self._each_ok_out(now)
+            or self._each_fail_out(now)
+            or self._each_fail_type(now)
+            or self._each_no_out(now)
+            or self._each_adjust_out(now)
+            or self._each_close_out(now)
+            or self._each_open_out(now)
+            or self._each_req_out(now)
+            or self._each_data_out(now)
+            or self._each_eof_out(now)
+            or self._each_close_own(now)
+        )
+
+    def _pump_speak(self, now: int) -> bool:
+        return (
+            self._out_dh_out(now)
+            or self._out_bye_out(now)
+            or (self.au == STRANGER and self._out_ua_yes(now))
+            or (self.au == STRANGER and self._out_ua_no(now))
+            or self._each_ok_out(now)
+            or self._each_fail_out(now)
+            or self._each_fail_type(now)
+            or self._each_no_out(now)
+            or self._each_adjust_out(now)
+            or self._each_close_out(now)
+            or self._each_open_out(now)
+            or self._each_req_out(now)
+            or self._each_data_out(now)
+            or self._each_eof_out(now)
+            or self._each_close_own(now)
+        )
+
+    def _pump_keys(self, now: int) -> bool:
+        return (
+            self._out_nk_out(now)
+            or self._out_bye_out(now)
+            or (self.au == STRANGER and self._out_ua_yes(now))
+            or (self.au == STRANGER and self._out_ua_no(now))
+            or self._each_ok_out(now)
+            or self._each_fail_out(now)
+            or self._each_fail_type(now)
+            or self._each_no_out(now)
+            or self._each_adjust_out(now)
+            or self._each_close_out(now)
+            or self._each_open_out(now)
+            or self._each_req_out(now)
+            or self._each_data_out(now)
+            or self._each_eof_out(now)
+            or self._each_close_own(now)
+        )
+
+    def _pump_ended(self, now: int) -> bool:
+        return (
+            (self.au == STRANGER and self._out_ua_yes(now))
+            or (self.au == STRANGER and self._out_ua_no(now))
+            or self._each_ok_out(now)
+            or self._each_fail_out(now)
+            or self._each_fail_type(now)
+            or self._each_no_out(now)
+            or self._each_adjust_out(now)
+            or self._each_close_out(now)
+            or self._each_open_out(now)
+            or self._each_req_out(now)
+            or self._each_data_out(now)
+            or self._each_eof_out(now)
+            or self._each_close_own(now)
+        )
+
+    def _pump_mine(self, now: int) -> bool:
+        return (
+            self._out_bye_out(now)
+            or (self.au == STRANGER and self._out_ua_yes(now))
+            or (self.au == STRANGER and self._out_ua_no(now))
+            or self._each_ok_out(now)
+            or self._each_fail_out(now)
+            or self._each_fail_type(now)
+            or self._each_no_out(now)
+            or self._each_adjust_out(now)
+            or self._each_close_out(now)
+            or self._each_open_out(now)
+            or self._each_req_out(now)
+            or self._each_data_out(now)
+            or self._each_eof_out(now)
+            or self._each_close_own(now)
+        )
+
 
     def _out_id_out(self, now: int) -> bool:
         """[id.out] rfc4253:4.2/1 MUST, rfc4253:4.2/6 MUST, rfc4253:4.2/9 MUST_NOT."""
@@ -2055,6 +1844,8 @@ class SshTransportServer:
         """[ki.first] rfc4253:7/1 MUST, rfc4253:5/2 MAY, strict:1 MUST, rfc8308:2.1/1 MAY, rfc8308:2.1/2
         MUST_NOT.
         """
+        if self.keyed_out:
+            return False
         made = self.host.ask_own_offer(True)
         o = Kexinit(
             number=self.tx_number,
@@ -2158,6 +1949,13 @@ class SshTransportServer:
 
     def _out_kx_late(self, now: int) -> bool:
         """[kx.late] strict:4 MUST."""
+        if not (
+            not self.keyed_out
+            and "kex-strict-c-v00@openssh.com" in (self.theirs.kex or ())
+            and "kex-strict-s-v00@openssh.com" in (self.mine.kex or ())
+            and self.rx_number != 1
+        ):
+            return False
         o = Disconnect(number=self.tx_number, reason="protocol_error")
         self.tx_number = (self.tx_number + 1) % 4294967296
         self.sent_packets += 1
@@ -2172,6 +1970,27 @@ class SshTransportServer:
         """[kx.none] rfc4253:7.1/2 MUST, rfc4253:7.1/3 MUST, rfc4253:7.1/4 MUST, rfc4253:7.1/5 MUST,
         rfc4253:7.1/6 MUST, rfc8308:2.1/3 MUST, strict:3 MUST_NOT.
         """
+        if not (
+            not self._late_kexinit()
+            and not (
+                agreed(self.theirs.kex, self.mine.kex) != ""
+                and agreed(self.theirs.kex, self.mine.kex)
+                not in (
+                    "kex-strict-s-v00@openssh.com",
+                    "kex-strict-c-v00@openssh.com",
+                    "ext-info-s",
+                    "ext-info-c",
+                )
+                and agreed(self.theirs.host_keys, self.mine.host_keys) != ""
+                and agreed(self.theirs.enc_cs, self.mine.enc_cs) != ""
+                and agreed(self.theirs.enc_sc, self.mine.enc_sc) != ""
+                and (self._sealing() or agreed(self.theirs.mac_cs, self.mine.mac_cs) != "")
+                and (self._sealing_() or agreed(self.theirs.mac_sc, self.mine.mac_sc) != "")
+                and agreed(self.theirs.comp_cs, self.mine.comp_cs) != ""
+                and agreed(self.theirs.comp_sc, self.mine.comp_sc) != ""
+            )
+        ):
+            return False
         o = Disconnect(number=self.tx_number, reason="key_exchange_failed")
         self.tx_number = (self.tx_number + 1) % 4294967296
         self.sent_packets += 1
@@ -2186,26 +2005,26 @@ class SshTransportServer:
         """[kx.agreed] rfc4253:7.1/2 MUST, rfc4253:7.1/3 MUST, rfc4253:7.1/4 MUST, rfc4253:7.1/5 MUST,
         rfc4253:7.1/6 MUST, rfc4253:6.3/3 MUST, rfc4253:7/4 MUST, strict:1 MUST, strict:2 MUST.
         """
-        self.strict = (
-            self.strict
-            or (
-                not self.keyed_out
-                and "kex-strict-c-v00@openssh.com" in (self.theirs.kex or ())
-                and "kex-strict-s-v00@openssh.com" in (self.mine.kex or ())
+        if not (
+            not self._late_kexinit()
+            and agreed(self.theirs.kex, self.mine.kex) != ""
+            and agreed(self.theirs.kex, self.mine.kex)
+            not in (
+                "kex-strict-s-v00@openssh.com",
+                "kex-strict-c-v00@openssh.com",
+                "ext-info-s",
+                "ext-info-c",
             )
-        )
-        self.ext_known = self.ext_known or (not self.keyed_out and "ext-info-c" in (self.theirs.kex or ()))
-        self.kex_name = agreed(self.theirs.kex, self.mine.kex)
-        self.host_key = agreed(self.theirs.host_keys, self.mine.host_keys)
-        self.cipher_cs = agreed(self.theirs.enc_cs, self.mine.enc_cs)
-        self.cipher_sc = agreed(self.theirs.enc_sc, self.mine.enc_sc)
-        self.skip = (
-            self.theirs.follows
-            and not (
-                head(self.mine.kex) == head(self.theirs.kex)
-                and head(self.mine.host_keys) == head(self.theirs.host_keys)
-            )
-        )
+            and agreed(self.theirs.host_keys, self.mine.host_keys) != ""
+            and agreed(self.theirs.enc_cs, self.mine.enc_cs) != ""
+            and agreed(self.theirs.enc_sc, self.mine.enc_sc) != ""
+            and (self._sealing() or agreed(self.theirs.mac_cs, self.mine.mac_cs) != "")
+            and (self._sealing_() or agreed(self.theirs.mac_sc, self.mine.mac_sc) != "")
+            and agreed(self.theirs.comp_cs, self.mine.comp_cs) != ""
+            and agreed(self.theirs.comp_sc, self.mine.comp_sc) != ""
+        ):
+            return False
+        self._do_agree()
         self.kx = AWAIT
         if self.on_step is not None:
             self.on_step(Step(now, "auto", "kx.agreed", "", None))
@@ -2259,6 +2078,10 @@ class SshTransportServer:
 
     def _out_ext_out(self, now: int) -> bool:
         """[ext.out] rfc8308:2.3/1 MUST, rfc8308:2.4/1 MUST, rfc8308:2.4/2 MUST."""
+        if not (self.ext_turn and self.ext_known):
+            return False
+        if not (self.keyed_out or not self.strict):  # [o.strict] strict:5 MUST
+            return False
         made = self.host.ask_own_extensions()
         o = ExtInfo(
             number=self.tx_number,
@@ -2267,8 +2090,6 @@ class SshTransportServer:
             framed=made.framed,
             block=made.block,
         )
-        if not (self.keyed_out or not self.strict):  # [o.strict] strict:5 MUST
-            return False
         self.tx_number = (self.tx_number + 1) % 4294967296
         self.sent_packets += 1
         self.ext_turn = False
@@ -2279,6 +2100,8 @@ class SshTransportServer:
 
     def _out_bye_out(self, now: int) -> bool:
         """[bye.out] rfc4253:11.1/1 MUST."""
+        if not self.closing:
+            return False
         o = Disconnect(number=self.tx_number, reason="by_application")
         self.tx_number = (self.tx_number + 1) % 4294967296
         self.sent_packets += 1
@@ -2291,6 +2114,13 @@ class SshTransportServer:
 
     def _out_ki_again(self, now: int) -> bool:
         """[ki.again] rfc4253:9/1 MUST, rfc4253:9/5 SHOULD, rfc4253:9/2 MUST_NOT, rfc4253:9/4 MAY."""
+        if not (
+            self.keyed_out
+            and self.keyed_in
+            and not self.rk
+            and (self.want_rekey or self.aged or self.sent_packets >= REKEY_PACKETS)
+        ):
+            return False
         made = self.host.ask_own_offer(False)
         o = Kexinit(
             number=self.tx_number,
@@ -2343,6 +2173,8 @@ class SshTransportServer:
 
     def _out_sv_out(self, now: int) -> bool:
         """[sv.out] rfc4253:10/1 MUST."""
+        if not (self.keyed_out and self.kx == QUIET):
+            return False
         o = ServiceAccept(number=self.tx_number, name=self.service_name)
         self.tx_number = (self.tx_number + 1) % 4294967296
         self.sent_packets += 1
@@ -2355,9 +2187,11 @@ class SshTransportServer:
 
     def _out_ua_yes(self, now: int) -> bool:
         """[ua.yes] rfc4252:5.1/5 MUST, rfc4252:5.1/4 MUST."""
-        o = UserauthSuccess(number=self.tx_number)
+        if not (self.attempts > 0 and self.host.ask_admits()):
+            return False
         if not (self.keyed_out and self.kx == QUIET):  # [o.upper] rfc4253:7.1/10 MUST_NOT, rfc4253:9/6 MUST
             return False
+        o = UserauthSuccess(number=self.tx_number)
         self.tx_number = (self.tx_number + 1) % 4294967296
         self.sent_packets += 1
         self.ext_turn = False
@@ -2370,10 +2204,12 @@ class SshTransportServer:
 
     def _out_ua_no(self, now: int) -> bool:
         """[ua.no] rfc4252:5.1/1 MUST, rfc4252:5.1/4 MUST, rfc4252:4/1 MUST_NOT."""
-        o = UserauthFailure(number=self.tx_number, methods=self.host.ask_ways_in())
-        if "none" in (o.methods or ()):
+        if not (self.attempts > 0 and not self.host.ask_admits()):
             return False
         if not (self.keyed_out and self.kx == QUIET):  # [o.upper] rfc4253:7.1/10 MUST_NOT, rfc4253:9/6 MUST
+            return False
+        o = UserauthFailure(number=self.tx_number, methods=self.host.ask_ways_in())
+        if "none" in (o.methods or ()):
             return False
         self.tx_number = (self.tx_number + 1) % 4294967296
         self.sent_packets += 1
@@ -2386,6 +2222,8 @@ class SshTransportServer:
 
     def _out_gr_fail(self, now: int) -> bool:
         """[gr.fail] rfc4254:4/1 MUST, rfc4254:4/2 MUST."""
+        if not (self.requests > 0 and self.keyed_out):
+            return False
         o = RequestFailure(number=self.tx_number)
         self.tx_number = (self.tx_number + 1) % 4294967296
         self.sent_packets += 1
@@ -2404,6 +2242,8 @@ class SshTransportServer:
 
     def _out_ok_out(self, chan_of: SshTransportServerChanOf, now: int) -> bool:
         """[ok.out] rfc4254:5.1/1 MUST, rfc4254:5.2/4 MUST_NOT."""
+        if not (self.keyed_out and self.kx == QUIET):  # [o.chan] rfc4253:7.1/10 MUST_NOT
+            return False
         o = OpenConfirmation(
             number=self.tx_number,
             key=chan_of.peer_id,
@@ -2411,8 +2251,6 @@ class SshTransportServer:
             window=2097152,
             packet=32768,
         )
-        if not (self.keyed_out and self.kx == QUIET):  # [o.chan] rfc4253:7.1/10 MUST_NOT
-            return False
         self.tx_number = (self.tx_number + 1) % 4294967296
         self.sent_packets += 1
         self.ext_turn = False
@@ -2435,9 +2273,9 @@ class SshTransportServer:
 
     def _out_fail_out(self, chan_of: SshTransportServerChanOf, now: int) -> bool:
         """[fail.out] rfc4254:5.1/1 MUST, rfc4254:6.1/1 SHOULD."""
-        o = OpenFailure(number=self.tx_number, key=chan_of.peer_id, reason="administratively_prohibited")
         if not (self.keyed_out and self.kx == QUIET):  # [o.chan] rfc4253:7.1/10 MUST_NOT
             return False
+        o = OpenFailure(number=self.tx_number, key=chan_of.peer_id, reason="administratively_prohibited")
         self.tx_number = (self.tx_number + 1) % 4294967296
         self.sent_packets += 1
         self.ext_turn = False
@@ -2457,9 +2295,9 @@ class SshTransportServer:
 
     def _out_fail_type(self, chan_of: SshTransportServerChanOf, now: int) -> bool:
         """[fail.type] rfc4254:5.1/2 MUST."""
-        o = OpenFailure(number=self.tx_number, key=chan_of.peer_id, reason="unknown_channel_type")
         if not (self.keyed_out and self.kx == QUIET):  # [o.chan] rfc4253:7.1/10 MUST_NOT
             return False
+        o = OpenFailure(number=self.tx_number, key=chan_of.peer_id, reason="unknown_channel_type")
         self.tx_number = (self.tx_number + 1) % 4294967296
         self.sent_packets += 1
         self.ext_turn = False
@@ -2479,9 +2317,9 @@ class SshTransportServer:
 
     def _out_no_out(self, chan_of: SshTransportServerChanOf, now: int) -> bool:
         """[no.out] rfc4254:5.4/2 MUST."""
-        o = ChannelFailure(number=self.tx_number, key=chan_of.peer_id)
         if not (self.keyed_out and self.kx == QUIET):  # [o.chan] rfc4253:7.1/10 MUST_NOT
             return False
+        o = ChannelFailure(number=self.tx_number, key=chan_of.peer_id)
         self.tx_number = (self.tx_number + 1) % 4294967296
         self.sent_packets += 1
         self.ext_turn = False
@@ -2501,10 +2339,10 @@ class SshTransportServer:
 
     def _out_adjust_out(self, chan_of: SshTransportServerChanOf, now: int) -> bool:
         """[adjust.out] rfc4254:5.2/6 MUST."""
+        if not (self.keyed_out and self.kx == QUIET):  # [o.chan] rfc4253:7.1/10 MUST_NOT
+            return False
         o = WindowAdjust(number=self.tx_number, key=chan_of.peer_id, add=2097152 - chan_of.rx_window)
         if not (o.add > 0 and chan_of.rx_window + o.add <= 4294967295):
-            return False
-        if not (self.keyed_out and self.kx == QUIET):  # [o.chan] rfc4253:7.1/10 MUST_NOT
             return False
         self.tx_number = (self.tx_number + 1) % 4294967296
         self.sent_packets += 1
@@ -2525,9 +2363,9 @@ class SshTransportServer:
 
     def _out_close_out(self, chan_of: SshTransportServerChanOf, now: int) -> bool:
         """[close.out] rfc4254:5.3/3 MUST."""
-        o = ChannelClose(number=self.tx_number, key=chan_of.peer_id)
         if not (self.keyed_out and self.kx == QUIET):  # [o.chan] rfc4253:7.1/10 MUST_NOT
             return False
+        o = ChannelClose(number=self.tx_number, key=chan_of.peer_id)
         self.tx_number = (self.tx_number + 1) % 4294967296
         self.sent_packets += 1
         self.ext_turn = False
@@ -2550,6 +2388,8 @@ class SshTransportServer:
 
     def _out_open_out(self, chan_of: SshTransportServerChanOf, now: int) -> bool:
         """[open.out] rfc4254:5.1/1 MUST, rfc4254:5.2/4 MUST_NOT."""
+        if not (self.keyed_out and self.kx == QUIET):  # [o.chan] rfc4253:7.1/10 MUST_NOT
+            return False
         o = ChannelOpen(
             number=self.tx_number,
             key=chan_of.key,
@@ -2558,8 +2398,6 @@ class SshTransportServer:
             packet=32768,
             channel_type="session",
         )
-        if not (self.keyed_out and self.kx == QUIET):  # [o.chan] rfc4253:7.1/10 MUST_NOT
-            return False
         self.tx_number = (self.tx_number + 1) % 4294967296
         self.sent_packets += 1
         self.ext_turn = False
@@ -2582,6 +2420,8 @@ class SshTransportServer:
 
     def _out_req_out(self, chan_of: SshTransportServerChanOf, now: int) -> bool:
         """[req.out] rfc4254:5.4/3 MUST."""
+        if not (self.keyed_out and self.kx == QUIET):  # [o.chan] rfc4253:7.1/10 MUST_NOT
+            return False
         made = self.host.ask_next_request(chan_of.key)
         o = ChannelRequest(
             number=self.tx_number,
@@ -2594,8 +2434,6 @@ class SshTransportServer:
             request=made.request,
             content=made.content,
         )
-        if not (self.keyed_out and self.kx == QUIET):  # [o.chan] rfc4253:7.1/10 MUST_NOT
-            return False
         self.tx_number = (self.tx_number + 1) % 4294967296
         self.sent_packets += 1
         self.ext_turn = False
@@ -2616,6 +2454,8 @@ class SshTransportServer:
 
     def _out_data_out(self, chan_of: SshTransportServerChanOf, now: int) -> bool:
         """[data.out] rfc4254:5.2/1 MUST_NOT."""
+        if not (self.keyed_out and self.kx == QUIET):  # [o.chan] rfc4253:7.1/10 MUST_NOT
+            return False
         o = ChannelData(
             number=self.tx_number,
             key=chan_of.peer_id,
@@ -2626,8 +2466,6 @@ class SshTransportServer:
             ),
         )
         if not (o.len > 0 and o.len <= chan_of.tx_window and o.len <= chan_of.tx_packet):
-            return False
-        if not (self.keyed_out and self.kx == QUIET):  # [o.chan] rfc4253:7.1/10 MUST_NOT
             return False
         self.tx_number = (self.tx_number + 1) % 4294967296
         self.sent_packets += 1
@@ -2649,9 +2487,9 @@ class SshTransportServer:
 
     def _out_eof_out(self, chan_of: SshTransportServerChanOf, now: int) -> bool:
         """[eof.out] rfc4254:5.3/1 SHOULD."""
-        o = ChannelEof(number=self.tx_number, key=chan_of.peer_id)
         if not (self.keyed_out and self.kx == QUIET):  # [o.chan] rfc4253:7.1/10 MUST_NOT
             return False
+        o = ChannelEof(number=self.tx_number, key=chan_of.peer_id)
         self.tx_number = (self.tx_number + 1) % 4294967296
         self.sent_packets += 1
         self.ext_turn = False
@@ -2671,9 +2509,9 @@ class SshTransportServer:
 
     def _out_close_own(self, chan_of: SshTransportServerChanOf, now: int) -> bool:
         """[close.own] rfc4254:5.3/3 MUST."""
-        o = ChannelClose(number=self.tx_number, key=chan_of.peer_id)
         if not (self.keyed_out and self.kx == QUIET):  # [o.chan] rfc4253:7.1/10 MUST_NOT
             return False
+        o = ChannelClose(number=self.tx_number, key=chan_of.peer_id)
         self.tx_number = (self.tx_number + 1) % 4294967296
         self.sent_packets += 1
         self.ext_turn = False
@@ -2781,6 +2619,29 @@ class SshTransportServer:
             10,
             chan_of,
             chan_of.ch == LIVE and not chan_of.close_in and not chan_of.close_out and chan_of.hanging,
+        )
+
+    def _do_agree(self) -> None:
+        """`agree` of the law."""
+        self.strict = (
+            self.strict
+            or (
+                not self.keyed_out
+                and "kex-strict-c-v00@openssh.com" in (self.theirs.kex or ())
+                and "kex-strict-s-v00@openssh.com" in (self.mine.kex or ())
+            )
+        )
+        self.ext_known = self.ext_known or (not self.keyed_out and "ext-info-c" in (self.theirs.kex or ()))
+        self.kex_name = agreed(self.theirs.kex, self.mine.kex)
+        self.host_key = agreed(self.theirs.host_keys, self.mine.host_keys)
+        self.cipher_cs = agreed(self.theirs.enc_cs, self.mine.enc_cs)
+        self.cipher_sc = agreed(self.theirs.enc_sc, self.mine.enc_sc)
+        self.skip = (
+            self.theirs.follows
+            and not (
+                head(self.mine.kex) == head(self.theirs.kex)
+                and head(self.mine.host_keys) == head(self.theirs.host_keys)
+            )
         )
 
     def _late_kexinit(self) -> bool:

@@ -157,18 +157,15 @@ class StopAndWaitReceiver:
             st = self.job
             if st == CLOSED:
                 return
-            # [ack]
-            if (
-                self.got > 0
-                and (self.receipt_due is not None and self.receipt_due <= now)
-                and self._out_ack(now)
-            ):
+            if self.got > 0 and self._out_ack(now):  # [ack]
                 continue
             return
         raise EndlessOutputError("stop_and_wait.receiver", self.job)
 
     def _out_ack(self, now: int) -> bool:
         """[ack] stopwait:2.1 MUST, stopwait:2.3 MUST."""
+        if not (self.receipt_due is not None and self.receipt_due <= now):
+            return False
         o = Ack(number=self.got)
         if self.receipt_due is not None and o.number >= self.receipt_upto:
             self.receipt_due = None

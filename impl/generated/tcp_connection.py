@@ -328,11 +328,7 @@ class TcpConnection:
         if st == SYN_SENT:
             # [icmp.refused] rfc9293:SHLD-26 SHOULD, rfc9293:MUST-54 MUST
             if e.type == 3 and (e.code == 2 or e.code == 3):
-                self.rto_at = None
-                self.persist_at = None
-                self.time_wait_at = None
-                self.user_timeout_at = None
-                self.orphan_at = None
+                self._do_end()
                 self.host.tell_refused()
                 self.conn = CLOSED
                 self.ack_due = None
@@ -455,64 +451,15 @@ class TcpConnection:
             # [listen.syn] rfc9293:3.10.7.2/third MUST, rfc7323:2.2/syn-only MUST, rfc7323:3.2/tsecr-unset
             #     MUST, rfc9293:MUST-15 MUST
             if s.syn and not self.full and bare_syn:
-                self.passive = True
-                self.fin_sent = False
-                self.irs = s.seq
-                self.rcv_nxt = (s.seq + 1) & 0xFFFFFFFF
-                self.rcv_edge = (s.seq + 1) & 0xFFFFFFFF
-                self.last_ack = s.seq
-                self.taken_from = self.rcv_nxt
-                self.held = None
-                self.fin_known = False
-                self.peer_ws = s.has_wscale
-                self.peer_shift = min(s.wscale, 14)
-                self.peer_ts = s.tson
-                self.ts_recent = s.tsval
-                self.peer_mss = s.mss if s.has_mss else 536
-                self.peer_ecn = s.ece and s.cwr
-                self.snd_wnd = s.wnd
-                self.snd_wl1 = s.seq
-                self.max_wnd = s.wnd
-                self.syn_pending = True
-                self.host.tell_arriving()
-                if self.synack_due is None or now < self.synack_due:
-                    self.synack_due = now
+                self._do_hear_syn(s, now)
                 self.conn = SYN_RECEIVED
                 self.ack_due = None
                 if self.on_step is not None:
                     self.on_step(Step(now, "listen", "listen.syn", "seg", s))
                 return False
             if s.syn and not self.full and not bare_syn:  # [listen.syn.queue] rfc9293:3.10.7.2/third MUST
-                self.passive = True
-                self.fin_sent = False
-                self.irs = s.seq
-                self.rcv_nxt = (s.seq + 1) & 0xFFFFFFFF
-                self.rcv_edge = (s.seq + 1) & 0xFFFFFFFF
-                self.last_ack = s.seq
-                self.taken_from = self.rcv_nxt
-                self.held = None
-                self.fin_known = False
-                self.peer_ws = s.has_wscale
-                self.peer_shift = min(s.wscale, 14)
-                self.peer_ts = s.tson
-                self.ts_recent = s.tsval
-                self.peer_mss = s.mss if s.has_mss else 536
-                self.peer_ecn = s.ece and s.cwr
-                self.snd_wnd = s.wnd
-                self.snd_wl1 = s.seq
-                self.max_wnd = s.wnd
-                self.syn_pending = True
-                self.host.tell_arriving()
-                if self.synack_due is None or now < self.synack_due:
-                    self.synack_due = now
-                self.host.tell_stash(0, 0, s.len)
-                self.held = hold(
-                    self.held,
-                    (s.seq + 1) & 0xFFFFFFFF,
-                    (((s.seq + 1) & 0xFFFFFFFF) + s.len) & 0xFFFFFFFF,
-                )
-                self.fin_known = s.fin
-                self.fin_at = (((s.seq + 1) & 0xFFFFFFFF) + s.len) & 0xFFFFFFFF
+                self._do_hear_syn(s, now)
+                self._do_queue_text(s)
                 self.conn = SYN_RECEIVED
                 self.ack_due = None
                 if self.on_step is not None:
@@ -522,248 +469,106 @@ class TcpConnection:
                 if self.on_step is not None:
                     self.on_step(Step(now, "listen", "listen.full", "seg", s))
                 return False
-            if not s.syn:  # [listen.none] rfc9293:3.10.7.2/fourth MUST
-                if self.on_step is not None:
-                    self.on_step(Step(now, "listen", "listen.none", "seg", s))
-                return False
-            raise IncompleteTableError("tcp.connection", "listen", "seg")
+            # [listen.none] rfc9293:3.10.7.2/fourth MUST
+            if self.on_step is not None:
+                self.on_step(Step(now, "listen", "listen.none", "seg", s))
+            return False
         return True
 
     def _syn_sent(self, s: Seg, now: int) -> bool:
         """Table `syn_sent` (rfc9293:3.10.7.3/first)."""
         st = self.conn
         if st == SYN_SENT:
-            wanted_ack = (
-                ((s.ack - ((self.iss + 1) & 0xFFFFFFFF)) & 0xFFFFFFFF)
-                < (self.snd_nxt - self.iss) & 0xFFFFFFFF
-            )
-            # [syn_sent.ack.bad] rfc9293:3.10.7.3/first MUST, rfc9293:3.5.2/2 MUST
-            if s.ackf and not wanted_ack and not s.rst:
-                self.host.emit_seg(
-                    Seg(
-                        seq=s.ack,
-                        wnd=self._advertise(),
-                        rst=True,
-                        tson=self.ts_on,
-                        tsval=self.host.ask_ts_clock(),
-                        tsecr=self.ts_recent,
-                        gso_size=self._mss(),
-                    )
+            if s.ackf:
+                wanted_ack = (
+                    ((s.ack - ((self.iss + 1) & 0xFFFFFFFF)) & 0xFFFFFFFF)
+                    < (self.snd_nxt - self.iss) & 0xFFFFFFFF
                 )
-                if self.on_step is not None:
-                    self.on_step(Step(now, "syn_sent", "syn_sent.ack.bad", "seg", s))
-                return False
-            if s.ackf and not wanted_ack and s.rst:  # [syn_sent.ack.rst] rfc9293:3.10.7.3/first MUST
-                if self.on_step is not None:
-                    self.on_step(Step(now, "syn_sent", "syn_sent.ack.rst", "seg", s))
-                return False
-            # [syn_sent.refused] rfc9293:3.10.7.3/second MUST, rfc9293:MUST-12
-            if s.ackf and wanted_ack and s.rst:
-                self.rto_at = None
-                self.persist_at = None
-                self.time_wait_at = None
-                self.user_timeout_at = None
-                self.orphan_at = None
-                self.host.tell_refused()
-                self.conn = CLOSED
-                self.ack_due = None
-                self.challenge_due = None
-                self.synack_due = None
-                if self.on_step is not None:
-                    self.on_step(Step(now, "syn_sent", "syn_sent.refused", "seg", s))
-                return False
+                # [syn_sent.ack.bad] rfc9293:3.10.7.3/first MUST, rfc9293:3.5.2/2 MUST
+                if not wanted_ack and not s.rst:
+                    self.host.emit_seg(
+                        Seg(
+                            seq=s.ack,
+                            wnd=self._advertise(),
+                            rst=True,
+                            tson=self.ts_on,
+                            tsval=self.host.ask_ts_clock(),
+                            tsecr=self.ts_recent,
+                            gso_size=self._mss(),
+                        )
+                    )
+                    if self.on_step is not None:
+                        self.on_step(Step(now, "syn_sent", "syn_sent.ack.bad", "seg", s))
+                    return False
+                if not wanted_ack and s.rst:  # [syn_sent.ack.rst] rfc9293:3.10.7.3/first MUST
+                    if self.on_step is not None:
+                        self.on_step(Step(now, "syn_sent", "syn_sent.ack.rst", "seg", s))
+                    return False
+                if s.rst:  # [syn_sent.refused] rfc9293:3.10.7.3/second MUST, rfc9293:MUST-12
+                    self._do_end()
+                    self.host.tell_refused()
+                    self.conn = CLOSED
+                    self.ack_due = None
+                    self.challenge_due = None
+                    self.synack_due = None
+                    if self.on_step is not None:
+                        self.on_step(Step(now, "syn_sent", "syn_sent.refused", "seg", s))
+                    return False
             if not s.ackf and s.rst:  # [syn_sent.rst] rfc9293:3.10.7.3/second MUST, rfc5961:3.2/syn-sent MUST
                 if self.on_step is not None:
                     self.on_step(Step(now, "syn_sent", "syn_sent.rst", "seg", s))
                 return False
+            if s.ackf:
+                if s.syn:
+                    bare_syn = s.len == 0 and not s.fin
+                    # [syn_sent.open] rfc9293:3.10.7.3/fourth/ESTABLISHED MUST, rfc7323:2.2/syn-window
+                    #     MUST_NOT, rfc5681:3.1/syn-ack MUST_NOT, rfc6298:5.7 MUST, rfc5681:3.1/ssthresh
+                    #     SHOULD, rfc6582:3.2/1, rfc7323:2.3/off
+                    if (bare_syn or s.len + s.fin > self.syn_wnd):
+                        self._do_synchronize(s)
+                        self._do_open_up(s, now)
+                        self.ack_upto = self.rcv_nxt
+                        if self.ack_due is None or now < self.ack_due:
+                            self.ack_due = now
+                        self.conn = ESTABLISHED
+                        self.synack_due = None
+                        if self.on_step is not None:
+                            self.on_step(Step(now, "syn_sent", "syn_sent.open", "seg", s))
+                        return False
+                    # [syn_sent.open.text] rfc9293:3.10.7.3/fourth/text
+                    if s.len > 0 and not s.fin and s.len <= self.syn_wnd:
+                        self._do_synchronize(s)
+                        self._do_open_up(s, now)
+                        self.host.tell_deliver(0, s.len)
+                        self.rcv_nxt = (self.rcv_nxt + s.len) & 0xFFFFFFFF
+                        self.ack_upto = self.rcv_nxt
+                        if self.ack_due is None or now < self.ack_due:
+                            self.ack_due = now
+                        self.conn = ESTABLISHED
+                        self.synack_due = None
+                        if self.on_step is not None:
+                            self.on_step(Step(now, "syn_sent", "syn_sent.open.text", "seg", s))
+                        return False
+                    # [syn_sent.open.fin] rfc9293:3.10.7.3/fourth/text
+                    if s.fin and s.len + 1 <= self.syn_wnd:
+                        self._do_synchronize(s)
+                        self._do_open_up(s, now)
+                        self.host.tell_deliver(0, s.len)
+                        self.rcv_nxt = (self.rcv_nxt + (s.len + 1)) & 0xFFFFFFFF
+                        self.fin_in = True
+                        self.closed_first = self.closing
+                        self.ack_upto = self.rcv_nxt
+                        if self.ack_due is None or now < self.ack_due:
+                            self.ack_due = now
+                        self.conn = CLOSE_WAIT
+                        self.synack_due = None
+                        if self.on_step is not None:
+                            self.on_step(Step(now, "syn_sent", "syn_sent.open.fin", "seg", s))
+                        return False
             bare_syn = s.len == 0 and not s.fin
-            # [syn_sent.open] rfc9293:3.10.7.3/fourth/ESTABLISHED MUST, rfc7323:2.2/syn-window MUST_NOT,
-            #     rfc5681:3.1/syn-ack MUST_NOT, rfc6298:5.7 MUST, rfc5681:3.1/ssthresh SHOULD, rfc6582:3.2/1,
-            #     rfc7323:2.3/off
-            if s.ackf and wanted_ack and not s.rst and s.syn and (bare_syn or s.len + s.fin > self.syn_wnd):
-                self.irs = s.seq
-                self.rcv_nxt = (s.seq + 1) & 0xFFFFFFFF
-                self.rcv_edge = (((s.seq + 1) & 0xFFFFFFFF) + self.syn_wnd) & 0xFFFFFFFF
-                self.edge_most = self.rcv_edge
-                self.last_ack = s.seq
-                self.taken_from = self.rcv_nxt
-                self.peer_ws = s.has_wscale
-                self.peer_shift = min(s.wscale, 14)
-                self.peer_ts = s.tson
-                self.ts_recent = s.tsval
-                self.peer_mss = s.mss if s.has_mss else 536
-                self.peer_ecn = s.ece and s.cwr
-                self.snd_shift = min(s.wscale, 14) if self.ws_offered and s.has_wscale else 0
-                self.rcv_shift = self.own_shift if self.ws_offered and s.has_wscale else 0
-                self.ts_on = self.ts_offered and s.tson
-                self.snd_wnd = s.wnd
-                self.snd_wl1 = s.seq
-                self.snd_wl2 = s.ack
-                self.max_wnd = s.wnd
-                self.snd_una = s.ack
-                self.snd_edge = (s.ack + s.wnd) & 0xFFFFFFFF
-                self.cwnd = self._mss() if self.backoff > 0 else self._initial_window()
-                self.ssthresh = 1073741824
-                self.recover = self.iss
-                self.again_from = self.snd_una
-                self.again_upto = self.snd_una
-                self.dupacks = 0
-                self.recovering = False
-                self.last_sent = now
-                self.largest = min(self._mss(), 536)
-                self.srtt = 0 if self.resent else max(now - self.rtt_at, 1)
-                self.rttvar = self.srtt // 2
-                self.timing = False
-                self.rto = 3000000 if self.backoff > 0 else (RTO_INITIAL if self.resent else self._bound())
-                self.rto_at = None
-                self.user_timeout_at = None
-                self.backoff = 0
-                self.trouble_type = 0
-                self.host.tell_acknowledged(s.ack)
-                self.host.tell_connected()
-                self.ack_upto = self.rcv_nxt
-                if self.ack_due is None or now < self.ack_due:
-                    self.ack_due = now
-                self.conn = ESTABLISHED
-                self.synack_due = None
-                if self.on_step is not None:
-                    self.on_step(Step(now, "syn_sent", "syn_sent.open", "seg", s))
-                return False
-            # [syn_sent.open.text] rfc9293:3.10.7.3/fourth/text
-            if (
-                s.ackf
-                and wanted_ack
-                and not s.rst
-                and s.syn
-                and s.len > 0
-                and not s.fin
-                and s.len <= self.syn_wnd
-            ):
-                self.irs = s.seq
-                self.rcv_nxt = (s.seq + 1) & 0xFFFFFFFF
-                self.rcv_edge = (((s.seq + 1) & 0xFFFFFFFF) + self.syn_wnd) & 0xFFFFFFFF
-                self.edge_most = self.rcv_edge
-                self.last_ack = s.seq
-                self.taken_from = self.rcv_nxt
-                self.peer_ws = s.has_wscale
-                self.peer_shift = min(s.wscale, 14)
-                self.peer_ts = s.tson
-                self.ts_recent = s.tsval
-                self.peer_mss = s.mss if s.has_mss else 536
-                self.peer_ecn = s.ece and s.cwr
-                self.snd_shift = min(s.wscale, 14) if self.ws_offered and s.has_wscale else 0
-                self.rcv_shift = self.own_shift if self.ws_offered and s.has_wscale else 0
-                self.ts_on = self.ts_offered and s.tson
-                self.snd_wnd = s.wnd
-                self.snd_wl1 = s.seq
-                self.snd_wl2 = s.ack
-                self.max_wnd = s.wnd
-                self.snd_una = s.ack
-                self.snd_edge = (s.ack + s.wnd) & 0xFFFFFFFF
-                self.cwnd = self._mss() if self.backoff > 0 else self._initial_window()
-                self.ssthresh = 1073741824
-                self.recover = self.iss
-                self.again_from = self.snd_una
-                self.again_upto = self.snd_una
-                self.dupacks = 0
-                self.recovering = False
-                self.last_sent = now
-                self.largest = min(self._mss(), 536)
-                self.srtt = 0 if self.resent else max(now - self.rtt_at, 1)
-                self.rttvar = self.srtt // 2
-                self.timing = False
-                self.rto = 3000000 if self.backoff > 0 else (RTO_INITIAL if self.resent else self._bound())
-                self.rto_at = None
-                self.user_timeout_at = None
-                self.backoff = 0
-                self.trouble_type = 0
-                self.host.tell_acknowledged(s.ack)
-                self.host.tell_connected()
-                self.host.tell_deliver(0, s.len)
-                self.rcv_nxt = (self.rcv_nxt + s.len) & 0xFFFFFFFF
-                self.ack_upto = self.rcv_nxt
-                if self.ack_due is None or now < self.ack_due:
-                    self.ack_due = now
-                self.conn = ESTABLISHED
-                self.synack_due = None
-                if self.on_step is not None:
-                    self.on_step(Step(now, "syn_sent", "syn_sent.open.text", "seg", s))
-                return False
-            # [syn_sent.open.fin] rfc9293:3.10.7.3/fourth/text
-            if s.ackf and wanted_ack and not s.rst and s.syn and s.fin and s.len + 1 <= self.syn_wnd:
-                self.irs = s.seq
-                self.rcv_nxt = (s.seq + 1) & 0xFFFFFFFF
-                self.rcv_edge = (((s.seq + 1) & 0xFFFFFFFF) + self.syn_wnd) & 0xFFFFFFFF
-                self.edge_most = self.rcv_edge
-                self.last_ack = s.seq
-                self.taken_from = self.rcv_nxt
-                self.peer_ws = s.has_wscale
-                self.peer_shift = min(s.wscale, 14)
-                self.peer_ts = s.tson
-                self.ts_recent = s.tsval
-                self.peer_mss = s.mss if s.has_mss else 536
-                self.peer_ecn = s.ece and s.cwr
-                self.snd_shift = min(s.wscale, 14) if self.ws_offered and s.has_wscale else 0
-                self.rcv_shift = self.own_shift if self.ws_offered and s.has_wscale else 0
-                self.ts_on = self.ts_offered and s.tson
-                self.snd_wnd = s.wnd
-                self.snd_wl1 = s.seq
-                self.snd_wl2 = s.ack
-                self.max_wnd = s.wnd
-                self.snd_una = s.ack
-                self.snd_edge = (s.ack + s.wnd) & 0xFFFFFFFF
-                self.cwnd = self._mss() if self.backoff > 0 else self._initial_window()
-                self.ssthresh = 1073741824
-                self.recover = self.iss
-                self.again_from = self.snd_una
-                self.again_upto = self.snd_una
-                self.dupacks = 0
-                self.recovering = False
-                self.last_sent = now
-                self.largest = min(self._mss(), 536)
-                self.srtt = 0 if self.resent else max(now - self.rtt_at, 1)
-                self.rttvar = self.srtt // 2
-                self.timing = False
-                self.rto = 3000000 if self.backoff > 0 else (RTO_INITIAL if self.resent else self._bound())
-                self.rto_at = None
-                self.user_timeout_at = None
-                self.backoff = 0
-                self.trouble_type = 0
-                self.host.tell_acknowledged(s.ack)
-                self.host.tell_connected()
-                self.host.tell_deliver(0, s.len)
-                self.rcv_nxt = (self.rcv_nxt + (s.len + 1)) & 0xFFFFFFFF
-                self.fin_in = True
-                self.closed_first = self.closing
-                self.ack_upto = self.rcv_nxt
-                if self.ack_due is None or now < self.ack_due:
-                    self.ack_due = now
-                self.conn = CLOSE_WAIT
-                self.synack_due = None
-                if self.on_step is not None:
-                    self.on_step(Step(now, "syn_sent", "syn_sent.open.fin", "seg", s))
-                return False
             # [syn_sent.both] rfc9293:3.10.7.3/fourth/SYN-RECEIVED MUST, rfc9293:MUST-10 MUST
-            if not s.ackf and not s.rst and s.syn and bare_syn:
-                self.irs = s.seq
-                self.rcv_nxt = (s.seq + 1) & 0xFFFFFFFF
-                self.rcv_edge = (((s.seq + 1) & 0xFFFFFFFF) + self.syn_wnd) & 0xFFFFFFFF
-                self.edge_most = self.rcv_edge
-                self.last_ack = s.seq
-                self.taken_from = self.rcv_nxt
-                self.peer_ws = s.has_wscale
-                self.peer_shift = min(s.wscale, 14)
-                self.peer_ts = s.tson
-                self.ts_recent = s.tsval
-                self.peer_mss = s.mss if s.has_mss else 536
-                self.peer_ecn = s.ece and s.cwr
-                self.snd_shift = min(s.wscale, 14) if self.ws_offered and s.has_wscale else 0
-                self.rcv_shift = self.own_shift if self.ws_offered and s.has_wscale else 0
-                self.ts_on = self.ts_offered and s.tson
-                self.snd_wnd = s.wnd
-                self.snd_wl1 = s.seq
-                self.snd_wl2 = s.ack
-                self.max_wnd = s.wnd
+            if not s.ackf and s.syn and bare_syn:
+                self._do_synchronize(s)
                 self.snd_edge = self.snd_nxt
                 if self.synack_due is None or now < self.synack_due:
                     self.synack_due = now
@@ -773,35 +578,10 @@ class TcpConnection:
                     self.on_step(Step(now, "syn_sent", "syn_sent.both", "seg", s))
                 return False
             # [syn_sent.both.text] rfc9293:3.10.7.3/fourth/text, rfc9293:3.10.7.3/fourth/SYN-RECEIVED MUST
-            if not s.ackf and not s.rst and s.syn and not bare_syn:
-                self.irs = s.seq
-                self.rcv_nxt = (s.seq + 1) & 0xFFFFFFFF
-                self.rcv_edge = (((s.seq + 1) & 0xFFFFFFFF) + self.syn_wnd) & 0xFFFFFFFF
-                self.edge_most = self.rcv_edge
-                self.last_ack = s.seq
-                self.taken_from = self.rcv_nxt
-                self.peer_ws = s.has_wscale
-                self.peer_shift = min(s.wscale, 14)
-                self.peer_ts = s.tson
-                self.ts_recent = s.tsval
-                self.peer_mss = s.mss if s.has_mss else 536
-                self.peer_ecn = s.ece and s.cwr
-                self.snd_shift = min(s.wscale, 14) if self.ws_offered and s.has_wscale else 0
-                self.rcv_shift = self.own_shift if self.ws_offered and s.has_wscale else 0
-                self.ts_on = self.ts_offered and s.tson
-                self.snd_wnd = s.wnd
-                self.snd_wl1 = s.seq
-                self.snd_wl2 = s.ack
-                self.max_wnd = s.wnd
+            if not s.ackf and s.syn and not bare_syn:
+                self._do_synchronize(s)
                 self.snd_edge = self.snd_nxt
-                self.host.tell_stash(0, 0, s.len)
-                self.held = hold(
-                    self.held,
-                    (s.seq + 1) & 0xFFFFFFFF,
-                    (((s.seq + 1) & 0xFFFFFFFF) + s.len) & 0xFFFFFFFF,
-                )
-                self.fin_known = s.fin
-                self.fin_at = (((s.seq + 1) & 0xFFFFFFFF) + s.len) & 0xFFFFFFFF
+                self._do_queue_text(s)
                 if self.synack_due is None or now < self.synack_due:
                     self.synack_due = now
                 self.conn = SYN_RECEIVED
@@ -809,8 +589,11 @@ class TcpConnection:
                 if self.on_step is not None:
                     self.on_step(Step(now, "syn_sent", "syn_sent.both.text", "seg", s))
                 return False
-            # [syn_sent.none] rfc9293:3.10.7.3/fifth MUST
-            if not s.rst and not s.syn and (not s.ackf or wanted_ack):
+            wanted_ack = (
+                ((s.ack - ((self.iss + 1) & 0xFFFFFFFF)) & 0xFFFFFFFF)
+                < (self.snd_nxt - self.iss) & 0xFFFFFFFF
+            )
+            if not s.syn and (not s.ackf or wanted_ack):  # [syn_sent.none] rfc9293:3.10.7.3/fifth MUST
                 if self.on_step is not None:
                     self.on_step(Step(now, "syn_sent", "syn_sent.none", "seg", s))
                 return False
@@ -857,10 +640,7 @@ class TcpConnection:
                 and s.tson
                 and ((s.tsval - self.ts_recent) & 0xFFFFFFFF) >= 0x80000000
             ):
-                due = now + self._challenge_wait(now)
-                if self.challenge_due is None or due < self.challenge_due:
-                    self.challenge_due = due
-                self.calm = now + self._challenge_wait(now) + CHALLENGE_INTERVAL
+                self._do_challenge(now)
                 if self.on_step is not None:
                     self.on_step(Step(now, "paws", "paws.old", "seg", s))
                 return False
@@ -907,28 +687,17 @@ class TcpConnection:
                 if self.on_step is not None:
                     self.on_step(Step(now, "sequence", "seq.over", "seg", s))
                 return True
-            if not acceptable and s.rst:  # [seq.rst] rfc9293:3.10.7.4/second/1 MUST
+            if s.rst:  # [seq.rst] rfc9293:3.10.7.4/second/1 MUST
                 if self.on_step is not None:
                     self.on_step(Step(now, "sequence", "seq.rst", "seg", s))
                 return False
-            # [seq.zero] rfc9293:3.10.7.4/first/zero-window SHOULD
-            if not acceptable and not s.rst and rwnd == 0 and s.seq == self.rcv_nxt:
-                due = now + self._challenge_wait(now)
-                if self.challenge_due is None or due < self.challenge_due:
-                    self.challenge_due = due
-                self.calm = now + self._challenge_wait(now) + CHALLENGE_INTERVAL
+            if rwnd == 0 and s.seq == self.rcv_nxt:  # [seq.zero] rfc9293:3.10.7.4/first/zero-window SHOULD
+                self._do_challenge(now)
                 if self.on_step is not None:
                     self.on_step(Step(now, "sequence", "seq.zero", "seg", s))
                 return True
             # [seq.zero.past] rfc9293:3.10.7.4/first/zero-window
-            if (
-                st in _RECEIVING
-                and not acceptable
-                and not s.rst
-                and rwnd == 0
-                and seglen == 0
-                and s.seq == (self.rcv_nxt + 1) & 0xFFFFFFFF
-            ):
+            if st in _RECEIVING and rwnd == 0 and seglen == 0 and s.seq == (self.rcv_nxt + 1) & 0xFFFFFFFF:
                 if self.on_step is not None:
                     self.on_step(Step(now, "sequence", "seq.zero.past", "seg", s))
                 return True
@@ -939,9 +708,7 @@ class TcpConnection:
             # [seq.syn.again] rfc9293:3.10.7.4/first SHOULD
             if (
                 st == SYN_RECEIVED
-                and not acceptable
                 and s.syn
-                and not s.rst
                 and (s.seq + 1) & 0xFFFFFFFF == self.rcv_nxt
                 and not (
                     not self.passive
@@ -961,9 +728,7 @@ class TcpConnection:
             # [seq.syn.crossed] rfc9293:MUST-10 MUST, rfc9293:3.5, rfc7323:2.2/syn-window MUST_NOT
             if (
                 st == SYN_RECEIVED
-                and not acceptable
                 and s.syn
-                and not s.rst
                 and (s.seq + 1) & 0xFFFFFFFF == self.rcv_nxt
                 and not self.passive
                 and s.ackf
@@ -973,40 +738,7 @@ class TcpConnection:
                 and self.held is None
                 and not self.fin_known
             ):
-                self.snd_edge = s.ack
-                self.snd_una = s.ack
-                self.max_seen = max(self.max_seen, s.wnd << self.snd_shift)
-                self.snd_edge = (
-                    (s.ack + (s.wnd << self.snd_shift)) & 0xFFFFFFFF
-                    if ((self.snd_edge - ((s.ack + (s.wnd << self.snd_shift)) & 0xFFFFFFFF)) & 0xFFFFFFFF)
-                    >= 0x80000000
-                    else self.snd_edge
-                )
-                self.backoff = 0
-                self.trouble_type = 0
-                self.host.tell_acknowledged(s.ack)
-                self.rto_at = None
-                self.user_timeout_at = None
-                self.slow = self.resent
-                self.resent = False
-                self.cwnd = self._mss() if self.backoff > 0 else self._initial_window()
-                self.ssthresh = 1073741824
-                self.recover = self.iss
-                self.again_from = self.snd_una
-                self.again_upto = self.snd_una
-                self.dupacks = 0
-                self.recovering = False
-                self.last_sent = now
-                self.largest = min(self._mss(), 536)
-                self.srtt = 0 if self.resent else max(now - self.rtt_at, 1)
-                self.rttvar = self.srtt // 2
-                self.timing = False
-                self.rto = 3000000 if self.backoff > 0 else (RTO_INITIAL if self.resent else self._bound())
-                self.snd_edge = (s.ack + s.wnd) & 0xFFFFFFFF
-                self.snd_wnd = s.wnd
-                self.snd_wl1 = s.seq
-                self.snd_wl2 = s.ack
-                self.host.tell_connected()
+                self._do_cross(s, now)
                 self.conn = ESTABLISHED
                 self.synack_due = None
                 if self.on_step is not None:
@@ -1015,10 +747,8 @@ class TcpConnection:
             # [seq.fin.again] rfc9293:3.10.7.4/eighth/TIME-WAIT MUST, rfc9293:3.10.7.4/fifth/TIME-WAIT
             if (
                 st == TIME_WAIT
-                and not acceptable
                 and s.fin
                 and not s.syn
-                and not s.rst
                 and (s.seq + seglen) & 0xFFFFFFFF == self.rcv_nxt
                 and s.seq != self.rcv_nxt
             ):
@@ -1030,7 +760,7 @@ class TcpConnection:
                     self.on_step(Step(now, "sequence", "seq.fin.again", "seg", s))
                 return False
             # [seq.text] rfc9293:3.10.7.4/first SHOULD
-            if st in _TRANSFER and not acceptable and not s.rst and s.len > 0 and s.seq != self.rcv_nxt:
+            if st in _TRANSFER and s.len > 0 and s.seq != self.rcv_nxt:
                 self.ack_upto = self.rcv_nxt
                 if self.ack_due is None or now < self.ack_due:
                     self.ack_due = now
@@ -1038,10 +768,7 @@ class TcpConnection:
                     self.on_step(Step(now, "sequence", "seq.text", "seg", s))
                 return False
             # [seq.bad] rfc9293:3.10.7.4/first SHOULD, rfc9293:3.5.2/3, rfc7323:5.3/R2
-            due = now + self._challenge_wait(now)
-            if self.challenge_due is None or due < self.challenge_due:
-                self.challenge_due = due
-            self.calm = now + self._challenge_wait(now) + CHALLENGE_INTERVAL
+            self._do_challenge(now)
             if self.on_step is not None:
                 self.on_step(Step(now, "sequence", "seq.bad", "seg", s))
             return False
@@ -1121,11 +848,7 @@ class TcpConnection:
             # [rst.passive] rfc9293:3.10.7.4/second/SYN-RECEIVED MUST, rfc9293:3.10.7.4/second/2 MUST,
             #     rfc9293:MUST-11 MUST, rfc9293:3.3.2/note-1
             if s.seq == self.rcv_nxt and self.passive:
-                self.rto_at = None
-                self.persist_at = None
-                self.time_wait_at = None
-                self.user_timeout_at = None
-                self.orphan_at = None
+                self._do_end()
                 self.host.tell_abandoned()
                 self.conn = LISTEN
                 self.ack_due = None
@@ -1136,11 +859,7 @@ class TcpConnection:
                 return False
             # [rst.refused] rfc9293:3.10.7.4/second/SYN-RECEIVED MUST, rfc9293:MUST-11 MUST
             if s.seq == self.rcv_nxt and not self.passive:
-                self.rto_at = None
-                self.persist_at = None
-                self.time_wait_at = None
-                self.user_timeout_at = None
-                self.orphan_at = None
+                self._do_end()
                 self.host.tell_refused()
                 self.conn = CLOSED
                 self.ack_due = None
@@ -1149,15 +868,11 @@ class TcpConnection:
                 if self.on_step is not None:
                     self.on_step(Step(now, "reset", "rst.refused", "seg", s))
                 return False
-            if s.seq != self.rcv_nxt:  # [rst.near] rfc9293:3.10.7.4/second/3 MUST
-                due = now + self._challenge_wait(now)
-                if self.challenge_due is None or due < self.challenge_due:
-                    self.challenge_due = due
-                self.calm = now + self._challenge_wait(now) + CHALLENGE_INTERVAL
-                if self.on_step is not None:
-                    self.on_step(Step(now, "reset", "rst.near", "seg", s))
-                return False
-            raise IncompleteTableError("tcp.connection", "reset", "seg")
+            # [rst.near] rfc9293:3.10.7.4/second/3 MUST
+            self._do_challenge(now)
+            if self.on_step is not None:
+                self.on_step(Step(now, "reset", "rst.near", "seg", s))
+            return False
         if st in _OPEN:
             if not s.rst:  # [rst.none]
                 if self.on_step is not None:
@@ -1167,11 +882,7 @@ class TcpConnection:
             # [rst.exact] rfc9293:3.10.7.4/second/2 MUST, rfc9293:MUST-12,
             #     rfc9293:3.10.7.4/second/ESTABLISHED, rfc5961:3.2, rfc9293:SHLD-2 SHOULD
             if st in _STATES_OF_RST_EXACT and s.seq == self.rcv_nxt and rwnd > 0:
-                self.rto_at = None
-                self.persist_at = None
-                self.time_wait_at = None
-                self.user_timeout_at = None
-                self.orphan_at = None
+                self._do_end()
                 self.host.tell_reset_by_peer()
                 self.conn = CLOSED
                 self.ack_due = None
@@ -1182,11 +893,7 @@ class TcpConnection:
                 return False
             # [rst.shut] rfc9293:MUST-66 MUST, rfc9293:3.10.7.4/second/ESTABLISHED
             if st in _STATES_OF_RST_EXACT and s.seq == self.rcv_nxt and rwnd == 0:
-                self.rto_at = None
-                self.persist_at = None
-                self.time_wait_at = None
-                self.user_timeout_at = None
-                self.orphan_at = None
+                self._do_end()
                 self.host.tell_reset_by_peer()
                 self.conn = CLOSED
                 self.ack_due = None
@@ -1197,11 +904,7 @@ class TcpConnection:
                 return False
             # [rst.quiet] rfc9293:3.10.7.4/second/2 MUST, rfc9293:MUST-12, rfc9293:3.10.7.4/second/CLOSING
             if st in _CLOSING_OR_LAST_ACK_OR_TIME_WAIT and s.seq == self.rcv_nxt:
-                self.rto_at = None
-                self.persist_at = None
-                self.time_wait_at = None
-                self.user_timeout_at = None
-                self.orphan_at = None
+                self._do_end()
                 self.host.tell_closed()
                 self.conn = CLOSED
                 self.ack_due = None
@@ -1211,10 +914,7 @@ class TcpConnection:
                     self.on_step(Step(now, "reset", "rst.quiet", "seg", s))
                 return False
             if s.seq != self.rcv_nxt:  # [rst.near] rfc9293:3.10.7.4/second/3 MUST
-                due = now + self._challenge_wait(now)
-                if self.challenge_due is None or due < self.challenge_due:
-                    self.challenge_due = due
-                self.calm = now + self._challenge_wait(now) + CHALLENGE_INTERVAL
+                self._do_challenge(now)
                 if self.on_step is not None:
                     self.on_step(Step(now, "reset", "rst.near", "seg", s))
                 return False
@@ -1238,10 +938,7 @@ class TcpConnection:
                 return False
             # [syn.challenge] rfc9293:3.10.7.4/fourth/challenge MUST, rfc5961:4.2, rfc5961:7 SHOULD
             if (st != SYN_RECEIVED or s.seq != self.irs):
-                due = now + self._challenge_wait(now)
-                if self.challenge_due is None or due < self.challenge_due:
-                    self.challenge_due = due
-                self.calm = now + self._challenge_wait(now) + CHALLENGE_INTERVAL
+                self._do_challenge(now)
                 if self.on_step is not None:
                     self.on_step(Step(now, "syn", "syn.challenge", "seg", s))
                 return False
@@ -1307,71 +1004,42 @@ class TcpConnection:
         """Table `peer_window` (rfc9293:3.10.7.4/fifth/ESTABLISHED/window)."""
         st = self.conn
         if st in _OPEN:
-            ack_new = (
-                ((s.ack - ((self.snd_una + 1) & 0xFFFFFFFF)) & 0xFFFFFFFF)
-                < (self.snd_nxt - self.snd_una) & 0xFFFFFFFF
-            )
-            # [wnd.moves] rfc9293:3.10.7.4/fifth/ESTABLISHED/window MUST, rfc7323:2.3/shift MUST, rfc7323:2.4
-            #     MUST, rfc9293:MUST-34 MUST, rfc9293:SHLD-15, rfc9293:REC-1
-            if (
-                s.ackf
-                and (ack_new or s.ack == self.snd_una)
-                and (
-                    ((self.snd_wl1 - s.seq) & 0xFFFFFFFF) >= 0x80000000
-                    or (self.snd_wl1 == s.seq and ((s.ack - self.snd_wl2) & 0xFFFFFFFF) < 0x80000000)
+            if s.ackf:
+                ack_new = (
+                    ((s.ack - ((self.snd_una + 1) & 0xFFFFFFFF)) & 0xFFFFFFFF)
+                    < (self.snd_nxt - self.snd_una) & 0xFFFFFFFF
                 )
-                and s.wnd > 0
-                and self.snd_wnd > 0
-            ):
-                self.snd_wnd = s.wnd << self.snd_shift
-                self.max_wnd = max(self.max_wnd, s.wnd << self.snd_shift)
-                self.snd_wl1 = s.seq
-                self.snd_wl2 = s.ack
-                if self.on_step is not None:
-                    self.on_step(Step(now, "peer_window", "wnd.moves", "seg", s))
-                return True
-            # [wnd.opens] rfc9293:3.10.7.4/fifth/ESTABLISHED/window MUST
-            if (
-                s.ackf
-                and (ack_new or s.ack == self.snd_una)
-                and (
-                    ((self.snd_wl1 - s.seq) & 0xFFFFFFFF) >= 0x80000000
-                    or (self.snd_wl1 == s.seq and ((s.ack - self.snd_wl2) & 0xFFFFFFFF) < 0x80000000)
-                )
-                and s.wnd > 0
-                and self.snd_wnd == 0
-            ):
-                self.snd_wnd = s.wnd << self.snd_shift
-                self.max_wnd = max(self.max_wnd, s.wnd << self.snd_shift)
-                self.snd_wl1 = s.seq
-                self.snd_wl2 = s.ack
-                self.again_from = self.snd_una
-                self.again_upto = self.snd_nxt
-                self.persist_at = None
-                self.probing = False
-                self.backoff = 0
-                if self.on_step is not None:
-                    self.on_step(Step(now, "peer_window", "wnd.opens", "seg", s))
-                return True
-            # [wnd.closed] rfc9293:3.10.7.4/fifth/ESTABLISHED/window MUST, rfc9293:MUST-37 MUST,
-            #     rfc9293:MAY-8, rfc9293:SHLD-17
-            if (
-                s.ackf
-                and (ack_new or s.ack == self.snd_una)
-                and (
-                    ((self.snd_wl1 - s.seq) & 0xFFFFFFFF) >= 0x80000000
-                    or (self.snd_wl1 == s.seq and ((s.ack - self.snd_wl2) & 0xFFFFFFFF) < 0x80000000)
-                )
-                and s.wnd == 0
-            ):
-                self.snd_wnd = s.wnd << self.snd_shift
-                self.max_wnd = max(self.max_wnd, s.wnd << self.snd_shift)
-                self.snd_wl1 = s.seq
-                self.snd_wl2 = s.ack
-                self.user_timeout_at = None
-                if self.on_step is not None:
-                    self.on_step(Step(now, "peer_window", "wnd.closed", "seg", s))
-                return True
+                if (ack_new or s.ack == self.snd_una):
+                    if (
+                        ((self.snd_wl1 - s.seq) & 0xFFFFFFFF) >= 0x80000000
+                        or (self.snd_wl1 == s.seq and ((s.ack - self.snd_wl2) & 0xFFFFFFFF) < 0x80000000)
+                    ):
+                        # [wnd.moves] rfc9293:3.10.7.4/fifth/ESTABLISHED/window MUST, rfc7323:2.3/shift MUST,
+                        #     rfc7323:2.4 MUST, rfc9293:MUST-34 MUST, rfc9293:SHLD-15, rfc9293:REC-1
+                        if s.wnd > 0 and self.snd_wnd > 0:
+                            self._do_note_window(s)
+                            if self.on_step is not None:
+                                self.on_step(Step(now, "peer_window", "wnd.moves", "seg", s))
+                            return True
+                        # [wnd.opens] rfc9293:3.10.7.4/fifth/ESTABLISHED/window MUST
+                        if s.wnd > 0 and self.snd_wnd == 0:
+                            self._do_note_window(s)
+                            self.again_from = self.snd_una
+                            self.again_upto = self.snd_nxt
+                            self.persist_at = None
+                            self.probing = False
+                            self.backoff = 0
+                            if self.on_step is not None:
+                                self.on_step(Step(now, "peer_window", "wnd.opens", "seg", s))
+                            return True
+                        # [wnd.closed] rfc9293:3.10.7.4/fifth/ESTABLISHED/window MUST, rfc9293:MUST-37 MUST,
+                        #     rfc9293:MAY-8, rfc9293:SHLD-17
+                        if s.wnd == 0:
+                            self._do_note_window(s)
+                            self.user_timeout_at = None
+                            if self.on_step is not None:
+                                self.on_step(Step(now, "peer_window", "wnd.closed", "seg", s))
+                            return True
             # [wnd.old]
             if self.on_step is not None:
                 self.on_step(Step(now, "peer_window", "wnd.old", "seg", s))
@@ -1382,98 +1050,92 @@ class TcpConnection:
         """Table `congestion` (rfc5681:3.1)."""
         st = self.conn
         if st in _FLIGHT:
-            flight = (self.snd_nxt - self.snd_una) & 0xFFFFFFFF
-            ack_new = ((s.ack - ((self.snd_una + 1) & 0xFFFFFFFF)) & 0xFFFFFFFF) < flight
-            # [cc.slow] rfc5681:3.1 MUST, rfc9293:MUST-19 MUST, rfc5681:3.1/slow-start, rfc5681:2 MUST_NOT
-            if s.ackf and ack_new and not self.recovering and self.cwnd < self.ssthresh:
-                self.cwnd = min(self.cwnd + min((s.ack - self.snd_una) & 0xFFFFFFFF, self._mss()), 1073741824)
-                self.dupacks = 0
-                if self.on_step is not None:
-                    self.on_step(Step(now, "congestion", "cc.slow", "seg", s))
-                return True
-            # [cc.avoid] rfc5681:3.1 MUST, rfc5681:3.1/avoidance MUST
-            if s.ackf and ack_new and not self.recovering and self.cwnd >= self.ssthresh:
-                self.cwnd = min(
-                    self.cwnd + max((self._mss() * self._mss() // self.cwnd if self.cwnd else 0), 1),
-                    1073741824,
-                )
-                self.dupacks = 0
-                if self.on_step is not None:
-                    self.on_step(Step(now, "congestion", "cc.avoid", "seg", s))
-                return True
-            # [cc.full] rfc6582:3.2/3/full SHOULD, rfc5681:3.2/6 MUST, rfc5681:4.3/after MUST
-            if s.ackf and ack_new and self.recovering and ((s.ack - self.recover) & 0xFFFFFFFF) < 0x80000000:
-                self.cwnd = min(
-                    self.ssthresh,
-                    max((self.snd_nxt - s.ack) & 0xFFFFFFFF, self._mss()) + self._mss(),
-                )
-                self.recovering = False
-                self.dupacks = 0
-                if self.on_step is not None:
-                    self.on_step(Step(now, "congestion", "cc.full", "seg", s))
-                return True
-            # [cc.partial] rfc6582:3.2/3/partial SHOULD
-            if s.ackf and ack_new and self.recovering and ((s.ack - self.recover) & 0xFFFFFFFF) >= 0x80000000:
-                self.cwnd = max(self.cwnd - ((s.ack - self.snd_una) & 0xFFFFFFFF), 0) + self._mss()
-                self.again_from = s.ack
-                self.again_upto = (s.ack + self._mss()) & 0xFFFFFFFF
-                if self.on_step is not None:
-                    self.on_step(Step(now, "congestion", "cc.partial", "seg", s))
-                return True
-            # [cc.third] rfc5681:3.2/2 MUST, rfc5681:3.2/3 MUST, rfc5681:4.3/half MUST, rfc6582:3.2/2
-            if (
-                s.ackf
-                and s.ack == self.snd_una
-                and s.len == 0
-                and not s.syn
-                and not s.fin
-                and flight > 0
-                and s.wnd << self.snd_shift == self.snd_wnd
-                and not self.recovering
-                and self.dupacks == 2
-                and ((self.recover - self.snd_una) & 0xFFFFFFFF) >= 0x80000000
-            ):
-                self.ssthresh = max(((self.snd_nxt - self.snd_una) & 0xFFFFFFFF) // 2, 2 * self._mss())
-                self.cwnd = self.ssthresh + 3 * self._mss()
-                self.recover = self.snd_nxt
-                self.recovering = True
-                self.dupacks = 3
-                self.again_from = self.snd_una
-                self.again_upto = (self.snd_una + self._mss()) & 0xFFFFFFFF
-                if self.on_step is not None:
-                    self.on_step(Step(now, "congestion", "cc.third", "seg", s))
-                return True
-            # [cc.count] rfc5681:3.2/1/cwnd MUST_NOT, rfc5681:2/duplicate
-            if (
-                s.ackf
-                and s.ack == self.snd_una
-                and s.len == 0
-                and not s.syn
-                and not s.fin
-                and flight > 0
-                and s.wnd << self.snd_shift == self.snd_wnd
-                and not self.recovering
-                and (self.dupacks != 2 or ((self.recover - self.snd_una) & 0xFFFFFFFF) < 0x80000000)
-            ):
-                self.dupacks += 1
-                if self.on_step is not None:
-                    self.on_step(Step(now, "congestion", "cc.count", "seg", s))
-                return True
-            # [cc.inflate] rfc5681:3.2/4 MUST, rfc5681:3.2/5
-            if (
-                s.ackf
-                and s.ack == self.snd_una
-                and s.len == 0
-                and not s.syn
-                and not s.fin
-                and flight > 0
-                and s.wnd << self.snd_shift == self.snd_wnd
-                and self.recovering
-            ):
-                self.cwnd = min(self.cwnd + self._mss(), 1073741824)
-                if self.on_step is not None:
-                    self.on_step(Step(now, "congestion", "cc.inflate", "seg", s))
-                return True
+            if s.ackf:
+                flight = (self.snd_nxt - self.snd_una) & 0xFFFFFFFF
+                ack_new = ((s.ack - ((self.snd_una + 1) & 0xFFFFFFFF)) & 0xFFFFFFFF) < flight
+                if ack_new:
+                    # [cc.slow] rfc5681:3.1 MUST, rfc9293:MUST-19 MUST, rfc5681:3.1/slow-start, rfc5681:2
+                    #     MUST_NOT
+                    if not self.recovering and self.cwnd < self.ssthresh:
+                        self.cwnd = min(
+                            self.cwnd + min((s.ack - self.snd_una) & 0xFFFFFFFF, self._mss()),
+                            1073741824,
+                        )
+                        self.dupacks = 0
+                        if self.on_step is not None:
+                            self.on_step(Step(now, "congestion", "cc.slow", "seg", s))
+                        return True
+                    # [cc.avoid] rfc5681:3.1 MUST, rfc5681:3.1/avoidance MUST
+                    if not self.recovering and self.cwnd >= self.ssthresh:
+                        self.cwnd = min(
+                            self.cwnd + max((self._mss() * self._mss() // self.cwnd if self.cwnd else 0), 1),
+                            1073741824,
+                        )
+                        self.dupacks = 0
+                        if self.on_step is not None:
+                            self.on_step(Step(now, "congestion", "cc.avoid", "seg", s))
+                        return True
+                    # [cc.full] rfc6582:3.2/3/full SHOULD, rfc5681:3.2/6 MUST, rfc5681:4.3/after MUST
+                    if ((s.ack - self.recover) & 0xFFFFFFFF) < 0x80000000:
+                        self.cwnd = min(
+                            self.ssthresh,
+                            max((self.snd_nxt - s.ack) & 0xFFFFFFFF, self._mss()) + self._mss(),
+                        )
+                        self.recovering = False
+                        self.dupacks = 0
+                        if self.on_step is not None:
+                            self.on_step(Step(now, "congestion", "cc.full", "seg", s))
+                        return True
+                    # [cc.partial] rfc6582:3.2/3/partial SHOULD
+                    self.cwnd = max(self.cwnd - ((s.ack - self.snd_una) & 0xFFFFFFFF), 0) + self._mss()
+                    self.again_from = s.ack
+                    self.again_upto = (s.ack + self._mss()) & 0xFFFFFFFF
+                    if self.on_step is not None:
+                        self.on_step(Step(now, "congestion", "cc.partial", "seg", s))
+                    return True
+                if s.ack == self.snd_una:
+                    if s.len == 0:
+                        if not s.syn:
+                            if not s.fin:
+                                if flight > 0:
+                                    if s.wnd << self.snd_shift == self.snd_wnd:
+                                        # [cc.third] rfc5681:3.2/2 MUST, rfc5681:3.2/3 MUST, rfc5681:4.3/half
+                                        #     MUST, rfc6582:3.2/2
+                                        if (
+                                            not self.recovering
+                                            and self.dupacks == 2
+                                            and ((self.recover - self.snd_una) & 0xFFFFFFFF) >= 0x80000000
+                                        ):
+                                            self.ssthresh = max(
+                                                ((self.snd_nxt - self.snd_una) & 0xFFFFFFFF) // 2,
+                                                2 * self._mss(),
+                                            )
+                                            self.cwnd = self.ssthresh + 3 * self._mss()
+                                            self.recover = self.snd_nxt
+                                            self.recovering = True
+                                            self.dupacks = 3
+                                            self.again_from = self.snd_una
+                                            self.again_upto = (self.snd_una + self._mss()) & 0xFFFFFFFF
+                                            if self.on_step is not None:
+                                                self.on_step(Step(now, "congestion", "cc.third", "seg", s))
+                                            return True
+                                        # [cc.count] rfc5681:3.2/1/cwnd MUST_NOT, rfc5681:2/duplicate
+                                        if (
+                                            not self.recovering
+                                            and (
+                                                self.dupacks != 2
+                                                or ((self.recover - self.snd_una) & 0xFFFFFFFF) < 0x80000000
+                                            )
+                                        ):
+                                            self.dupacks += 1
+                                            if self.on_step is not None:
+                                                self.on_step(Step(now, "congestion", "cc.count", "seg", s))
+                                            return True
+                                        if self.recovering:  # [cc.inflate] rfc5681:3.2/4 MUST, rfc5681:3.2/5
+                                            self.cwnd = min(self.cwnd + self._mss(), 1073741824)
+                                            if self.on_step is not None:
+                                                self.on_step(Step(now, "congestion", "cc.inflate", "seg", s))
+                                            return True
             # [cc.none]
             if self.on_step is not None:
                 self.on_step(Step(now, "congestion", "cc.none", "seg", s))
@@ -1511,21 +1173,7 @@ class TcpConnection:
             )
             # [ack.all] rfc9293:3.10.7.4/fifth/ESTABLISHED MUST, rfc6298:5.2
             if st in _STATES_OF_ACK_ALL and s.ackf and ack_new and s.ack == self.snd_nxt:
-                self.snd_una = s.ack
-                self.max_seen = max(self.max_seen, s.wnd << self.snd_shift)
-                self.snd_edge = (
-                    (s.ack + (s.wnd << self.snd_shift)) & 0xFFFFFFFF
-                    if ((self.snd_edge - ((s.ack + (s.wnd << self.snd_shift)) & 0xFFFFFFFF)) & 0xFFFFFFFF)
-                    >= 0x80000000
-                    else self.snd_edge
-                )
-                self.backoff = 0
-                self.trouble_type = 0
-                self.host.tell_acknowledged(s.ack)
-                self.rto_at = None
-                self.user_timeout_at = None
-                self.slow = self.resent
-                self.resent = False
+                self._do_drained(s)
                 if self.on_step is not None:
                     self.on_step(Step(now, "ack", "ack.all", "seg", s))
                 return True
@@ -1533,123 +1181,50 @@ class TcpConnection:
                 if self.on_step is not None:
                     self.on_step(Step(now, "ack", "ack.none", "seg", s))
                 return False
-            # [ack.some] rfc9293:3.10.7.4/fifth/ESTABLISHED MUST, rfc6298:5.3, rfc2018:8 MUST_NOT,
-            #     rfc6582:3.2/3/timer
-            if ack_new and s.ack != self.snd_nxt:
-                self.snd_una = s.ack
-                self.max_seen = max(self.max_seen, s.wnd << self.snd_shift)
-                self.snd_edge = (
-                    (s.ack + (s.wnd << self.snd_shift)) & 0xFFFFFFFF
-                    if ((self.snd_edge - ((s.ack + (s.wnd << self.snd_shift)) & 0xFFFFFFFF)) & 0xFFFFFFFF)
-                    >= 0x80000000
-                    else self.snd_edge
-                )
-                self.backoff = 0
-                self.trouble_type = 0
-                self.host.tell_acknowledged(s.ack)
-                self.rto_at = now + min(max(self.rto, RTO_MIN) << self.backoff, RTO_MAX)
-                self.user_timeout_at = now + USER_PATIENCE
-                if self.on_step is not None:
-                    self.on_step(Step(now, "ack", "ack.some", "seg", s))
-                return True
-            # [ack.fin] rfc9293:3.10.7.4/fifth/FIN-WAIT-1 MUST
-            if st == FIN_WAIT_1 and ack_new and s.ack == self.snd_nxt:
-                self.snd_una = s.ack
-                self.max_seen = max(self.max_seen, s.wnd << self.snd_shift)
-                self.snd_edge = (
-                    (s.ack + (s.wnd << self.snd_shift)) & 0xFFFFFFFF
-                    if ((self.snd_edge - ((s.ack + (s.wnd << self.snd_shift)) & 0xFFFFFFFF)) & 0xFFFFFFFF)
-                    >= 0x80000000
-                    else self.snd_edge
-                )
-                self.backoff = 0
-                self.trouble_type = 0
-                self.host.tell_acknowledged(s.ack)
-                self.rto_at = None
-                self.user_timeout_at = None
-                self.slow = self.resent
-                self.resent = False
-                self.conn = FIN_WAIT_2
-                self.synack_due = None
-                if self.on_step is not None:
-                    self.on_step(Step(now, "ack", "ack.fin", "seg", s))
-                return True
-            # [ack.closing] rfc9293:3.10.7.4/fifth/CLOSING MUST, rfc9293:MUST-13 MUST
-            if st == CLOSING and ack_new and s.ack == self.snd_nxt:
-                self.snd_una = s.ack
-                self.max_seen = max(self.max_seen, s.wnd << self.snd_shift)
-                self.snd_edge = (
-                    (s.ack + (s.wnd << self.snd_shift)) & 0xFFFFFFFF
-                    if ((self.snd_edge - ((s.ack + (s.wnd << self.snd_shift)) & 0xFFFFFFFF)) & 0xFFFFFFFF)
-                    >= 0x80000000
-                    else self.snd_edge
-                )
-                self.backoff = 0
-                self.trouble_type = 0
-                self.host.tell_acknowledged(s.ack)
-                self.rto_at = None
-                self.user_timeout_at = None
-                self.slow = self.resent
-                self.resent = False
-                self.time_wait_at = now + 2 * MSL
-                self.conn = TIME_WAIT
-                self.synack_due = None
-                if self.on_step is not None:
-                    self.on_step(Step(now, "ack", "ack.closing", "seg", s))
-                return False
-            # [ack.last] rfc9293:3.10.7.4/fifth/LAST-ACK MUST
-            if st == LAST_ACK and ack_new and s.ack == self.snd_nxt and not self.closed_first:
-                self.snd_una = s.ack
-                self.max_seen = max(self.max_seen, s.wnd << self.snd_shift)
-                self.snd_edge = (
-                    (s.ack + (s.wnd << self.snd_shift)) & 0xFFFFFFFF
-                    if ((self.snd_edge - ((s.ack + (s.wnd << self.snd_shift)) & 0xFFFFFFFF)) & 0xFFFFFFFF)
-                    >= 0x80000000
-                    else self.snd_edge
-                )
-                self.backoff = 0
-                self.trouble_type = 0
-                self.host.tell_acknowledged(s.ack)
-                self.rto_at = None
-                self.user_timeout_at = None
-                self.slow = self.resent
-                self.resent = False
-                self.rto_at = None
-                self.persist_at = None
-                self.time_wait_at = None
-                self.user_timeout_at = None
-                self.orphan_at = None
-                self.host.tell_closed()
-                self.conn = CLOSED
-                self.ack_due = None
-                self.challenge_due = None
-                self.synack_due = None
-                if self.on_step is not None:
-                    self.on_step(Step(now, "ack", "ack.last", "seg", s))
-                return False
-            # [ack.last.first] rfc9293:3.10.4/ESTABLISHED MUST, rfc9293:3.10.7.4/fifth/CLOSING MUST
-            if st == LAST_ACK and ack_new and s.ack == self.snd_nxt and self.closed_first:
-                self.snd_una = s.ack
-                self.max_seen = max(self.max_seen, s.wnd << self.snd_shift)
-                self.snd_edge = (
-                    (s.ack + (s.wnd << self.snd_shift)) & 0xFFFFFFFF
-                    if ((self.snd_edge - ((s.ack + (s.wnd << self.snd_shift)) & 0xFFFFFFFF)) & 0xFFFFFFFF)
-                    >= 0x80000000
-                    else self.snd_edge
-                )
-                self.backoff = 0
-                self.trouble_type = 0
-                self.host.tell_acknowledged(s.ack)
-                self.rto_at = None
-                self.user_timeout_at = None
-                self.slow = self.resent
-                self.resent = False
-                self.time_wait_at = now + 2 * MSL
-                self.conn = TIME_WAIT
-                self.synack_due = None
-                if self.on_step is not None:
-                    self.on_step(Step(now, "ack", "ack.last.first", "seg", s))
-                return False
+            if ack_new:
+                # [ack.some] rfc9293:3.10.7.4/fifth/ESTABLISHED MUST, rfc6298:5.3, rfc2018:8 MUST_NOT,
+                #     rfc6582:3.2/3/timer
+                if s.ack != self.snd_nxt:
+                    self._do_advance(s, now)
+                    if self.on_step is not None:
+                        self.on_step(Step(now, "ack", "ack.some", "seg", s))
+                    return True
+                if st == FIN_WAIT_1:  # [ack.fin] rfc9293:3.10.7.4/fifth/FIN-WAIT-1 MUST
+                    self._do_drained(s)
+                    self.conn = FIN_WAIT_2
+                    self.synack_due = None
+                    if self.on_step is not None:
+                        self.on_step(Step(now, "ack", "ack.fin", "seg", s))
+                    return True
+                if st == CLOSING:  # [ack.closing] rfc9293:3.10.7.4/fifth/CLOSING MUST, rfc9293:MUST-13 MUST
+                    self._do_drained(s)
+                    self.time_wait_at = now + 2 * MSL
+                    self.conn = TIME_WAIT
+                    self.synack_due = None
+                    if self.on_step is not None:
+                        self.on_step(Step(now, "ack", "ack.closing", "seg", s))
+                    return False
+                # [ack.last] rfc9293:3.10.7.4/fifth/LAST-ACK MUST
+                if st == LAST_ACK and not self.closed_first:
+                    self._do_drained(s)
+                    self._do_end()
+                    self.host.tell_closed()
+                    self.conn = CLOSED
+                    self.ack_due = None
+                    self.challenge_due = None
+                    self.synack_due = None
+                    if self.on_step is not None:
+                        self.on_step(Step(now, "ack", "ack.last", "seg", s))
+                    return False
+                # [ack.last.first] rfc9293:3.10.4/ESTABLISHED MUST, rfc9293:3.10.7.4/fifth/CLOSING MUST
+                if st == LAST_ACK and self.closed_first:
+                    self._do_drained(s)
+                    self.time_wait_at = now + 2 * MSL
+                    self.conn = TIME_WAIT
+                    self.synack_due = None
+                    if self.on_step is not None:
+                        self.on_step(Step(now, "ack", "ack.last.first", "seg", s))
+                    return False
             # [ack.dup] rfc9293:3.10.7.4/fifth/ESTABLISHED MUST
             if (
                 not ack_new
@@ -1672,19 +1247,13 @@ class TcpConnection:
                 and ((self.snd_una - s.ack) & 0xFFFFFFFF) < 0x80000000
                 and (self.snd_una - s.ack) & 0xFFFFFFFF > self.max_seen
             ):
-                due = now + self._challenge_wait(now)
-                if self.challenge_due is None or due < self.challenge_due:
-                    self.challenge_due = due
-                self.calm = now + self._challenge_wait(now) + CHALLENGE_INTERVAL
+                self._do_challenge(now)
                 if self.on_step is not None:
                     self.on_step(Step(now, "ack", "ack.old", "seg", s))
                 return False
             # [ack.unsent] rfc9293:3.10.7.4/fifth/ESTABLISHED/unsent SHOULD, rfc9293:3.5.2/3
             if ((self.snd_una - s.ack) & 0xFFFFFFFF) >= 0x80000000 and not ack_new:
-                due = now + self._challenge_wait(now)
-                if self.challenge_due is None or due < self.challenge_due:
-                    self.challenge_due = due
-                self.calm = now + self._challenge_wait(now) + CHALLENGE_INTERVAL
+                self._do_challenge(now)
                 if self.on_step is not None:
                     self.on_step(Step(now, "ack", "ack.unsent", "seg", s))
                 return False
@@ -1700,87 +1269,13 @@ class TcpConnection:
             )
             # [ack.open.queue] rfc9293:3.10.7.2/third MUST
             if ack_new and (self.held is not None or self.fin_known):
-                self.snd_edge = s.ack
-                self.cwnd = self._mss() if self.backoff > 0 else self._initial_window()
-                self.ssthresh = 1073741824
-                self.recover = self.iss
-                self.again_from = self.snd_una
-                self.again_upto = self.snd_una
-                self.dupacks = 0
-                self.recovering = False
-                self.last_sent = now
-                self.largest = min(self._mss(), 536)
-                self.srtt = 0 if self.resent else max(now - self.rtt_at, 1)
-                self.rttvar = self.srtt // 2
-                self.timing = False
-                self.rto = 3000000 if self.backoff > 0 else (RTO_INITIAL if self.resent else self._bound())
-                self.snd_una = s.ack
-                self.max_seen = max(self.max_seen, s.wnd << self.snd_shift)
-                self.snd_edge = (
-                    (s.ack + (s.wnd << self.snd_shift)) & 0xFFFFFFFF
-                    if ((self.snd_edge - ((s.ack + (s.wnd << self.snd_shift)) & 0xFFFFFFFF)) & 0xFFFFFFFF)
-                    >= 0x80000000
-                    else self.snd_edge
-                )
-                self.backoff = 0
-                self.trouble_type = 0
-                self.host.tell_acknowledged(s.ack)
-                self.rto_at = None
-                self.user_timeout_at = None
-                self.slow = self.resent
-                self.resent = False
-                self.snd_wnd = s.wnd << self.snd_shift
-                self.snd_wl1 = s.seq
-                self.snd_wl2 = s.ack
-                self.host.tell_connected()
-                self.host.tell_deliver(s.len, (reach(self.held, self.rcv_nxt) - self.rcv_nxt) & 0xFFFFFFFF)
-                self.rcv_nxt = reach(self.held, self.rcv_nxt)
-                self.held = forget(self.held, self.rcv_nxt)
-                self.rcv_edge = (
-                    self.rcv_nxt
-                    if ((self.rcv_edge - self.rcv_nxt) & 0xFFFFFFFF) >= 0x80000000
-                    else self.rcv_edge
-                )
-                self.ack_upto = self.rcv_nxt
-                if self.ack_due is None or now < self.ack_due:
-                    self.ack_due = now
-                self.conn = ESTABLISHED
-                self.synack_due = None
-                if self.on_step is not None:
-                    self.on_step(Step(now, "ack", "ack.open.queue", "seg", s))
-                return True
+                return self._row_ack_open_queue(s, now)
             # [ack.open] rfc9293:3.10.7.4/fifth/SYN-RECEIVED MUST, rfc5681:3.1/syn-ack MUST_NOT,
             #     rfc5681:3.1/syn-lost MUST, rfc5681:3.1/initial MUST, rfc6298:5.7 MUST
             if ack_new and self.held is None and not self.fin_known:
                 self.snd_edge = s.ack
-                self.cwnd = self._mss() if self.backoff > 0 else self._initial_window()
-                self.ssthresh = 1073741824
-                self.recover = self.iss
-                self.again_from = self.snd_una
-                self.again_upto = self.snd_una
-                self.dupacks = 0
-                self.recovering = False
-                self.last_sent = now
-                self.largest = min(self._mss(), 536)
-                self.srtt = 0 if self.resent else max(now - self.rtt_at, 1)
-                self.rttvar = self.srtt // 2
-                self.timing = False
-                self.rto = 3000000 if self.backoff > 0 else (RTO_INITIAL if self.resent else self._bound())
-                self.snd_una = s.ack
-                self.max_seen = max(self.max_seen, s.wnd << self.snd_shift)
-                self.snd_edge = (
-                    (s.ack + (s.wnd << self.snd_shift)) & 0xFFFFFFFF
-                    if ((self.snd_edge - ((s.ack + (s.wnd << self.snd_shift)) & 0xFFFFFFFF)) & 0xFFFFFFFF)
-                    >= 0x80000000
-                    else self.snd_edge
-                )
-                self.backoff = 0
-                self.trouble_type = 0
-                self.host.tell_acknowledged(s.ack)
-                self.rto_at = None
-                self.user_timeout_at = None
-                self.slow = self.resent
-                self.resent = False
+                self._do_first_window(now)
+                self._do_drained(s)
                 self.snd_wnd = s.wnd << self.snd_shift
                 self.snd_wl1 = s.seq
                 self.snd_wl2 = s.ack
@@ -1808,6 +1303,22 @@ class TcpConnection:
             raise IncompleteTableError("tcp.connection", "ack", "seg")
         return True
 
+    def _row_ack_open_queue(self, s: Any, now: int) -> bool:
+        """[ack.open.queue] rfc9293:3.10.7.2/third MUST."""
+        self.snd_edge = s.ack
+        self._do_first_window(now)
+        self._do_drained(s)
+        self.snd_wnd = s.wnd << self.snd_shift
+        self.snd_wl1 = s.seq
+        self.snd_wl2 = s.ack
+        self.host.tell_connected()
+        self._do_take_queue(s, now)
+        self.conn = ESTABLISHED
+        self.synack_due = None
+        if self.on_step is not None:
+            self.on_step(Step(now, "ack", "ack.open.queue", "seg", s))
+        return True
+
     def _text(self, s: Seg, now: int) -> bool:
         """Table `text` (rfc9293:3.10.7.4/seventh/CLOSE-WAIT)."""
         st = self.conn
@@ -1825,28 +1336,9 @@ class TcpConnection:
                 and ((self.rcv_edge - text_end) & 0xFFFFFFFF) < 0x80000000
                 and self.held is None
             ):
-                self.taken_from = (
-                    self.taken_from
-                    if (
-                        ((self.taken_from - self.last_ack) & 0xFFFFFFFF) >= 0x80000000
-                        and ((self.last_ack - self.rcv_nxt) & 0xFFFFFFFF) >= 0x80000000
-                    )
-                    else self.rcv_nxt
-                )
-                self.host.tell_deliver(
-                    (self.rcv_nxt - s.seq) & 0xFFFFFFFF,
-                    (((s.seq + s.len) & 0xFFFFFFFF) - self.rcv_nxt) & 0xFFFFFFFF,
-                )
-                self.rcv_nxt = (s.seq + s.len) & 0xFFFFFFFF
-                self.held = forget(self.held, self.rcv_nxt)
+                self._do_take(s)
                 self.largest = min(s.len, self.host.ask_own_mss()) if s.len > self.largest else self.largest
-                self.ack_upto = self.rcv_nxt
-                due = (
-                    now
-                    + (0 if (self.rcv_nxt - self.last_ack) & 0xFFFFFFFF >= 2 * self.largest else ACK_DELAY)
-                )
-                if self.ack_due is None or due < self.ack_due:
-                    self.ack_due = due
+                self._do_owe_ack_soon(now)
                 if self.on_step is not None:
                     self.on_step(Step(now, "text", "text.next", "seg", s))
                 return True
@@ -1856,126 +1348,39 @@ class TcpConnection:
                 return True
             # [text.gone] rfc9293:SHLD-3 SHOULD, rfc9293:3.6.1
             if self.gone and s.len > 0 and ((self.rcv_nxt - text_end) & 0xFFFFFFFF) >= 0x80000000:
-                self.rto_at = None
-                self.persist_at = None
-                self.time_wait_at = None
-                self.user_timeout_at = None
-                self.orphan_at = None
-                self.host.emit_seg(
-                    Seg(
-                        seq=s.ack,
-                        wnd=self._advertise(),
-                        rst=True,
-                        tson=self.ts_on,
-                        tsval=self.host.ask_ts_clock(),
-                        tsecr=self.ts_recent,
-                        gso_size=self._mss(),
-                    )
-                )
-                self.host.tell_closed()
-                self.conn = CLOSED
-                self.ack_due = None
-                self.challenge_due = None
-                self.synack_due = None
-                if self.on_step is not None:
-                    self.on_step(Step(now, "text", "text.gone", "seg", s))
-                return False
-            # [text.old] rfc9293:3.10.7.4/first SHOULD
-            if s.len > 0 and ((self.rcv_nxt - text_end) & 0xFFFFFFFF) < 0x80000000:
-                self.ack_upto = self.rcv_nxt
-                if self.ack_due is None or now < self.ack_due:
-                    self.ack_due = now
-                if self.on_step is not None:
-                    self.on_step(Step(now, "text", "text.old", "seg", s))
-                return True
-            # [text.shut] rfc9293:3.10.7.4/first/zero-window SHOULD
-            if (
-                not self.gone
-                and s.len > 0
-                and ((self.rcv_nxt - s.seq) & 0xFFFFFFFF) < 0x80000000
-                and ((self.rcv_nxt - text_end) & 0xFFFFFFFF) >= 0x80000000
-                and rwnd == 0
-            ):
-                due = now + self._challenge_wait(now)
-                if self.challenge_due is None or due < self.challenge_due:
-                    self.challenge_due = due
-                self.calm = now + self._challenge_wait(now) + CHALLENGE_INTERVAL
-                if self.on_step is not None:
-                    self.on_step(Step(now, "text", "text.shut", "seg", s))
-                return True
-            # [text.fill] rfc5681:3.2/fill SHOULD
-            if (
-                not self.gone
-                and s.len > 0
-                and ((self.rcv_nxt - s.seq) & 0xFFFFFFFF) < 0x80000000
-                and ((self.rcv_nxt - text_end) & 0xFFFFFFFF) >= 0x80000000
-                and rwnd > 0
-                and ((self.rcv_edge - text_end) & 0xFFFFFFFF) < 0x80000000
-                and self.held is not None
-                and reach(self.held, text_end) == text_end
-            ):
-                self.taken_from = (
-                    self.taken_from
+                return self._row_text_gone(s, now)
+            if s.len > 0:
+                # [text.old] rfc9293:3.10.7.4/first SHOULD
+                if ((self.rcv_nxt - text_end) & 0xFFFFFFFF) < 0x80000000:
+                    self.ack_upto = self.rcv_nxt
+                    if self.ack_due is None or now < self.ack_due:
+                        self.ack_due = now
+                    if self.on_step is not None:
+                        self.on_step(Step(now, "text", "text.old", "seg", s))
+                    return True
+                if ((self.rcv_nxt - s.seq) & 0xFFFFFFFF) < 0x80000000:
+                    if rwnd == 0:  # [text.shut] rfc9293:3.10.7.4/first/zero-window SHOULD
+                        self._do_challenge(now)
+                        if self.on_step is not None:
+                            self.on_step(Step(now, "text", "text.shut", "seg", s))
+                        return True
+                    # [text.fill] rfc5681:3.2/fill SHOULD
                     if (
-                        ((self.taken_from - self.last_ack) & 0xFFFFFFFF) >= 0x80000000
-                        and ((self.last_ack - self.rcv_nxt) & 0xFFFFFFFF) >= 0x80000000
-                    )
-                    else self.rcv_nxt
-                )
-                self.host.tell_deliver(
-                    (self.rcv_nxt - s.seq) & 0xFFFFFFFF,
-                    (((s.seq + s.len) & 0xFFFFFFFF) - self.rcv_nxt) & 0xFFFFFFFF,
-                )
-                self.rcv_nxt = (s.seq + s.len) & 0xFFFFFFFF
-                self.held = forget(self.held, self.rcv_nxt)
-                self.ack_upto = self.rcv_nxt
-                if self.ack_due is None or now < self.ack_due:
-                    self.ack_due = now
-                if self.on_step is not None:
-                    self.on_step(Step(now, "text", "text.fill", "seg", s))
-                return True
-            # [text.join] rfc9293:SHLD-31 SHOULD, rfc5681:3.2/fill
-            if (
-                not self.gone
-                and s.len > 0
-                and ((self.rcv_nxt - s.seq) & 0xFFFFFFFF) < 0x80000000
-                and ((self.rcv_nxt - text_end) & 0xFFFFFFFF) >= 0x80000000
-                and rwnd > 0
-                and ((self.rcv_edge - text_end) & 0xFFFFFFFF) < 0x80000000
-                and self.held is not None
-                and reach(self.held, text_end) != text_end
-                and not s.fin
-            ):
-                self.host.tell_stash(
-                    (self.rcv_nxt - s.seq) & 0xFFFFFFFF,
-                    0,
-                    (((s.seq + s.len) & 0xFFFFFFFF) - self.rcv_nxt) & 0xFFFFFFFF,
-                )
-                self.taken_from = (
-                    self.taken_from
+                        rwnd > 0
+                        and ((self.rcv_edge - text_end) & 0xFFFFFFFF) < 0x80000000
+                        and self.held is not None
+                        and reach(self.held, text_end) == text_end
+                    ):
+                        return self._row_text_fill(s, now)
+                    # [text.join] rfc9293:SHLD-31 SHOULD, rfc5681:3.2/fill
                     if (
-                        ((self.taken_from - self.last_ack) & 0xFFFFFFFF) >= 0x80000000
-                        and ((self.last_ack - self.rcv_nxt) & 0xFFFFFFFF) >= 0x80000000
-                    )
-                    else self.rcv_nxt
-                )
-                self.host.tell_deliver(
-                    (self.rcv_nxt - s.seq) & 0xFFFFFFFF,
-                    (reach(self.held, (s.seq + s.len) & 0xFFFFFFFF) - self.rcv_nxt) & 0xFFFFFFFF,
-                )
-                self.rcv_nxt = reach(self.held, (s.seq + s.len) & 0xFFFFFFFF)
-                self.held = forget(self.held, self.rcv_nxt)
-                self.rcv_edge = (
-                    self.rcv_nxt
-                    if ((self.rcv_edge - self.rcv_nxt) & 0xFFFFFFFF) >= 0x80000000
-                    else self.rcv_edge
-                )
-                self.ack_upto = self.rcv_nxt
-                if self.ack_due is None or now < self.ack_due:
-                    self.ack_due = now
-                if self.on_step is not None:
-                    self.on_step(Step(now, "text", "text.join", "seg", s))
-                return True
+                        rwnd > 0
+                        and ((self.rcv_edge - text_end) & 0xFFFFFFFF) < 0x80000000
+                        and self.held is not None
+                        and reach(self.held, text_end) != text_end
+                        and not s.fin
+                    ):
+                        return self._row_text_join(s, now)
             # [text.join.fin] rfc9293:3.10.7.4/eighth MUST
             if (
                 not self.gone
@@ -1988,26 +1393,7 @@ class TcpConnection:
                 and reach(self.held, text_end) != text_end
                 and s.fin
             ):
-                self.taken_from = (
-                    self.taken_from
-                    if (
-                        ((self.taken_from - self.last_ack) & 0xFFFFFFFF) >= 0x80000000
-                        and ((self.last_ack - self.rcv_nxt) & 0xFFFFFFFF) >= 0x80000000
-                    )
-                    else self.rcv_nxt
-                )
-                self.host.tell_deliver(
-                    (self.rcv_nxt - s.seq) & 0xFFFFFFFF,
-                    (((s.seq + s.len) & 0xFFFFFFFF) - self.rcv_nxt) & 0xFFFFFFFF,
-                )
-                self.rcv_nxt = (s.seq + s.len) & 0xFFFFFFFF
-                self.held = forget(self.held, self.rcv_nxt)
-                self.ack_upto = self.rcv_nxt
-                if self.ack_due is None or now < self.ack_due:
-                    self.ack_due = now
-                if self.on_step is not None:
-                    self.on_step(Step(now, "text", "text.join.fin", "seg", s))
-                return True
+                return self._row_text_join_fin(s, now)
             # [text.over.trim] rfc9293:3.10.7.4/first/trim MUST
             if (
                 not self.gone
@@ -2017,26 +1403,7 @@ class TcpConnection:
                 and rwnd > 0
                 and ((self.rcv_edge - text_end) & 0xFFFFFFFF) >= 0x80000000
             ):
-                self.taken_from = (
-                    self.taken_from
-                    if (
-                        ((self.taken_from - self.last_ack) & 0xFFFFFFFF) >= 0x80000000
-                        and ((self.last_ack - self.rcv_nxt) & 0xFFFFFFFF) >= 0x80000000
-                    )
-                    else self.rcv_nxt
-                )
-                self.host.tell_deliver(
-                    (self.rcv_nxt - s.seq) & 0xFFFFFFFF,
-                    (self.rcv_edge - self.rcv_nxt) & 0xFFFFFFFF,
-                )
-                self.rcv_nxt = self.rcv_edge
-                self.held = forget(self.held, self.rcv_nxt)
-                self.ack_upto = self.rcv_nxt
-                if self.ack_due is None or now < self.ack_due:
-                    self.ack_due = now
-                if self.on_step is not None:
-                    self.on_step(Step(now, "text", "text.over.trim", "seg", s))
-                return True
+                return self._row_text_over_trim(s, now)
             # [text.ahead] rfc5681:3.2/out-of-order SHOULD, rfc9293:MAY-13 MAY
             if (
                 not self.gone
@@ -2046,14 +1413,7 @@ class TcpConnection:
                 and ((s.seq - self.rcv_nxt) & 0xFFFFFFFF) < rwnd
                 and ((self.rcv_edge - text_end) & 0xFFFFFFFF) < 0x80000000
             ):
-                self.host.tell_stash(0, (s.seq - self.rcv_nxt) & 0xFFFFFFFF, s.len)
-                self.held = hold(self.held, s.seq, (s.seq + s.len) & 0xFFFFFFFF)
-                self.ack_upto = self.rcv_nxt
-                if self.ack_due is None or now < self.ack_due:
-                    self.ack_due = now
-                if self.on_step is not None:
-                    self.on_step(Step(now, "text", "text.ahead", "seg", s))
-                return True
+                return self._row_text_ahead(s, now)
             # [text.ahead.trim] rfc9293:3.10.7.4/first/trim MUST
             if (
                 not self.gone
@@ -2063,18 +1423,7 @@ class TcpConnection:
                 and ((s.seq - self.rcv_nxt) & 0xFFFFFFFF) < rwnd
                 and ((self.rcv_edge - text_end) & 0xFFFFFFFF) >= 0x80000000
             ):
-                self.host.tell_stash(
-                    0,
-                    (s.seq - self.rcv_nxt) & 0xFFFFFFFF,
-                    (self.rcv_edge - s.seq) & 0xFFFFFFFF,
-                )
-                self.held = hold(self.held, s.seq, self.rcv_edge)
-                self.ack_upto = self.rcv_nxt
-                if self.ack_due is None or now < self.ack_due:
-                    self.ack_due = now
-                if self.on_step is not None:
-                    self.on_step(Step(now, "text", "text.ahead.trim", "seg", s))
-                return True
+                return self._row_text_ahead_trim(s, now)
             # [text.beyond] rfc9293:3.10.7.4/first/trim MUST
             if (
                 not self.gone
@@ -2097,6 +1446,99 @@ class TcpConnection:
             return True
         return True
 
+    def _row_text_gone(self, s: Any, now: int) -> bool:
+        """[text.gone] rfc9293:SHLD-3 SHOULD, rfc9293:3.6.1."""
+        self._do_end()
+        self.host.emit_seg(
+            Seg(
+                seq=s.ack,
+                wnd=self._advertise(),
+                rst=True,
+                tson=self.ts_on,
+                tsval=self.host.ask_ts_clock(),
+                tsecr=self.ts_recent,
+                gso_size=self._mss(),
+            )
+        )
+        self.host.tell_closed()
+        self.conn = CLOSED
+        self.ack_due = None
+        self.challenge_due = None
+        self.synack_due = None
+        if self.on_step is not None:
+            self.on_step(Step(now, "text", "text.gone", "seg", s))
+        return False
+
+    def _row_text_fill(self, s: Any, now: int) -> bool:
+        """[text.fill] rfc5681:3.2/fill SHOULD."""
+        self._do_take(s)
+        self.ack_upto = self.rcv_nxt
+        if self.ack_due is None or now < self.ack_due:
+            self.ack_due = now
+        if self.on_step is not None:
+            self.on_step(Step(now, "text", "text.fill", "seg", s))
+        return True
+
+    def _row_text_join(self, s: Any, now: int) -> bool:
+        """[text.join] rfc9293:SHLD-31 SHOULD, rfc5681:3.2/fill."""
+        self.host.tell_stash(
+            (self.rcv_nxt - s.seq) & 0xFFFFFFFF,
+            0,
+            (((s.seq + s.len) & 0xFFFFFFFF) - self.rcv_nxt) & 0xFFFFFFFF,
+        )
+        self._do_take_2(s)
+        self.rcv_edge = (
+            self.rcv_nxt if ((self.rcv_edge - self.rcv_nxt) & 0xFFFFFFFF) >= 0x80000000 else self.rcv_edge
+        )
+        self.ack_upto = self.rcv_nxt
+        if self.ack_due is None or now < self.ack_due:
+            self.ack_due = now
+        if self.on_step is not None:
+            self.on_step(Step(now, "text", "text.join", "seg", s))
+        return True
+
+    def _row_text_join_fin(self, s: Any, now: int) -> bool:
+        """[text.join.fin] rfc9293:3.10.7.4/eighth MUST."""
+        self._do_take(s)
+        self.ack_upto = self.rcv_nxt
+        if self.ack_due is None or now < self.ack_due:
+            self.ack_due = now
+        if self.on_step is not None:
+            self.on_step(Step(now, "text", "text.join.fin", "seg", s))
+        return True
+
+    def _row_text_over_trim(self, s: Any, now: int) -> bool:
+        """[text.over.trim] rfc9293:3.10.7.4/first/trim MUST."""
+        self._do_take_3(s)
+        self.ack_upto = self.rcv_nxt
+        if self.ack_due is None or now < self.ack_due:
+            self.ack_due = now
+        if self.on_step is not None:
+            self.on_step(Step(now, "text", "text.over.trim", "seg", s))
+        return True
+
+    def _row_text_ahead(self, s: Any, now: int) -> bool:
+        """[text.ahead] rfc5681:3.2/out-of-order SHOULD, rfc9293:MAY-13 MAY."""
+        self.host.tell_stash(0, (s.seq - self.rcv_nxt) & 0xFFFFFFFF, s.len)
+        self.held = hold(self.held, s.seq, (s.seq + s.len) & 0xFFFFFFFF)
+        self.ack_upto = self.rcv_nxt
+        if self.ack_due is None or now < self.ack_due:
+            self.ack_due = now
+        if self.on_step is not None:
+            self.on_step(Step(now, "text", "text.ahead", "seg", s))
+        return True
+
+    def _row_text_ahead_trim(self, s: Any, now: int) -> bool:
+        """[text.ahead.trim] rfc9293:3.10.7.4/first/trim MUST."""
+        self.host.tell_stash(0, (s.seq - self.rcv_nxt) & 0xFFFFFFFF, (self.rcv_edge - s.seq) & 0xFFFFFFFF)
+        self.held = hold(self.held, s.seq, self.rcv_edge)
+        self.ack_upto = self.rcv_nxt
+        if self.ack_due is None or now < self.ack_due:
+            self.ack_due = now
+        if self.on_step is not None:
+            self.on_step(Step(now, "text", "text.ahead.trim", "seg", s))
+        return True
+
     def _fin(self, s: Seg, now: int) -> bool:
         """Table `fin` (rfc9293:3.10.7.4/eighth)."""
         st = self.conn
@@ -2117,36 +1559,19 @@ class TcpConnection:
             text_end = (s.seq + s.len) & 0xFFFFFFFF
             rwnd = (self.rcv_edge - self.rcv_nxt) & 0xFFFFFFFF
             if s.fin and text_end == self.rcv_nxt and rwnd > 0:  # [fin.here] rfc9293:3.10.7.4/eighth MUST
-                self.taken_from = self.rcv_nxt
-                self.rcv_nxt = (self.rcv_nxt + 1) & 0xFFFFFFFF
-                self.fin_in = True
-                self.fin_known = False
-                self.ack_upto = self.rcv_nxt
-                if self.ack_due is None or now < self.ack_due:
-                    self.ack_due = now
-                self.host.tell_finished()
+                self._do_take_fin(now)
                 if self.on_step is not None:
                     self.on_step(Step(now, "fin", "fin.here", "seg", s))
                 return True
             # [fin.edge.wait] rfc9293:3.10.7.4/first/zero-window SHOULD
             if s.fin and text_end == self.rcv_nxt and rwnd == 0:
-                due = now + self._challenge_wait(now)
-                if self.challenge_due is None or due < self.challenge_due:
-                    self.challenge_due = due
-                self.calm = now + self._challenge_wait(now) + CHALLENGE_INTERVAL
+                self._do_challenge(now)
                 if self.on_step is not None:
                     self.on_step(Step(now, "fin", "fin.edge.wait", "seg", s))
                 return False
             # [fin.joined] rfc9293:3.10.7.4/eighth MUST
             if not (s.fin and text_end == self.rcv_nxt) and self.fin_known and self.fin_at == self.rcv_nxt:
-                self.taken_from = self.rcv_nxt
-                self.rcv_nxt = (self.rcv_nxt + 1) & 0xFFFFFFFF
-                self.fin_in = True
-                self.fin_known = False
-                self.ack_upto = self.rcv_nxt
-                if self.ack_due is None or now < self.ack_due:
-                    self.ack_due = now
-                self.host.tell_finished()
+                self._do_take_fin(now)
                 self.rcv_edge = (
                     self.rcv_nxt
                     if ((self.rcv_edge - self.rcv_nxt) & 0xFFFFFFFF) >= 0x80000000
@@ -2550,18 +1975,7 @@ class TcpConnection:
         #     rfc5681:3.1/timeout-ssthresh MUST, rfc5681:3.1/timeout-cwnd MUST, rfc6298:5 MUST, rfc6298:5.6,
         #     rfc5681:4.3/twice MUST, rfc5681:3.1/timeout-again, rfc6582:3.2/4, rfc9293:SHLD-16, rfc9293:MAY-7
         if flight > 0 and self.snd_wnd > 0:
-            self.ssthresh = (
-                max(((self.snd_nxt - self.snd_una) & 0xFFFFFFFF) // 2, 2 * self._mss())
-                if self.backoff == 0
-                else self.ssthresh
-            )
-            self.cwnd = self._mss()
-            self.recovering = False
-            self.recover = self.snd_nxt
-            self.dupacks = 0
-            self.timing = False
-            self.again_from = self.snd_una
-            self.again_upto = self.snd_nxt
+            self._do_lose_all()
             self.backoff = min(self.backoff + 1, 16)
             self.rto_at = now + min(max(self.rto, RTO_MIN) << self.backoff, RTO_MAX)
             if self.on_step is not None:
@@ -2603,11 +2017,7 @@ class TcpConnection:
         st = self.conn
         if st == TIME_WAIT:
             # [timewait.over] rfc9293:3.10.8/time-wait MUST, rfc9293:MUST-13 MUST
-            self.rto_at = None
-            self.persist_at = None
-            self.time_wait_at = None
-            self.user_timeout_at = None
-            self.orphan_at = None
+            self._do_end()
             self.host.tell_closed()
             self.conn = CLOSED
             self.ack_due = None
@@ -2631,11 +2041,7 @@ class TcpConnection:
         st = self.conn
         if st == SYN_SENT:
             if self.trouble_type == 0:  # [timeout.syn] rfc9293:MUST-22 MUST, rfc9293:MUST-23
-                self.rto_at = None
-                self.persist_at = None
-                self.time_wait_at = None
-                self.user_timeout_at = None
-                self.orphan_at = None
+                self._do_end()
                 self.host.tell_timed_out()
                 self.conn = CLOSED
                 self.ack_due = None
@@ -2645,11 +2051,7 @@ class TcpConnection:
                     self.on_step(Step(now, "patience", "timeout.syn", "user_timeout", None))
                 return
             # [timeout.syn.trouble] rfc9293:MUST-22 MUST, rfc9293:SHLD-25, rfc9293:3.9.1.8 MUST
-            self.rto_at = None
-            self.persist_at = None
-            self.time_wait_at = None
-            self.user_timeout_at = None
-            self.orphan_at = None
+            self._do_end()
             self.host.tell_undelivered(self.trouble_type, self.trouble_code)
             self.conn = CLOSED
             self.ack_due = None
@@ -2665,11 +2067,7 @@ class TcpConnection:
             return
         # [timeout.user] rfc9293:3.10.8/user MUST, rfc9293:MUST-20, rfc9293:MUST-21, rfc9293:SHLD-11
         if self.trouble_type == 0:
-            self.rto_at = None
-            self.persist_at = None
-            self.time_wait_at = None
-            self.user_timeout_at = None
-            self.orphan_at = None
+            self._do_end()
             self.host.tell_timed_out()
             self.conn = CLOSED
             self.ack_due = None
@@ -2679,11 +2077,7 @@ class TcpConnection:
                 self.on_step(Step(now, "patience", "timeout.user", "user_timeout", None))
             return
         # [timeout.user.trouble] rfc9293:3.10.8/user MUST, rfc9293:SHLD-25, rfc9293:3.9.1.8 MUST
-        self.rto_at = None
-        self.persist_at = None
-        self.time_wait_at = None
-        self.user_timeout_at = None
-        self.orphan_at = None
+        self._do_end()
         self.host.tell_undelivered(self.trouble_type, self.trouble_code)
         self.conn = CLOSED
         self.ack_due = None
@@ -2698,11 +2092,7 @@ class TcpConnection:
         st = self.conn
         if st == FIN_WAIT_2:
             # [orphan.over] rfc9293:3.6.1, rfc9293:MAY-1 MAY
-            self.rto_at = None
-            self.persist_at = None
-            self.time_wait_at = None
-            self.user_timeout_at = None
-            self.orphan_at = None
+            self._do_end()
             self.host.tell_closed()
             self.conn = CLOSED
             self.ack_due = None
@@ -2815,22 +2205,9 @@ class TcpConnection:
                     continue
                 if self.syn_pending and self._out_tx_synack(now):  # [tx.synack]
                     continue
-                # [tx.synack.again]
-                if (
-                    not self.syn_pending
-                    and (self.syn_again or (self.synack_due is not None and self.synack_due <= now))
-                    and self._out_tx_synack_again(now)
-                ):
+                if not self.syn_pending and self._out_tx_synack_again(now):  # [tx.synack.again]
                     continue
-                # [tx.ack]
-                if (
-                    not self.syn_pending
-                    and (
-                        (self.ack_due is not None and self.ack_due <= now)
-                        or (self.challenge_due is not None and self.challenge_due <= now)
-                    )
-                    and self._out_tx_ack(now)
-                ):
+                if not self.syn_pending and self._out_tx_ack(now):  # [tx.ack]
                     continue
                 return
             if st == ESTABLISHED:
@@ -2842,87 +2219,23 @@ class TcpConnection:
                     and self._out_tx_abort(now)
                 ):
                     continue
-                # [tx.abort.edge]
-                if (
-                    self.aborting
-                    and ((((self.snd_una + self.snd_wnd) & 0xFFFFFFFF) - self.snd_nxt) & 0xFFFFFFFF)
-                    >= 0x80000000
-                    and (
-                        self.snd_wnd == 0
-                        or (self.snd_nxt - ((self.snd_una + self.snd_wnd) & 0xFFFFFFFF)) & 0xFFFFFFFF
-                        >= 1 << self.snd_shift
-                    )
-                    and self._out_tx_abort_edge(now)
-                ):
+                if self.aborting and self._out_tx_abort_edge(now):  # [tx.abort.edge]
                     continue
                 # [tx.ack.edge]
-                if (
-                    (self.snd_nxt - self.snd_una) & 0xFFFFFFFF > 0
-                    and not self.syn_pending
-                    and ((((self.snd_una + self.snd_wnd) & 0xFFFFFFFF) - self.snd_nxt) & 0xFFFFFFFF)
-                    >= 0x80000000
-                    and (
-                        self.snd_wnd == 0
-                        or (self.snd_nxt - ((self.snd_una + self.snd_wnd) & 0xFFFFFFFF)) & 0xFFFFFFFF
-                        >= 1 << self.snd_shift
-                    )
-                    and (
-                        (self.ack_due is not None and self.ack_due <= now)
-                        or (self.challenge_due is not None and self.challenge_due <= now)
-                        or self._window_news()
-                    )
-                    and self._out_tx_ack_edge(now)
-                ):
+                if (self.snd_nxt - self.snd_una) & 0xFFFFFFFF > 0 and self._out_tx_ack_edge(now):
                     continue
-                # [tx.again]
-                if (
-                    (self.snd_nxt - self.snd_una) & 0xFFFFFFFF > 0
-                    and self.host.ask_ready()
-                    and ((self.again_from - self.again_upto) & 0xFFFFFFFF) >= 0x80000000
-                    and (self.again_from - self.snd_una) & 0xFFFFFFFF < self.cwnd
-                    and self._out_tx_again(now)
-                ):
+                if (self.snd_nxt - self.snd_una) & 0xFFFFFFFF > 0 and self._out_tx_again(now):  # [tx.again]
                     continue
-                # [tx.data]
-                if (
-                    self.unsent > 0
-                    and self.host.ask_ready()
-                    and self._next_len(now) > 0
-                    and self._out_tx_data(now)
-                ):
+                if self.unsent > 0 and self.host.ask_ready() and self._out_tx_data(now):  # [tx.data]
                     continue
                 # [tx.probe]
-                if (
-                    self.unsent > 0
-                    and self.snd_nxt == self.snd_edge
-                    and self.host.ask_ready()
-                    and self.probing
-                    and self._out_tx_probe(now)
-                ):
+                if self.unsent > 0 and self.snd_nxt == self.snd_edge and self._out_tx_probe(now):
                     continue
                 if self.closing and self.unsent == 0 and self._out_tx_fin(now):  # [tx.fin]
                     continue
-                # [persist.arm]
-                if (
-                    self.unsent > 0
-                    and (self.snd_nxt - self.snd_una) & 0xFFFFFFFF == 0
-                    and self._next_len(now) == 0
-                    and self.persist_at is None
-                    and not self.probing
-                    and self._out_persist_arm(now)
-                ):
+                if self.unsent > 0 and self._out_persist_arm(now):  # [persist.arm]
                     continue
-                # [tx.ack]
-                if (
-                    not self.syn_pending
-                    and (
-                        (self.ack_due is not None and self.ack_due <= now)
-                        or (self.challenge_due is not None and self.challenge_due <= now)
-                        or self._window_news()
-                    )
-                    and not self._shut_out()
-                    and self._out_tx_ack(now)
-                ):
+                if not self.syn_pending and self._out_tx_ack(now):  # [tx.ack]
                     continue
                 return
             if st == FIN_WAIT_1:
@@ -2934,58 +2247,14 @@ class TcpConnection:
                     and self._out_tx_abort(now)
                 ):
                     continue
-                # [tx.abort.edge]
-                if (
-                    self.aborting
-                    and ((((self.snd_una + self.snd_wnd) & 0xFFFFFFFF) - self.snd_nxt) & 0xFFFFFFFF)
-                    >= 0x80000000
-                    and (
-                        self.snd_wnd == 0
-                        or (self.snd_nxt - ((self.snd_una + self.snd_wnd) & 0xFFFFFFFF)) & 0xFFFFFFFF
-                        >= 1 << self.snd_shift
-                    )
-                    and self._out_tx_abort_edge(now)
-                ):
+                if self.aborting and self._out_tx_abort_edge(now):  # [tx.abort.edge]
                     continue
                 # [tx.ack.edge]
-                if (
-                    (self.snd_nxt - self.snd_una) & 0xFFFFFFFF > 0
-                    and not self.syn_pending
-                    and ((((self.snd_una + self.snd_wnd) & 0xFFFFFFFF) - self.snd_nxt) & 0xFFFFFFFF)
-                    >= 0x80000000
-                    and (
-                        self.snd_wnd == 0
-                        or (self.snd_nxt - ((self.snd_una + self.snd_wnd) & 0xFFFFFFFF)) & 0xFFFFFFFF
-                        >= 1 << self.snd_shift
-                    )
-                    and (
-                        (self.ack_due is not None and self.ack_due <= now)
-                        or (self.challenge_due is not None and self.challenge_due <= now)
-                        or self._window_news()
-                    )
-                    and self._out_tx_ack_edge(now)
-                ):
+                if (self.snd_nxt - self.snd_una) & 0xFFFFFFFF > 0 and self._out_tx_ack_edge(now):
                     continue
-                # [tx.again]
-                if (
-                    (self.snd_nxt - self.snd_una) & 0xFFFFFFFF > 0
-                    and self.host.ask_ready()
-                    and ((self.again_from - self.again_upto) & 0xFFFFFFFF) >= 0x80000000
-                    and (self.again_from - self.snd_una) & 0xFFFFFFFF < self.cwnd
-                    and self._out_tx_again(now)
-                ):
+                if (self.snd_nxt - self.snd_una) & 0xFFFFFFFF > 0 and self._out_tx_again(now):  # [tx.again]
                     continue
-                # [tx.ack]
-                if (
-                    not self.syn_pending
-                    and (
-                        (self.ack_due is not None and self.ack_due <= now)
-                        or (self.challenge_due is not None and self.challenge_due <= now)
-                        or self._window_news()
-                    )
-                    and not self._shut_out()
-                    and self._out_tx_ack(now)
-                ):
+                if not self.syn_pending and self._out_tx_ack(now):  # [tx.ack]
                     continue
                 return
             if st == FIN_WAIT_2:
@@ -2997,51 +2266,14 @@ class TcpConnection:
                     and self._out_tx_abort(now)
                 ):
                     continue
-                # [tx.abort.edge]
-                if (
-                    self.aborting
-                    and ((((self.snd_una + self.snd_wnd) & 0xFFFFFFFF) - self.snd_nxt) & 0xFFFFFFFF)
-                    >= 0x80000000
-                    and (
-                        self.snd_wnd == 0
-                        or (self.snd_nxt - ((self.snd_una + self.snd_wnd) & 0xFFFFFFFF)) & 0xFFFFFFFF
-                        >= 1 << self.snd_shift
-                    )
-                    and self._out_tx_abort_edge(now)
-                ):
+                if self.aborting and self._out_tx_abort_edge(now):  # [tx.abort.edge]
                     continue
                 # [tx.ack.edge]
-                if (
-                    (self.snd_nxt - self.snd_una) & 0xFFFFFFFF > 0
-                    and not self.syn_pending
-                    and ((((self.snd_una + self.snd_wnd) & 0xFFFFFFFF) - self.snd_nxt) & 0xFFFFFFFF)
-                    >= 0x80000000
-                    and (
-                        self.snd_wnd == 0
-                        or (self.snd_nxt - ((self.snd_una + self.snd_wnd) & 0xFFFFFFFF)) & 0xFFFFFFFF
-                        >= 1 << self.snd_shift
-                    )
-                    and (
-                        (self.ack_due is not None and self.ack_due <= now)
-                        or (self.challenge_due is not None and self.challenge_due <= now)
-                        or self._window_news()
-                    )
-                    and self._out_tx_ack_edge(now)
-                ):
+                if (self.snd_nxt - self.snd_una) & 0xFFFFFFFF > 0 and self._out_tx_ack_edge(now):
                     continue
                 if self.gone and self.orphan_at is None and self._out_orphan_arm(now):  # [orphan.arm]
                     continue
-                # [tx.ack]
-                if (
-                    not self.syn_pending
-                    and (
-                        (self.ack_due is not None and self.ack_due <= now)
-                        or (self.challenge_due is not None and self.challenge_due <= now)
-                        or self._window_news()
-                    )
-                    and not self._shut_out()
-                    and self._out_tx_ack(now)
-                ):
+                if not self.syn_pending and self._out_tx_ack(now):  # [tx.ack]
                     continue
                 return
             if st == CLOSE_WAIT:
@@ -3053,183 +2285,45 @@ class TcpConnection:
                     and self._out_tx_abort(now)
                 ):
                     continue
-                # [tx.abort.edge]
-                if (
-                    self.aborting
-                    and ((((self.snd_una + self.snd_wnd) & 0xFFFFFFFF) - self.snd_nxt) & 0xFFFFFFFF)
-                    >= 0x80000000
-                    and (
-                        self.snd_wnd == 0
-                        or (self.snd_nxt - ((self.snd_una + self.snd_wnd) & 0xFFFFFFFF)) & 0xFFFFFFFF
-                        >= 1 << self.snd_shift
-                    )
-                    and self._out_tx_abort_edge(now)
-                ):
+                if self.aborting and self._out_tx_abort_edge(now):  # [tx.abort.edge]
                     continue
                 # [tx.ack.edge]
-                if (
-                    (self.snd_nxt - self.snd_una) & 0xFFFFFFFF > 0
-                    and not self.syn_pending
-                    and ((((self.snd_una + self.snd_wnd) & 0xFFFFFFFF) - self.snd_nxt) & 0xFFFFFFFF)
-                    >= 0x80000000
-                    and (
-                        self.snd_wnd == 0
-                        or (self.snd_nxt - ((self.snd_una + self.snd_wnd) & 0xFFFFFFFF)) & 0xFFFFFFFF
-                        >= 1 << self.snd_shift
-                    )
-                    and (
-                        (self.ack_due is not None and self.ack_due <= now)
-                        or (self.challenge_due is not None and self.challenge_due <= now)
-                    )
-                    and self._out_tx_ack_edge(now)
-                ):
+                if (self.snd_nxt - self.snd_una) & 0xFFFFFFFF > 0 and self._out_tx_ack_edge(now):
                     continue
-                # [tx.again]
-                if (
-                    (self.snd_nxt - self.snd_una) & 0xFFFFFFFF > 0
-                    and self.host.ask_ready()
-                    and ((self.again_from - self.again_upto) & 0xFFFFFFFF) >= 0x80000000
-                    and (self.again_from - self.snd_una) & 0xFFFFFFFF < self.cwnd
-                    and self._out_tx_again(now)
-                ):
+                if (self.snd_nxt - self.snd_una) & 0xFFFFFFFF > 0 and self._out_tx_again(now):  # [tx.again]
                     continue
-                # [tx.data]
-                if (
-                    self.unsent > 0
-                    and self.host.ask_ready()
-                    and self._next_len(now) > 0
-                    and self._out_tx_data(now)
-                ):
+                if self.unsent > 0 and self.host.ask_ready() and self._out_tx_data(now):  # [tx.data]
                     continue
                 # [tx.probe]
-                if (
-                    self.unsent > 0
-                    and self.snd_nxt == self.snd_edge
-                    and self.host.ask_ready()
-                    and self.probing
-                    and self._out_tx_probe(now)
-                ):
+                if self.unsent > 0 and self.snd_nxt == self.snd_edge and self._out_tx_probe(now):
                     continue
                 if self.closing and self.unsent == 0 and self._out_tx_fin_late(now):  # [tx.fin.late]
                     continue
-                # [persist.arm]
-                if (
-                    self.unsent > 0
-                    and (self.snd_nxt - self.snd_una) & 0xFFFFFFFF == 0
-                    and self._next_len(now) == 0
-                    and self.persist_at is None
-                    and not self.probing
-                    and self._out_persist_arm(now)
-                ):
+                if self.unsent > 0 and self._out_persist_arm(now):  # [persist.arm]
                     continue
-                # [tx.ack]
-                if (
-                    not self.syn_pending
-                    and (
-                        (self.ack_due is not None and self.ack_due <= now)
-                        or (self.challenge_due is not None and self.challenge_due <= now)
-                    )
-                    and not self._shut_out()
-                    and self._out_tx_ack(now)
-                ):
+                if not self.syn_pending and self._out_tx_ack(now):  # [tx.ack]
                     continue
                 return
             if st == TIME_WAIT:
                 if self.aborting and self._out_abort_quiet(now):  # [abort.quiet]
                     continue
-                # [tx.abort.edge]
-                if (
-                    self.aborting
-                    and ((((self.snd_una + self.snd_wnd) & 0xFFFFFFFF) - self.snd_nxt) & 0xFFFFFFFF)
-                    >= 0x80000000
-                    and (
-                        self.snd_wnd == 0
-                        or (self.snd_nxt - ((self.snd_una + self.snd_wnd) & 0xFFFFFFFF)) & 0xFFFFFFFF
-                        >= 1 << self.snd_shift
-                    )
-                    and self._out_tx_abort_edge(now)
-                ):
+                if self.aborting and self._out_tx_abort_edge(now):  # [tx.abort.edge]
                     continue
                 # [tx.ack.edge]
-                if (
-                    (self.snd_nxt - self.snd_una) & 0xFFFFFFFF > 0
-                    and not self.syn_pending
-                    and ((((self.snd_una + self.snd_wnd) & 0xFFFFFFFF) - self.snd_nxt) & 0xFFFFFFFF)
-                    >= 0x80000000
-                    and (
-                        self.snd_wnd == 0
-                        or (self.snd_nxt - ((self.snd_una + self.snd_wnd) & 0xFFFFFFFF)) & 0xFFFFFFFF
-                        >= 1 << self.snd_shift
-                    )
-                    and (
-                        (self.ack_due is not None and self.ack_due <= now)
-                        or (self.challenge_due is not None and self.challenge_due <= now)
-                    )
-                    and self._out_tx_ack_edge(now)
-                ):
+                if (self.snd_nxt - self.snd_una) & 0xFFFFFFFF > 0 and self._out_tx_ack_edge(now):
                     continue
-                # [tx.ack]
-                if (
-                    not self.syn_pending
-                    and (
-                        (self.ack_due is not None and self.ack_due <= now)
-                        or (self.challenge_due is not None and self.challenge_due <= now)
-                    )
-                    and not self._shut_out()
-                    and self._out_tx_ack(now)
-                ):
+                if not self.syn_pending and self._out_tx_ack(now):  # [tx.ack]
                     continue
                 return
             if self.aborting and self._out_abort_quiet(now):  # [abort.quiet]
                 continue
-            # [tx.abort.edge]
-            if (
-                self.aborting
-                and ((((self.snd_una + self.snd_wnd) & 0xFFFFFFFF) - self.snd_nxt) & 0xFFFFFFFF) >= 0x80000000
-                and (
-                    self.snd_wnd == 0
-                    or (self.snd_nxt - ((self.snd_una + self.snd_wnd) & 0xFFFFFFFF)) & 0xFFFFFFFF
-                    >= 1 << self.snd_shift
-                )
-                and self._out_tx_abort_edge(now)
-            ):
+            if self.aborting and self._out_tx_abort_edge(now):  # [tx.abort.edge]
                 continue
-            # [tx.ack.edge]
-            if (
-                (self.snd_nxt - self.snd_una) & 0xFFFFFFFF > 0
-                and not self.syn_pending
-                and ((((self.snd_una + self.snd_wnd) & 0xFFFFFFFF) - self.snd_nxt) & 0xFFFFFFFF) >= 0x80000000
-                and (
-                    self.snd_wnd == 0
-                    or (self.snd_nxt - ((self.snd_una + self.snd_wnd) & 0xFFFFFFFF)) & 0xFFFFFFFF
-                    >= 1 << self.snd_shift
-                )
-                and (
-                    (self.ack_due is not None and self.ack_due <= now)
-                    or (self.challenge_due is not None and self.challenge_due <= now)
-                )
-                and self._out_tx_ack_edge(now)
-            ):
+            if (self.snd_nxt - self.snd_una) & 0xFFFFFFFF > 0 and self._out_tx_ack_edge(now):  # [tx.ack.edge]
                 continue
-            # [tx.again]
-            if (
-                (self.snd_nxt - self.snd_una) & 0xFFFFFFFF > 0
-                and self.host.ask_ready()
-                and ((self.again_from - self.again_upto) & 0xFFFFFFFF) >= 0x80000000
-                and (self.again_from - self.snd_una) & 0xFFFFFFFF < self.cwnd
-                and self._out_tx_again(now)
-            ):
+            if (self.snd_nxt - self.snd_una) & 0xFFFFFFFF > 0 and self._out_tx_again(now):  # [tx.again]
                 continue
-            # [tx.ack]
-            if (
-                not self.syn_pending
-                and (
-                    (self.ack_due is not None and self.ack_due <= now)
-                    or (self.challenge_due is not None and self.challenge_due <= now)
-                )
-                and not self._shut_out()
-                and self._out_tx_ack(now)
-            ):
+            if not self.syn_pending and self._out_tx_ack(now):  # [tx.ack]
                 continue
             return
         raise EndlessOutputError("tcp.connection", self.conn)
@@ -3254,15 +2348,8 @@ class TcpConnection:
         # [g.ts.reply] rfc7323:3.2/reply MUST
         if self.conn == SYN_RECEIVED and o.tson and self.passive and not self.peer_ts:
             return False
-        # [g.ts.rst] rfc7323:3.2/rst SHOULD
-        if self.conn in _STATES_OF_RST_EXACT and self.ts_on and not o.tson:
-            return False
         self.challenge_due = None
-        self.rto_at = None
-        self.persist_at = None
-        self.time_wait_at = None
-        self.user_timeout_at = None
-        self.orphan_at = None
+        self._do_end()
         self.host.tell_closed()
         self.host.emit_seg(o)
         self.conn = CLOSED
@@ -3275,11 +2362,7 @@ class TcpConnection:
 
     def _out_abort_quiet(self, now: int) -> bool:
         """[abort.quiet] rfc9293:3.10.5/CLOSING MUST."""
-        self.rto_at = None
-        self.persist_at = None
-        self.time_wait_at = None
-        self.user_timeout_at = None
-        self.orphan_at = None
+        self._do_end()
         self.host.tell_closed()
         self.conn = CLOSED
         self.ack_due = None
@@ -3291,11 +2374,7 @@ class TcpConnection:
 
     def _out_close_unopened(self, now: int) -> bool:
         """[close.unopened] rfc9293:3.10.4/SYN-SENT MUST, rfc9293:3.10.5/SYN-SENT."""
-        self.rto_at = None
-        self.persist_at = None
-        self.time_wait_at = None
-        self.user_timeout_at = None
-        self.orphan_at = None
+        self._do_end()
         self.host.tell_closed()
         self.conn = CLOSED
         self.ack_due = None
@@ -3307,6 +2386,15 @@ class TcpConnection:
 
     def _out_tx_abort_edge(self, now: int) -> bool:
         """[tx.abort.edge] rfc9293:3.10.5/ESTABLISHED MAY."""
+        if not (
+            ((((self.snd_una + self.snd_wnd) & 0xFFFFFFFF) - self.snd_nxt) & 0xFFFFFFFF) >= 0x80000000
+            and (
+                self.snd_wnd == 0
+                or (self.snd_nxt - ((self.snd_una + self.snd_wnd) & 0xFFFFFFFF)) & 0xFFFFFFFF
+                >= 1 << self.snd_shift
+            )
+        ):
+            return False
         o = Seg(
             seq=(self.snd_una + self.snd_wnd) & 0xFFFFFFFF,
             ack=self.rcv_nxt,
@@ -3325,14 +2413,8 @@ class TcpConnection:
             )
         ):
             return False
-        if self.conn in _OPEN and self.ts_on and not o.tson:  # [g.ts.rst] rfc7323:3.2/rst SHOULD
-            return False
         self.challenge_due = None
-        self.rto_at = None
-        self.persist_at = None
-        self.time_wait_at = None
-        self.user_timeout_at = None
-        self.orphan_at = None
+        self._do_end()
         self.host.tell_closed()
         self.host.emit_seg(o)
         self.conn = CLOSED
@@ -3363,22 +2445,8 @@ class TcpConnection:
             return False
         if o.wscale > 14:  # [g.shift] rfc7323:2.3 MUST
             return False
-        self.iss = o.seq
-        self.snd_una = o.seq
-        self.snd_nxt = (((o.seq + 1) & 0xFFFFFFFF) + o.len) & 0xFFFFFFFF
-        self.unsent -= o.len
-        self.snd_edge = (o.seq + 1) & 0xFFFFFFFF
-        self.fin_sent = False
-        self.resent = False
-        self.slow = False
-        self.rtt_at = now
-        self.host.tell_begins((o.seq + 1) & 0xFFFFFFFF)
-        self.own_shift = o.wscale
-        self.ws_offered = o.has_wscale
-        self.ts_offered = o.tson
-        self.ts_sent = o.tsval
-        self.syn_wnd = o.wnd
-        self.syn_at = now
+        self._do_chosen(o, now)
+        self._do_offer(o, now)
         self.opening = False
         self.passive = False
         self.rto_at = now + RTO_INITIAL
@@ -3416,12 +2484,7 @@ class TcpConnection:
             and now - self.syn_at < 500000
         ):
             return False
-        self.own_shift = o.wscale
-        self.ws_offered = o.has_wscale
-        self.ts_offered = o.tson
-        self.ts_sent = o.tsval
-        self.syn_wnd = o.wnd
-        self.syn_at = now
+        self._do_offer(o, now)
         self.syn_again = False
         self.resent = True
         self.slow = True
@@ -3451,34 +2514,13 @@ class TcpConnection:
             return False
         if o.has_wscale and o.wscale > 14:  # [g.shift] rfc7323:2.3 MUST
             return False
-        if o.has_wscale and self.passive and not self.peer_ws:  # [g.scale.reply] rfc7323:2.2/reply MUST
-            return False
-        # [g.scale.crossed] rfc7323:2.2/reply SHOULD
-        if o.has_wscale and not self.passive and not self.peer_ws:
-            return False
-        if o.tson and self.passive and not self.peer_ts:  # [g.ts.reply] rfc7323:3.2/reply MUST
-            return False
         self.last_ack = o.ack
         if self.ack_due is not None and ((o.ack - self.ack_upto) & 0xFFFFFFFF) < 0x80000000:
             self.ack_due = None
         self.challenge_due = None
         self.synack_due = None
-        self.iss = o.seq
-        self.snd_una = o.seq
-        self.snd_nxt = (((o.seq + 1) & 0xFFFFFFFF) + o.len) & 0xFFFFFFFF
-        self.unsent -= o.len
-        self.snd_edge = (o.seq + 1) & 0xFFFFFFFF
-        self.fin_sent = False
-        self.resent = False
-        self.slow = False
-        self.rtt_at = now
-        self.host.tell_begins((o.seq + 1) & 0xFFFFFFFF)
-        self.own_shift = o.wscale
-        self.ws_offered = o.has_wscale
-        self.ts_offered = o.tson
-        self.ts_sent = o.tsval
-        self.syn_wnd = o.wnd
-        self.syn_at = now
+        self._do_chosen(o, now)
+        self._do_offer(o, now)
         self.syn_pending = False
         self.snd_shift = self.peer_shift if self.peer_ws and o.has_wscale else 0
         self.rcv_shift = o.wscale if self.peer_ws and o.has_wscale else 0
@@ -3494,6 +2536,8 @@ class TcpConnection:
 
     def _out_tx_synack_again(self, now: int) -> bool:
         """[tx.synack.again] rfc9293:3.10.8/retransmission MUST, rfc9293:3.5."""
+        if not (self.syn_again or (self.synack_due is not None and self.synack_due <= now)):
+            return False
         o = Seg(
             seq=self.iss,
             ack=self.rcv_nxt,
@@ -3535,6 +2579,22 @@ class TcpConnection:
 
     def _out_tx_ack_edge(self, now: int) -> bool:
         """[tx.ack.edge] rfc9293:MUST-34 MAY, rfc9293:3.10.7.4/first/zero-window."""
+        if not (
+            not self.syn_pending
+            and ((((self.snd_una + self.snd_wnd) & 0xFFFFFFFF) - self.snd_nxt) & 0xFFFFFFFF) >= 0x80000000
+            and (
+                self.snd_wnd == 0
+                or (self.snd_nxt - ((self.snd_una + self.snd_wnd) & 0xFFFFFFFF)) & 0xFFFFFFFF
+                >= 1 << self.snd_shift
+            )
+            and self.conn != SYN_RECEIVED
+            and (
+                (self.ack_due is not None and self.ack_due <= now)
+                or (self.challenge_due is not None and self.challenge_due <= now)
+                or self._window_news()
+            )
+        ):
+            return False
         o = Seg(
             seq=(self.snd_una + self.snd_wnd) & 0xFFFFFFFF,
             ack=self.rcv_nxt,
@@ -3580,8 +2640,6 @@ class TcpConnection:
             and ((self.rcv_edge - ((o.ack + (o.wnd << self.rcv_shift)) & 0xFFFFFFFF)) & 0xFFFFFFFF)
             >= 0x80000000
         )
-        if self.conn in _OPEN and self.ts_on and not o.tson:  # [g.ts] rfc7323:3.2/always MUST
-            return False
         gate_g_ts_clock = self.conn in _OPEN and self.ts_on and o.tson
         # [g.ts.clock] rfc7323:5.2 SHOULD
         if gate_g_ts_clock and ((o.tsval - self.ts_sent) & 0xFFFFFFFF) >= 0x80000000:
@@ -3626,6 +2684,12 @@ class TcpConnection:
 
     def _out_tx_again(self, now: int) -> bool:
         """[tx.again] rfc9293:3.10.8/retransmission MUST, rfc6298:5.4."""
+        if not (
+            self.host.ask_ready()
+            and ((self.again_from - self.again_upto) & 0xFFFFFFFF) >= 0x80000000
+            and (self.again_from - self.snd_una) & 0xFFFFFFFF < self.cwnd
+        ):
+            return False
         o = Seg(
             seq=self.again_from,
             ack=self.rcv_nxt,
@@ -3685,8 +2749,6 @@ class TcpConnection:
             and ((self.rcv_edge - ((o.ack + (o.wnd << self.rcv_shift)) & 0xFFFFFFFF)) & 0xFFFFFFFF)
             >= 0x80000000
         )
-        if self.conn in _FLIGHT and self.ts_on and not o.tson:  # [g.ts] rfc7323:3.2/always MUST
-            return False
         gate_g_ts_clock = self.conn in _FLIGHT and self.ts_on and o.tson
         # [g.ts.clock] rfc7323:5.2 SHOULD
         if gate_g_ts_clock and ((o.tsval - self.ts_sent) & 0xFFFFFFFF) >= 0x80000000:
@@ -3745,6 +2807,8 @@ class TcpConnection:
         rfc9293:MUST-38, rfc9293:MUST-61, rfc9293:MUST-16, rfc9293:SHLD-7, rfc9293:SHLD-28, rfc5681:4.1,
         rfc6298:5.1.
         """
+        if self._next_len(now) <= 0:
+            return False
         o = Seg(
             seq=self.snd_nxt,
             ack=self.rcv_nxt,
@@ -3793,9 +2857,6 @@ class TcpConnection:
             and ((self.rcv_edge - ((o.ack + (o.wnd << self.rcv_shift)) & 0xFFFFFFFF)) & 0xFFFFFFFF)
             >= 0x80000000
         )
-        # [g.ts] rfc7323:3.2/always MUST
-        if (self.conn == ESTABLISHED or self.conn == CLOSE_WAIT) and self.ts_on and not o.tson:
-            return False
         gate_g_ts_clock = (self.conn == ESTABLISHED or self.conn == CLOSE_WAIT) and self.ts_on and o.tson
         # [g.ts.clock] rfc7323:5.2 SHOULD
         if gate_g_ts_clock and ((o.tsval - self.ts_sent) & 0xFFFFFFFF) >= 0x80000000:
@@ -3841,18 +2902,7 @@ class TcpConnection:
             self.ack_due = None
         self.challenge_due = None
         self.cwnd = self._window_after_idle(now)
-        self.unsent -= o.len
-        self.snd_nxt = (self.snd_nxt + o.len) & 0xFFFFFFFF
-        self.rtt_seq = self.rtt_seq if self.timing else self.snd_nxt
-        self.rtt_at = self.rtt_at if self.timing else now
-        self.timing = True
-        self.last_sent = now
-        self.probing = False
-        self.persist_at = None
-        if self.rto_at is None:
-            self.rto_at = now + min(max(self.rto, RTO_MIN) << self.backoff, RTO_MAX)
-        if self.user_timeout_at is None:
-            self.user_timeout_at = now + USER_PATIENCE
+        self._do_sent_text(o, now)
         self.host.emit_seg(o)
         if self.on_step is not None:
             self.on_step(Step(now, "out", "tx.data", "seg", o))
@@ -3860,6 +2910,8 @@ class TcpConnection:
 
     def _out_tx_probe(self, now: int) -> bool:
         """[tx.probe] rfc9293:MUST-36 MUST, rfc9293:MUST-35."""
+        if not (self.host.ask_ready() and self.probing):
+            return False
         o = Seg(
             seq=self.snd_nxt,
             ack=self.rcv_nxt,
@@ -3901,9 +2953,6 @@ class TcpConnection:
             and ((self.rcv_edge - ((o.ack + (o.wnd << self.rcv_shift)) & 0xFFFFFFFF)) & 0xFFFFFFFF)
             >= 0x80000000
         )
-        # [g.ts] rfc7323:3.2/always MUST
-        if (self.conn == ESTABLISHED or self.conn == CLOSE_WAIT) and self.ts_on and not o.tson:
-            return False
         gate_g_ts_clock = (self.conn == ESTABLISHED or self.conn == CLOSE_WAIT) and self.ts_on and o.tson
         # [g.ts.clock] rfc7323:5.2 SHOULD
         if gate_g_ts_clock and ((o.tsval - self.ts_sent) & 0xFFFFFFFF) >= 0x80000000:
@@ -3944,18 +2993,7 @@ class TcpConnection:
         if self.ack_due is not None and ((o.ack - self.ack_upto) & 0xFFFFFFFF) < 0x80000000:
             self.ack_due = None
         self.challenge_due = None
-        self.unsent -= o.len
-        self.snd_nxt = (self.snd_nxt + o.len) & 0xFFFFFFFF
-        self.rtt_seq = self.rtt_seq if self.timing else self.snd_nxt
-        self.rtt_at = self.rtt_at if self.timing else now
-        self.timing = True
-        self.last_sent = now
-        self.probing = False
-        self.persist_at = None
-        if self.rto_at is None:
-            self.rto_at = now + min(max(self.rto, RTO_MIN) << self.backoff, RTO_MAX)
-        if self.user_timeout_at is None:
-            self.user_timeout_at = now + USER_PATIENCE
+        self._do_sent_text(o, now)
         self.host.emit_seg(o)
         if self.on_step is not None:
             self.on_step(Step(now, "out", "tx.probe", "seg", o))
@@ -3992,8 +3030,6 @@ class TcpConnection:
         # [g.edge.up] rfc7323:2.4 MAY
         if ((((o.ack + (o.wnd << self.rcv_shift)) & 0xFFFFFFFF) - self.rcv_edge) & 0xFFFFFFFF) >= 0x80000000:
             return False
-        if self.ts_on and not o.tson:  # [g.ts] rfc7323:3.2/always MUST
-            return False
         gate_g_ts_clock = self.ts_on and o.tson
         # [g.ts.clock] rfc7323:5.2 SHOULD
         if gate_g_ts_clock and ((o.tsval - self.ts_sent) & 0xFFFFFFFF) >= 0x80000000:
@@ -4011,13 +3047,7 @@ class TcpConnection:
         if self.ack_due is not None and ((o.ack - self.ack_upto) & 0xFFFFFFFF) < 0x80000000:
             self.ack_due = None
         self.challenge_due = None
-        self.snd_nxt = (self.snd_nxt + (o.len + 1)) & 0xFFFFFFFF
-        self.fin_sent = True
-        self.closing = False
-        if self.rto_at is None:
-            self.rto_at = now + min(max(self.rto, RTO_MIN) << self.backoff, RTO_MAX)
-        if self.user_timeout_at is None:
-            self.user_timeout_at = now + USER_PATIENCE
+        self._do_sent_fin(o, now)
         self.host.emit_seg(o)
         self.conn = FIN_WAIT_1
         self.synack_due = None
@@ -4041,8 +3071,6 @@ class TcpConnection:
         gate_g_edge_late = (
             ((self.rcv_edge - ((o.ack + (o.wnd << self.rcv_shift)) & 0xFFFFFFFF)) & 0xFFFFFFFF) >= 0x80000000
         )
-        if self.ts_on and not o.tson:  # [g.ts] rfc7323:3.2/always MUST
-            return False
         gate_g_ts_clock = self.ts_on and o.tson
         # [g.ts.clock] rfc7323:5.2 SHOULD
         if gate_g_ts_clock and ((o.tsval - self.ts_sent) & 0xFFFFFFFF) >= 0x80000000:
@@ -4055,13 +3083,7 @@ class TcpConnection:
         if self.ack_due is not None and ((o.ack - self.ack_upto) & 0xFFFFFFFF) < 0x80000000:
             self.ack_due = None
         self.challenge_due = None
-        self.snd_nxt = (self.snd_nxt + (o.len + 1)) & 0xFFFFFFFF
-        self.fin_sent = True
-        self.closing = False
-        if self.rto_at is None:
-            self.rto_at = now + min(max(self.rto, RTO_MIN) << self.backoff, RTO_MAX)
-        if self.user_timeout_at is None:
-            self.user_timeout_at = now + USER_PATIENCE
+        self._do_sent_fin(o, now)
         self.host.emit_seg(o)
         self.conn = LAST_ACK
         self.synack_due = None
@@ -4071,6 +3093,13 @@ class TcpConnection:
 
     def _out_persist_arm(self, now: int) -> bool:
         """[persist.arm] rfc9293:SHLD-29."""
+        if not (
+            (self.snd_nxt - self.snd_una) & 0xFFFFFFFF == 0
+            and self._next_len(now) == 0
+            and self.persist_at is None
+            and not self.probing
+        ):
+            return False
         self.persist_at = now + min(max(self.rto, RTO_MIN) << self.backoff, RTO_MAX)
         if self.on_step is not None:
             self.on_step(Step(now, "auto", "persist.arm", "", None))
@@ -4085,6 +3114,15 @@ class TcpConnection:
 
     def _out_tx_ack(self, now: int) -> bool:
         """[tx.ack] rfc9293:3.8.6.3 MUST, rfc9293:MUST-58, rfc9293:MUST-39, rfc5681:4.2/one MUST_NOT."""
+        if not (
+            (
+                (self.ack_due is not None and self.ack_due <= now)
+                or (self.challenge_due is not None and self.challenge_due <= now)
+                or self._window_news()
+            )
+            and not self._shut_out()
+        ):
+            return False
         o = Seg(
             seq=self.snd_nxt,
             ack=self.rcv_nxt,
@@ -4128,8 +3166,6 @@ class TcpConnection:
             and ((self.rcv_edge - ((o.ack + (o.wnd << self.rcv_shift)) & 0xFFFFFFFF)) & 0xFFFFFFFF)
             >= 0x80000000
         )
-        if self.conn in _OPEN and self.ts_on and not o.tson:  # [g.ts] rfc7323:3.2/always MUST
-            return False
         gate_g_ts_clock = self.conn in _OPEN and self.ts_on and o.tson
         # [g.ts.clock] rfc7323:5.2 SHOULD
         if gate_g_ts_clock and ((o.tsval - self.ts_sent) & 0xFFFFFFFF) >= 0x80000000:
@@ -4171,6 +3207,309 @@ class TcpConnection:
         if self.on_step is not None:
             self.on_step(Step(now, "out", "tx.ack", "seg", o))
         return True
+
+    def _do_advance(self, s: Any, now: int) -> None:
+        """`advance` of the law."""
+        self.snd_una = s.ack
+        self.max_seen = max(self.max_seen, s.wnd << self.snd_shift)
+        self.snd_edge = (
+            (s.ack + (s.wnd << self.snd_shift)) & 0xFFFFFFFF
+            if ((self.snd_edge - ((s.ack + (s.wnd << self.snd_shift)) & 0xFFFFFFFF)) & 0xFFFFFFFF)
+            >= 0x80000000
+            else self.snd_edge
+        )
+        self.backoff = 0
+        self.trouble_type = 0
+        self.host.tell_acknowledged(s.ack)
+        self.rto_at = now + min(max(self.rto, RTO_MIN) << self.backoff, RTO_MAX)
+        self.user_timeout_at = now + USER_PATIENCE
+
+    def _do_agree_options(self, s: Any) -> None:
+        """`agree_options` of the law."""
+        self._do_learn_options(s)
+        self.snd_shift = min(s.wscale, 14) if self.ws_offered and s.has_wscale else 0
+        self.rcv_shift = self.own_shift if self.ws_offered and s.has_wscale else 0
+        self.ts_on = self.ts_offered and s.tson
+
+    def _do_challenge(self, now: int) -> None:
+        """`challenge` of the law."""
+        due = now + self._challenge_wait(now)
+        if self.challenge_due is None or due < self.challenge_due:
+            self.challenge_due = due
+        self.calm = now + self._challenge_wait(now) + CHALLENGE_INTERVAL
+
+    def _do_chosen(self, o: Any, now: int) -> None:
+        """`chosen` of the law."""
+        self.iss = o.seq
+        self.snd_una = o.seq
+        self.snd_nxt = (((o.seq + 1) & 0xFFFFFFFF) + o.len) & 0xFFFFFFFF
+        self.unsent -= o.len
+        self.snd_edge = (o.seq + 1) & 0xFFFFFFFF
+        self.fin_sent = False
+        self.resent = False
+        self.slow = False
+        self.rtt_at = now
+        self.host.tell_begins((o.seq + 1) & 0xFFFFFFFF)
+
+    def _do_cross(self, s: Any, now: int) -> None:
+        """`cross` of the law."""
+        self.snd_edge = s.ack
+        self._do_drained(s)
+        self._do_first_window(now)
+        self.snd_edge = (s.ack + s.wnd) & 0xFFFFFFFF
+        self.snd_wnd = s.wnd
+        self.snd_wl1 = s.seq
+        self.snd_wl2 = s.ack
+        self.host.tell_connected()
+
+    def _do_drained(self, s: Any) -> None:
+        """`drained` of the law."""
+        self.snd_una = s.ack
+        self.max_seen = max(self.max_seen, s.wnd << self.snd_shift)
+        self.snd_edge = (
+            (s.ack + (s.wnd << self.snd_shift)) & 0xFFFFFFFF
+            if ((self.snd_edge - ((s.ack + (s.wnd << self.snd_shift)) & 0xFFFFFFFF)) & 0xFFFFFFFF)
+            >= 0x80000000
+            else self.snd_edge
+        )
+        self.backoff = 0
+        self.trouble_type = 0
+        self.host.tell_acknowledged(s.ack)
+        self.rto_at = None
+        self.user_timeout_at = None
+        self.slow = self.resent
+        self.resent = False
+
+    def _do_end(self) -> None:
+        """`end` of the law."""
+        self.rto_at = None
+        self.persist_at = None
+        self.time_wait_at = None
+        self.user_timeout_at = None
+        self.orphan_at = None
+
+    def _do_first_sample(self, now: int) -> None:
+        """`first_sample` of the law."""
+        self.srtt = 0 if self.resent else max(now - self.rtt_at, 1)
+        self.rttvar = self.srtt // 2
+        self.timing = False
+        self.rto = 3000000 if self.backoff > 0 else (RTO_INITIAL if self.resent else self._bound())
+
+    def _do_first_window(self, now: int) -> None:
+        """`first_window` of the law."""
+        self.cwnd = self._mss() if self.backoff > 0 else self._initial_window()
+        self.ssthresh = 1073741824
+        self.recover = self.iss
+        self.again_from = self.snd_una
+        self.again_upto = self.snd_una
+        self.dupacks = 0
+        self.recovering = False
+        self.last_sent = now
+        self.largest = min(self._mss(), 536)
+        self._do_first_sample(now)
+
+    def _do_hear_syn(self, s: Any, now: int) -> None:
+        """`hear_syn` of the law."""
+        self.passive = True
+        self.fin_sent = False
+        self.irs = s.seq
+        self.rcv_nxt = (s.seq + 1) & 0xFFFFFFFF
+        self.rcv_edge = (s.seq + 1) & 0xFFFFFFFF
+        self.last_ack = s.seq
+        self.taken_from = self.rcv_nxt
+        self.held = None
+        self.fin_known = False
+        self._do_learn_options(s)
+        self.snd_wnd = s.wnd
+        self.snd_wl1 = s.seq
+        self.max_wnd = s.wnd
+        self.syn_pending = True
+        self.host.tell_arriving()
+        if self.synack_due is None or now < self.synack_due:
+            self.synack_due = now
+
+    def _do_learn_options(self, s: Any) -> None:
+        """`learn_options` of the law."""
+        self.peer_ws = s.has_wscale
+        self.peer_shift = min(s.wscale, 14)
+        self.peer_ts = s.tson
+        self.ts_recent = s.tsval
+        self.peer_mss = s.mss if s.has_mss else 536
+        self.peer_ecn = s.ece and s.cwr
+
+    def _do_lose_all(self) -> None:
+        """`lose_all` of the law."""
+        self.ssthresh = (
+            max(((self.snd_nxt - self.snd_una) & 0xFFFFFFFF) // 2, 2 * self._mss())
+            if self.backoff == 0
+            else self.ssthresh
+        )
+        self.cwnd = self._mss()
+        self.recovering = False
+        self.recover = self.snd_nxt
+        self.dupacks = 0
+        self.timing = False
+        self.again_from = self.snd_una
+        self.again_upto = self.snd_nxt
+
+    def _do_note_window(self, s: Any) -> None:
+        """`note_window` of the law."""
+        self.snd_wnd = s.wnd << self.snd_shift
+        self.max_wnd = max(self.max_wnd, s.wnd << self.snd_shift)
+        self.snd_wl1 = s.seq
+        self.snd_wl2 = s.ack
+
+    def _do_offer(self, o: Any, now: int) -> None:
+        """`offer` of the law."""
+        self.own_shift = o.wscale
+        self.ws_offered = o.has_wscale
+        self.ts_offered = o.tson
+        self.ts_sent = o.tsval
+        self.syn_wnd = o.wnd
+        self.syn_at = now
+
+    def _do_open_up(self, s: Any, now: int) -> None:
+        """`open_up` of the law."""
+        self.snd_una = s.ack
+        self.snd_edge = (s.ack + s.wnd) & 0xFFFFFFFF
+        self._do_first_window(now)
+        self.rto_at = None
+        self.user_timeout_at = None
+        self.backoff = 0
+        self.trouble_type = 0
+        self.host.tell_acknowledged(s.ack)
+        self.host.tell_connected()
+
+    def _do_owe_ack_soon(self, now: int) -> None:
+        """`owe_ack_soon` of the law."""
+        self.ack_upto = self.rcv_nxt
+        due = now + (0 if (self.rcv_nxt - self.last_ack) & 0xFFFFFFFF >= 2 * self.largest else ACK_DELAY)
+        if self.ack_due is None or due < self.ack_due:
+            self.ack_due = due
+
+    def _do_queue_text(self, s: Any) -> None:
+        """`queue_text` of the law."""
+        self.host.tell_stash(0, 0, s.len)
+        self.held = hold(
+            self.held,
+            (s.seq + 1) & 0xFFFFFFFF,
+            (((s.seq + 1) & 0xFFFFFFFF) + s.len) & 0xFFFFFFFF,
+        )
+        self.fin_known = s.fin
+        self.fin_at = (((s.seq + 1) & 0xFFFFFFFF) + s.len) & 0xFFFFFFFF
+
+    def _do_sent_fin(self, o: Any, now: int) -> None:
+        """`sent_fin` of the law."""
+        self.snd_nxt = (self.snd_nxt + (o.len + 1)) & 0xFFFFFFFF
+        self.fin_sent = True
+        self.closing = False
+        if self.rto_at is None:
+            self.rto_at = now + min(max(self.rto, RTO_MIN) << self.backoff, RTO_MAX)
+        if self.user_timeout_at is None:
+            self.user_timeout_at = now + USER_PATIENCE
+
+    def _do_sent_text(self, o: Any, now: int) -> None:
+        """`sent_text` of the law."""
+        self.unsent -= o.len
+        self.snd_nxt = (self.snd_nxt + o.len) & 0xFFFFFFFF
+        self.rtt_seq = self.rtt_seq if self.timing else self.snd_nxt
+        self.rtt_at = self.rtt_at if self.timing else now
+        self.timing = True
+        self.last_sent = now
+        self.probing = False
+        self.persist_at = None
+        if self.rto_at is None:
+            self.rto_at = now + min(max(self.rto, RTO_MIN) << self.backoff, RTO_MAX)
+        if self.user_timeout_at is None:
+            self.user_timeout_at = now + USER_PATIENCE
+
+    def _do_synchronize(self, s: Any) -> None:
+        """`synchronize` of the law."""
+        self.irs = s.seq
+        self.rcv_nxt = (s.seq + 1) & 0xFFFFFFFF
+        self.rcv_edge = (((s.seq + 1) & 0xFFFFFFFF) + self.syn_wnd) & 0xFFFFFFFF
+        self.edge_most = self.rcv_edge
+        self.last_ack = s.seq
+        self.taken_from = self.rcv_nxt
+        self._do_agree_options(s)
+        self.snd_wnd = s.wnd
+        self.snd_wl1 = s.seq
+        self.snd_wl2 = s.ack
+        self.max_wnd = s.wnd
+
+    def _do_take(self, s: Any) -> None:
+        """`take` of the law."""
+        self.taken_from = (
+            self.taken_from
+            if (
+                ((self.taken_from - self.last_ack) & 0xFFFFFFFF) >= 0x80000000
+                and ((self.last_ack - self.rcv_nxt) & 0xFFFFFFFF) >= 0x80000000
+            )
+            else self.rcv_nxt
+        )
+        self.host.tell_deliver(
+            (self.rcv_nxt - s.seq) & 0xFFFFFFFF,
+            (((s.seq + s.len) & 0xFFFFFFFF) - self.rcv_nxt) & 0xFFFFFFFF,
+        )
+        self.rcv_nxt = (s.seq + s.len) & 0xFFFFFFFF
+        self.held = forget(self.held, self.rcv_nxt)
+
+    def _do_take_2(self, s: Any) -> None:
+        """`take` of the law."""
+        self.taken_from = (
+            self.taken_from
+            if (
+                ((self.taken_from - self.last_ack) & 0xFFFFFFFF) >= 0x80000000
+                and ((self.last_ack - self.rcv_nxt) & 0xFFFFFFFF) >= 0x80000000
+            )
+            else self.rcv_nxt
+        )
+        self.host.tell_deliver(
+            (self.rcv_nxt - s.seq) & 0xFFFFFFFF,
+            (reach(self.held, (s.seq + s.len) & 0xFFFFFFFF) - self.rcv_nxt) & 0xFFFFFFFF,
+        )
+        self.rcv_nxt = reach(self.held, (s.seq + s.len) & 0xFFFFFFFF)
+        self.held = forget(self.held, self.rcv_nxt)
+
+    def _do_take_3(self, s: Any) -> None:
+        """`take` of the law."""
+        self.taken_from = (
+            self.taken_from
+            if (
+                ((self.taken_from - self.last_ack) & 0xFFFFFFFF) >= 0x80000000
+                and ((self.last_ack - self.rcv_nxt) & 0xFFFFFFFF) >= 0x80000000
+            )
+            else self.rcv_nxt
+        )
+        self.host.tell_deliver(
+            (self.rcv_nxt - s.seq) & 0xFFFFFFFF,
+            (self.rcv_edge - self.rcv_nxt) & 0xFFFFFFFF,
+        )
+        self.rcv_nxt = self.rcv_edge
+        self.held = forget(self.held, self.rcv_nxt)
+
+    def _do_take_fin(self, now: int) -> None:
+        """`take_fin` of the law."""
+        self.taken_from = self.rcv_nxt
+        self.rcv_nxt = (self.rcv_nxt + 1) & 0xFFFFFFFF
+        self.fin_in = True
+        self.fin_known = False
+        self.ack_upto = self.rcv_nxt
+        if self.ack_due is None or now < self.ack_due:
+            self.ack_due = now
+        self.host.tell_finished()
+
+    def _do_take_queue(self, s: Any, now: int) -> None:
+        """`take_queue` of the law."""
+        self.host.tell_deliver(s.len, (reach(self.held, self.rcv_nxt) - self.rcv_nxt) & 0xFFFFFFFF)
+        self.rcv_nxt = reach(self.held, self.rcv_nxt)
+        self.held = forget(self.held, self.rcv_nxt)
+        self.rcv_edge = (
+            self.rcv_nxt if ((self.rcv_edge - self.rcv_nxt) & 0xFFFFFFFF) >= 0x80000000 else self.rcv_edge
+        )
+        self.ack_upto = self.rcv_nxt
+        if self.ack_due is None or now < self.ack_due:
+            self.ack_due = now
 
     def _advertise(self) -> int:
         """`advertise` of the law."""

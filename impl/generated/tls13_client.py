@@ -832,28 +832,20 @@ class Tls13Client:
         """Table `version` (rfc9846:4.2.4/6)."""
         st = self.hs
         if st == WAIT_SH:
-            # [hrr.second] rfc9846:4.2.4/6 MUST
-            if (
-                m.random == "cf21ad74e59a6111be1d8c021e65b891c2a211167abb8c5e079e09e2c8a8339c"
-                and self.retried
-            ):
-                self.host.emit_alert(Alert(epoch=self.wr, desc="unexpected_message"))
-                self.hs = FAILED
-                if self.on_step is not None:
-                    self.on_step(Step(now, "version", "hrr.second", m.kind, m))
-                return False
-            # [hrr.unversioned] rfc9846:4.2.4/1 MUST
-            if (
-                m.random == "cf21ad74e59a6111be1d8c021e65b891c2a211167abb8c5e079e09e2c8a8339c"
-                and 43 not in (m.extensions or ())
-            ):
-                self.host.emit_alert(Alert(epoch=self.wr, desc="missing_extension"))
-                self.hs = FAILED
-                if self.on_step is not None:
-                    self.on_step(Step(now, "version", "hrr.unversioned", m.kind, m))
-                return False
-            # [hrr.versioned] rfc9846:4.2.3/8 MUST, rfc9846:4.3.1/new-1 MUST
             if m.random == "cf21ad74e59a6111be1d8c021e65b891c2a211167abb8c5e079e09e2c8a8339c":
+                if self.retried:  # [hrr.second] rfc9846:4.2.4/6 MUST
+                    self.host.emit_alert(Alert(epoch=self.wr, desc="unexpected_message"))
+                    self.hs = FAILED
+                    if self.on_step is not None:
+                        self.on_step(Step(now, "version", "hrr.second", m.kind, m))
+                    return False
+                if 43 not in (m.extensions or ()):  # [hrr.unversioned] rfc9846:4.2.4/1 MUST
+                    self.host.emit_alert(Alert(epoch=self.wr, desc="missing_extension"))
+                    self.hs = FAILED
+                    if self.on_step is not None:
+                        self.on_step(Step(now, "version", "hrr.unversioned", m.kind, m))
+                    return False
+                # [hrr.versioned] rfc9846:4.2.3/8 MUST, rfc9846:4.3.1/new-1 MUST
                 if self.on_step is not None:
                     self.on_step(Step(now, "version", "hrr.versioned", m.kind, m))
                 return True
@@ -921,61 +913,43 @@ class Tls13Client:
         """Table `retry_request` (rfc9846:4.2.4/3)."""
         st = self.hs
         if st == WAIT_SH:
-            # [hrr.unasked] rfc9846:4.2.4/3 MUST_NOT, rfc9846:4.3/3 MUST
-            if (
-                m.random == "cf21ad74e59a6111be1d8c021e65b891c2a211167abb8c5e079e09e2c8a8339c"
-                and not subset(without(m.extensions, 44), self.ch.extensions)
-            ):
-                self.host.emit_alert(Alert(epoch=self.wr, desc="unsupported_extension"))
-                self.hs = FAILED
-                if self.on_step is not None:
-                    self.on_step(Step(now, "retry_request", "hrr.unasked", m.kind, m))
-                return False
-            # [hrr.misplaced] rfc9846:4.3/4 MUST, rfc9846:4.2.4/2 SHOULD
-            if (
-                m.random == "cf21ad74e59a6111be1d8c021e65b891c2a211167abb8c5e079e09e2c8a8339c"
-                and not subset(without(without(without(m.extensions, 43), 51), 44), None)
-            ):
-                self.host.emit_alert(Alert(epoch=self.wr, desc="illegal_parameter"))
-                self.hs = FAILED
-                if self.on_step is not None:
-                    self.on_step(Step(now, "retry_request", "hrr.misplaced", m.kind, m))
-                return False
-            # [hrr.idle] rfc9846:4.2.4/5 MUST
-            if (
-                m.random == "cf21ad74e59a6111be1d8c021e65b891c2a211167abb8c5e079e09e2c8a8339c"
-                and 51 not in (m.extensions or ())
-                and 44 not in (m.extensions or ())
-            ):
-                self.host.emit_alert(Alert(epoch=self.wr, desc="illegal_parameter"))
-                self.hs = FAILED
-                if self.on_step is not None:
-                    self.on_step(Step(now, "retry_request", "hrr.idle", m.kind, m))
-                return False
-            # [hrr.group] rfc9846:4.3.8/7 MUST
-            if (
-                m.random == "cf21ad74e59a6111be1d8c021e65b891c2a211167abb8c5e079e09e2c8a8339c"
-                and 51 in (m.extensions or ())
-                and m.group not in (self.ch.groups or ())
-            ):
-                self.host.emit_alert(Alert(epoch=self.wr, desc="illegal_parameter"))
-                self.hs = FAILED
-                if self.on_step is not None:
-                    self.on_step(Step(now, "retry_request", "hrr.group", m.kind, m))
-                return False
-            # [hrr.shared] rfc9846:4.3.8/8 MUST
-            if (
-                m.random == "cf21ad74e59a6111be1d8c021e65b891c2a211167abb8c5e079e09e2c8a8339c"
-                and 51 in (m.extensions or ())
-                and m.group in (self.ch.shares or ())
-            ):
-                self.host.emit_alert(Alert(epoch=self.wr, desc="illegal_parameter"))
-                self.hs = FAILED
-                if self.on_step is not None:
-                    self.on_step(Step(now, "retry_request", "hrr.shared", m.kind, m))
-                return False
-            # [hrr] rfc9846:4.2.4/7 MUST, rfc9846:4.1/1 MUST, rfc8446:4.2.2/1 MAY
             if m.random == "cf21ad74e59a6111be1d8c021e65b891c2a211167abb8c5e079e09e2c8a8339c":
+                # [hrr.unasked] rfc9846:4.2.4/3 MUST_NOT, rfc9846:4.3/3 MUST
+                if not subset(without(m.extensions, 44), self.ch.extensions):
+                    self.host.emit_alert(Alert(epoch=self.wr, desc="unsupported_extension"))
+                    self.hs = FAILED
+                    if self.on_step is not None:
+                        self.on_step(Step(now, "retry_request", "hrr.unasked", m.kind, m))
+                    return False
+                # [hrr.misplaced] rfc9846:4.3/4 MUST, rfc9846:4.2.4/2 SHOULD
+                if not subset(without(without(without(m.extensions, 43), 51), 44), None):
+                    self.host.emit_alert(Alert(epoch=self.wr, desc="illegal_parameter"))
+                    self.hs = FAILED
+                    if self.on_step is not None:
+                        self.on_step(Step(now, "retry_request", "hrr.misplaced", m.kind, m))
+                    return False
+                # [hrr.idle] rfc9846:4.2.4/5 MUST
+                if 51 not in (m.extensions or ()) and 44 not in (m.extensions or ()):
+                    self.host.emit_alert(Alert(epoch=self.wr, desc="illegal_parameter"))
+                    self.hs = FAILED
+                    if self.on_step is not None:
+                        self.on_step(Step(now, "retry_request", "hrr.idle", m.kind, m))
+                    return False
+                # [hrr.group] rfc9846:4.3.8/7 MUST
+                if 51 in (m.extensions or ()) and m.group not in (self.ch.groups or ()):
+                    self.host.emit_alert(Alert(epoch=self.wr, desc="illegal_parameter"))
+                    self.hs = FAILED
+                    if self.on_step is not None:
+                        self.on_step(Step(now, "retry_request", "hrr.group", m.kind, m))
+                    return False
+                # [hrr.shared] rfc9846:4.3.8/8 MUST
+                if 51 in (m.extensions or ()) and m.group in (self.ch.shares or ()):
+                    self.host.emit_alert(Alert(epoch=self.wr, desc="illegal_parameter"))
+                    self.hs = FAILED
+                    if self.on_step is not None:
+                        self.on_step(Step(now, "retry_request", "hrr.shared", m.kind, m))
+                    return False
+                # [hrr] rfc9846:4.2.4/7 MUST, rfc9846:4.1/1 MUST, rfc8446:4.2.2/1 MAY
                 self.hrr = m
                 self.retried = True
                 self.suite = m.suite
@@ -1014,26 +988,26 @@ class Tls13Client:
                 if self.on_step is not None:
                     self.on_step(Step(now, "server_hello", "sh.unshared", m.kind, m))
                 return False
-            # [sh.other.suite] rfc9846:4.2.4/10 MUST, rfc9846:4.2.4/9 MUST
-            if self.retried and m.suite != self.hrr.suite:
-                self.host.emit_alert(Alert(epoch=self.wr, desc="illegal_parameter"))
-                self.hs = FAILED
-                if self.on_step is not None:
-                    self.on_step(Step(now, "server_hello", "sh.other.suite", m.kind, m))
-                return False
-            if self.retried and m.version != self.hrr.version:  # [sh.other.version] rfc9846:4.2.4/12 MUST
-                self.host.emit_alert(Alert(epoch=self.wr, desc="illegal_parameter"))
-                self.hs = FAILED
-                if self.on_step is not None:
-                    self.on_step(Step(now, "server_hello", "sh.other.version", m.kind, m))
-                return False
-            # [sh.other.group] rfc9846:4.3.8/13 MUST
-            if self.retried and 51 in (self.hrr.extensions or ()) and m.group != self.hrr.group:
-                self.host.emit_alert(Alert(epoch=self.wr, desc="illegal_parameter"))
-                self.hs = FAILED
-                if self.on_step is not None:
-                    self.on_step(Step(now, "server_hello", "sh.other.group", m.kind, m))
-                return False
+            if self.retried:
+                if m.suite != self.hrr.suite:  # [sh.other.suite] rfc9846:4.2.4/10 MUST, rfc9846:4.2.4/9 MUST
+                    self.host.emit_alert(Alert(epoch=self.wr, desc="illegal_parameter"))
+                    self.hs = FAILED
+                    if self.on_step is not None:
+                        self.on_step(Step(now, "server_hello", "sh.other.suite", m.kind, m))
+                    return False
+                if m.version != self.hrr.version:  # [sh.other.version] rfc9846:4.2.4/12 MUST
+                    self.host.emit_alert(Alert(epoch=self.wr, desc="illegal_parameter"))
+                    self.hs = FAILED
+                    if self.on_step is not None:
+                        self.on_step(Step(now, "server_hello", "sh.other.version", m.kind, m))
+                    return False
+                # [sh.other.group] rfc9846:4.3.8/13 MUST
+                if 51 in (self.hrr.extensions or ()) and m.group != self.hrr.group:
+                    self.host.emit_alert(Alert(epoch=self.wr, desc="illegal_parameter"))
+                    self.hs = FAILED
+                    if self.on_step is not None:
+                        self.on_step(Step(now, "server_hello", "sh.other.group", m.kind, m))
+                    return False
             # [sh.group] rfc9846:2/1 MUST, rfc9846:4.3.8/10 MUST, rfc9846:4.3.8/11 MUST_NOT
             if m.group not in (self.ch.shares or ()):
                 self.host.emit_alert(Alert(epoch=self.wr, desc="illegal_parameter"))
@@ -1236,19 +1210,13 @@ class Tls13Client:
                     self.on_step(Step(now, "finished", "fin.forged", m.kind, m))
                 return False
             if self.asked:  # [fin.asked] rfc9846:4.5.1/2 MUST, rfc9846:4.5.3/3 MUST
-                self.tr = absorb(self.tr, m.raw)
-                self.tr_server = self.tr
-                self.rd = 3
-                self.peer_fin = True
+                self._do_server_done(m)
                 self.hs = SEND_CERT
                 if self.on_step is not None:
                     self.on_step(Step(now, "finished", "fin.asked", m.kind, m))
                 return False
             # [fin] rfc9846:4.5.3/1 MUST, rfc9846:4.5.3/3 MUST
-            self.tr = absorb(self.tr, m.raw)
-            self.tr_server = self.tr
-            self.rd = 3
-            self.peer_fin = True
+            self._do_server_done(m)
             self.hs = SEND_FINISHED
             if self.on_step is not None:
                 self.on_step(Step(now, "finished", "fin", m.kind, m))
@@ -1340,13 +1308,7 @@ class Tls13Client:
                 return
             if st == RETRY:
                 # [tx.ccs]
-                if (
-                    self.started
-                    and not self.own_fin
-                    and not self.wr_closed
-                    and not self.ccs_gone
-                    and self._out_tx_ccs(now)
-                ):
+                if self.started and not self.own_fin and not self.wr_closed and self._out_tx_ccs(now):
                     continue
                 if self._out_ch_again(now):  # [ch.again]
                     continue
@@ -1355,13 +1317,7 @@ class Tls13Client:
                 return
             if st == SEND_CERT:
                 # [tx.ccs]
-                if (
-                    self.started
-                    and not self.own_fin
-                    and not self.wr_closed
-                    and not self.ccs_gone
-                    and self._out_tx_ccs(now)
-                ):
+                if self.started and not self.own_fin and not self.wr_closed and self._out_tx_ccs(now):
                     continue
                 if self.host.ask_has_certificate(self.cr) and self._out_cert_own(now):  # [cert.own]
                     continue
@@ -1378,13 +1334,7 @@ class Tls13Client:
                 return
             if st == SEND_FINISHED:
                 # [tx.ccs]
-                if (
-                    self.started
-                    and not self.own_fin
-                    and not self.wr_closed
-                    and not self.ccs_gone
-                    and self._out_tx_ccs(now)
-                ):
+                if self.started and not self.own_fin and not self.wr_closed and self._out_tx_ccs(now):
                     continue
                 if self._out_fin_own(now):  # [fin.own]
                     continue
@@ -1394,44 +1344,17 @@ class Tls13Client:
             if st == CONNECTED:
                 if self.ku_due and not self.wr_closed and self._out_ku_reply(now):  # [ku.reply]
                     continue
-                # [ku.ask]
-                if (
-                    not self.ku_asked
-                    and not self.wr_closed
-                    and self.wr < 3 + 281474976710655
-                    and (self.refresh or self.sent_records >= REKEY_AFTER)
-                    and self._out_ku_ask(now)
-                ):
+                if not self.ku_asked and not self.wr_closed and self._out_ku_ask(now):  # [ku.ask]
                     continue
-                # [ku.tell]
-                if (
-                    not self.ku_due
-                    and not self.wr_closed
-                    and self.wr < 3 + 281474976710655
-                    and self.ku_asked
-                    and self.sent_records >= REKEY_AFTER
-                    and self._out_ku_tell(now)
-                ):
+                if not self.ku_due and not self.wr_closed and self._out_ku_tell(now):  # [ku.tell]
                     continue
                 if self.unsent > 0 and self._out_tx_app(now):  # [tx.app]
                     continue
                 # [tx.close]
-                if (
-                    not self.wr_closed
-                    and not self.rd_closed
-                    and self.closing
-                    and self.unsent == 0
-                    and self._out_tx_close(now)
-                ):
+                if not self.wr_closed and not self.rd_closed and self.closing and self._out_tx_close(now):
                     continue
                 # [tx.closed]
-                if (
-                    not self.wr_closed
-                    and self.rd_closed
-                    and self.closing
-                    and self.unsent == 0
-                    and self._out_tx_closed(now)
-                ):
+                if not self.wr_closed and self.rd_closed and self.closing and self._out_tx_closed(now):
                     continue
                 return
             if st == CANCELED:
@@ -1452,6 +1375,8 @@ class Tls13Client:
         MUST_NOT, rfc9846:9.2/2 MUST, rfc9846:9.2/3 MUST, rfc9846:4.3/6 MUST_NOT, rfc9846:4.3.5/1 MUST,
         rfc9846:E.5/new-2 MUST, rfc9846:E.5/2 MUST_NOT, rfc8446:D.5/3 MUST_NOT, rfc8446:4.2.8/1 MAY.
         """
+        if self.wr_closed:  # [w.closed] rfc9846:6.1/4 MUST
+            return False
         made = self.host.ask_first_hello(True)
         o = ClientHello(
             epoch=self.wr,
@@ -1491,8 +1416,6 @@ class Tls13Client:
             and o.session_id != ""
         ):
             return False
-        if self.wr_closed:  # [w.closed] rfc9846:6.1/4 MUST
-            return False
         self.ch = o
         self.tr = absorb(self.tr, o.raw)
         self.started = True
@@ -1504,6 +1427,8 @@ class Tls13Client:
 
     def _out_tx_ccs(self, now: int) -> bool:
         """[tx.ccs] rfc9846:5/1 MUST."""
+        if not (not self.ccs_gone and self.hs in (RETRY, SEND_CERT, SEND_FINISHED)):
+            return False
         o = Ccs()
         self.ccs_gone = True
         self.host.emit_ccs(o)
@@ -1515,6 +1440,8 @@ class Tls13Client:
         """[ch.again] rfc9846:4.2.2/2 MUST, rfc9846:4.2.4/7 MUST, rfc9846:4.3.2/2 MUST, rfc9846:4.3.8/9 MUST,
         rfc8446:4.2.10/6 MUST_NOT.
         """
+        if self.wr_closed:  # [w.closed] rfc9846:6.1/4 MUST
+            return False
         made = self.host.ask_second_hello(self.ch, self.hrr)
         o = ClientHello(
             epoch=self.wr,
@@ -1570,8 +1497,6 @@ class Tls13Client:
             )
         ):
             return False
-        if self.wr_closed:  # [w.closed] rfc9846:6.1/4 MUST
-            return False
         self.ch = o
         self.tr = absorb(self.tr, o.raw)
         self.host.emit_client_hello(o)
@@ -1582,6 +1507,8 @@ class Tls13Client:
 
     def _out_cert_own(self, now: int) -> bool:
         """[cert.own] rfc9846:4.5.1/2 MUST, rfc9846:4.5.1/6 MUST."""
+        if self.wr_closed:  # [w.closed] rfc9846:6.1/4 MUST
+            return False
         made = self.host.ask_own_certificate(self.cr)
         o = Certificate(
             epoch=self.wr,
@@ -1597,8 +1524,6 @@ class Tls13Client:
         )
         if not (o.ok and o.context == self.cr.context and o.count > 0):
             return False
-        if self.wr_closed:  # [w.closed] rfc9846:6.1/4 MUST
-            return False
         self.tr = absorb(self.tr, o.raw)
         self.host.emit_certificate(o)
         self.hs = SEND_CV
@@ -1608,6 +1533,8 @@ class Tls13Client:
 
     def _out_cert_none(self, now: int) -> bool:
         """[cert.none] rfc9846:4.5.1/3 MUST, rfc9846:4.5.1/2 MUST, rfc9846:4.5.1/6 MUST."""
+        if self.wr_closed:  # [w.closed] rfc9846:6.1/4 MUST
+            return False
         made = self.host.ask_no_certificate(self.cr)
         o = Certificate(
             epoch=self.wr,
@@ -1623,8 +1550,6 @@ class Tls13Client:
         )
         if not (o.ok and o.context == self.cr.context and o.count == 0):
             return False
-        if self.wr_closed:  # [w.closed] rfc9846:6.1/4 MUST
-            return False
         self.tr = absorb(self.tr, o.raw)
         self.host.emit_certificate(o)
         self.hs = SEND_FINISHED
@@ -1636,6 +1561,8 @@ class Tls13Client:
         """[cv.own] rfc9846:4.5.2/2 MUST, rfc9846:4.5.2/3 MUST, rfc9846:4.5.2/5 MUST, rfc9846:4.5.2/6 MUST,
         rfc9846:4.5.2/7 MUST, rfc9846:4.5.2/8 MUST_NOT, rfc9846:4.5.2/9 MUST.
         """
+        if self.wr_closed:  # [w.closed] rfc9846:6.1/4 MUST
+            return False
         made = self.host.ask_own_signature(self.cr, self.tr)
         o = CertificateVerify(
             epoch=self.wr,
@@ -1656,8 +1583,6 @@ class Tls13Client:
             and o.signed
         ):
             return False
-        if self.wr_closed:  # [w.closed] rfc9846:6.1/4 MUST
-            return False
         self.tr = absorb(self.tr, o.raw)
         self.host.emit_certificate_verify(o)
         self.hs = SEND_FINISHED
@@ -1667,6 +1592,8 @@ class Tls13Client:
 
     def _out_fin_own(self, now: int) -> bool:
         """[fin.own] rfc9846:4.5.1/4 MUST, rfc9846:4.5.3/3 MUST, rfc9846:4/1 MUST."""
+        if self.wr_closed:  # [w.closed] rfc9846:6.1/4 MUST
+            return False
         made = self.host.ask_own_finished(self.tr)
         o = Finished(
             epoch=self.wr,
@@ -1678,8 +1605,6 @@ class Tls13Client:
             verified=made.verified,
         )
         if not (o.ok and o.verified and o.aligned):
-            return False
-        if self.wr_closed:  # [w.closed] rfc9846:6.1/4 MUST
             return False
         self.tr = absorb(self.tr, o.raw)
         self.tr_client = self.tr
@@ -1694,9 +1619,9 @@ class Tls13Client:
 
     def _out_tx_canceled(self, now: int) -> bool:
         """[tx.canceled] rfc9846:6.1/new-2 MUST, rfc8446:6.1/2 SHOULD."""
-        o = Alert(epoch=self.wr, level="warning", desc="close_notify")
         if self.wr_closed:  # [w.closed] rfc9846:6.1/4 MUST
             return False
+        o = Alert(epoch=self.wr, level="warning", desc="close_notify")
         self.wr_closed = True
         self.host.emit_alert(o)
         self.hs = CLOSED
@@ -1719,6 +1644,8 @@ class Tls13Client:
         """[ku.ask] rfc9846:4.7.3/new-1 MUST_NOT, rfc9846:4.7.3/new-2 MUST_NOT, rfc9846:5.5/new-1 MUST,
         rfc9846:5.3/2 MUST, rfc8446:5.5/1 SHOULD.
         """
+        if not (self.wr < 3 + 281474976710655 and (self.refresh or self.sent_records >= REKEY_AFTER)):
+            return False
         o = KeyUpdate(epoch=self.wr, request=1)
         self.wr += 1
         self.ku_asked = True
@@ -1731,6 +1658,8 @@ class Tls13Client:
 
     def _out_ku_tell(self, now: int) -> bool:
         """[ku.tell] rfc9846:4.7.3/2 MUST, rfc9846:5.5/new-1 MUST."""
+        if not (self.wr < 3 + 281474976710655 and self.ku_asked and self.sent_records >= REKEY_AFTER):
+            return False
         o = KeyUpdate(epoch=self.wr)
         self.wr += 1
         self.sent_records = 0
@@ -1741,6 +1670,11 @@ class Tls13Client:
 
     def _out_tx_app(self, now: int) -> bool:
         """[tx.app] rfc9846:5.1/7 MAY, rfc9846:4.5.3/3 MUST."""
+        # [w.app] rfc9846:2/2 MUST_NOT, rfc9846:4.7.3/5 MUST, rfc9846:5.1/12 MUST_NOT
+        if not (self.own_fin and not self.ku_due):
+            return False
+        if self.wr_closed:  # [w.closed] rfc9846:6.1/4 MUST
+            return False
         o = App(
             epoch=self.wr,
             len=min(self.unsent, 16384),
@@ -1748,13 +1682,8 @@ class Tls13Client:
         )
         if o.len > 16384:
             return False
-        # [w.app] rfc9846:2/2 MUST_NOT, rfc9846:4.7.3/5 MUST, rfc9846:5.1/12 MUST_NOT
-        if not (self.own_fin and not self.ku_due):
-            return False
         gate_w_limit = self.suite != 4867
         if gate_w_limit and self.sent_records >= 23726566:  # [w.limit] rfc9846:5.5/new-1 MUST
-            return False
-        if self.wr_closed:  # [w.closed] rfc9846:6.1/4 MUST
             return False
         if gate_w_limit:
             self.sent_records += 1
@@ -1766,9 +1695,9 @@ class Tls13Client:
 
     def _out_tx_leave(self, now: int) -> bool:
         """[tx.leave] rfc9846:6.1/4 MUST, rfc9846:6.1/new-1 MUST."""
-        o = Alert(epoch=self.wr, level="warning", desc="close_notify")
         if self.wr_closed:  # [w.closed] rfc9846:6.1/4 MUST
             return False
+        o = Alert(epoch=self.wr, level="warning", desc="close_notify")
         self.wr_closed = True
         self.host.emit_alert(o)
         self.hs = CLOSED
@@ -1778,6 +1707,8 @@ class Tls13Client:
 
     def _out_tx_close(self, now: int) -> bool:
         """[tx.close] rfc9846:6.1/4 MUST, rfc9846:6.1/new-1 MUST, rfc9846:6.1/3 MAY."""
+        if self.unsent != 0:
+            return False
         o = Alert(epoch=self.wr, level="warning", desc="close_notify")
         self.wr_closed = True
         self.host.emit_alert(o)
@@ -1787,6 +1718,8 @@ class Tls13Client:
 
     def _out_tx_closed(self, now: int) -> bool:
         """[tx.closed] rfc9846:6.1/4 MUST, rfc9846:6.1/new-1 MUST."""
+        if self.unsent != 0:
+            return False
         o = Alert(epoch=self.wr, level="warning", desc="close_notify")
         self.wr_closed = True
         self.host.emit_alert(o)
@@ -1794,3 +1727,10 @@ class Tls13Client:
         if self.on_step is not None:
             self.on_step(Step(now, "out", "tx.closed", "alert", o))
         return True
+
+    def _do_server_done(self, m: Any) -> None:
+        """`server_done` of the law."""
+        self.tr = absorb(self.tr, m.raw)
+        self.tr_server = self.tr
+        self.rd = 3
+        self.peer_fin = True

@@ -1015,51 +1015,21 @@ class Tls13Server:
         for _ in range(OUTPUTS_PER_PUMP):
             st = self.hs
             if st == NEGOTIATE:
-                # [sh]
-                if (
-                    not self.retried
-                    and self.host.ask_can_agree(self.ch)
-                    and self.host.ask_can_share(self.ch)
-                    and self._out_sh(now)
-                ):
+                if not self.retried and self.host.ask_can_agree(self.ch) and self._out_sh(now):  # [sh]
                     continue
                 # [sh.again]
-                if (
-                    self.retried
-                    and self.host.ask_can_agree(self.ch)
-                    and self.host.ask_can_share(self.ch)
-                    and self._out_sh_again(now)
-                ):
+                if self.retried and self.host.ask_can_agree(self.ch) and self._out_sh_again(now):
                     continue
-                # [hrr]
-                if (
-                    not self.retried
-                    and self.host.ask_can_agree(self.ch)
-                    and not self.host.ask_can_share(self.ch)
-                    and self._out_hrr(now)
-                ):
+                if not self.retried and self.host.ask_can_agree(self.ch) and self._out_hrr(now):  # [hrr]
                     continue
-                # [no.match]
-                if (
-                    (
-                        not self.host.ask_can_agree(self.ch)
-                        or (self.retried and not self.host.ask_can_share(self.ch))
-                    )
-                    and self._out_no_match(now)
-                ):
+                if self._out_no_match(now):  # [no.match]
                     continue
                 if self.started and self.closing and self._out_tx_leave(now):  # [tx.leave]
                     continue
                 return
             if st == SEND_EE:
                 # [tx.ccs]
-                if (
-                    self.started
-                    and not self.own_fin
-                    and not self.wr_closed
-                    and not self.ccs_gone
-                    and self._out_tx_ccs(now)
-                ):
+                if self.started and not self.own_fin and not self.wr_closed and self._out_tx_ccs(now):
                     continue
                 if self._out_ee(now):  # [ee]
                     continue
@@ -1083,46 +1053,19 @@ class Tls13Server:
             if st == CONNECTED:
                 if self.ku_due and not self.wr_closed and self._out_ku_reply(now):  # [ku.reply]
                     continue
-                # [ku.ask]
-                if (
-                    not self.ku_asked
-                    and not self.wr_closed
-                    and self.wr < 3 + 281474976710655
-                    and (self.refresh or self.sent_records >= REKEY_AFTER)
-                    and self._out_ku_ask(now)
-                ):
+                if not self.ku_asked and not self.wr_closed and self._out_ku_ask(now):  # [ku.ask]
                     continue
-                # [ku.tell]
-                if (
-                    not self.ku_due
-                    and not self.wr_closed
-                    and self.wr < 3 + 281474976710655
-                    and self.ku_asked
-                    and self.sent_records >= REKEY_AFTER
-                    and self._out_ku_tell(now)
-                ):
+                if not self.ku_due and not self.wr_closed and self._out_ku_tell(now):  # [ku.tell]
                     continue
                 if not self.wr_closed and self.tickets < TICKETS_EACH and self._out_ticket(now):  # [ticket]
                     continue
                 if self.unsent > 0 and self._out_tx_app(now):  # [tx.app]
                     continue
                 # [tx.close]
-                if (
-                    not self.wr_closed
-                    and not self.rd_closed
-                    and self.closing
-                    and self.unsent == 0
-                    and self._out_tx_close(now)
-                ):
+                if not self.wr_closed and not self.rd_closed and self.closing and self._out_tx_close(now):
                     continue
                 # [tx.closed]
-                if (
-                    not self.wr_closed
-                    and self.rd_closed
-                    and self.closing
-                    and self.unsent == 0
-                    and self._out_tx_closed(now)
-                ):
+                if not self.wr_closed and self.rd_closed and self.closing and self._out_tx_closed(now):
                     continue
                 return
             if st == CANCELED:
@@ -1131,14 +1074,7 @@ class Tls13Server:
                 return
             if st == START or st == WAIT_CH2:
                 # [tx.ccs]
-                if (
-                    self.started
-                    and not self.own_fin
-                    and not self.wr_closed
-                    and not self.ccs_gone
-                    and st in (SEND_EE, WAIT_CH2)
-                    and self._out_tx_ccs(now)
-                ):
+                if self.started and not self.own_fin and not self.wr_closed and self._out_tx_ccs(now):
                     continue
                 if self.started and self.closing and self._out_tx_leave(now):  # [tx.leave]
                     continue
@@ -1163,6 +1099,10 @@ class Tls13Server:
         rfc9846:4.2.3/6 MUST, rfc9846:4.2.3/7 MUST, rfc9846:4.3.1/9 MUST, rfc9846:4.3.8/10 MUST,
         rfc9846:4.3.8/11 MUST_NOT.
         """
+        if not self.host.ask_can_share(self.ch):
+            return False
+        if self.wr_closed:  # [w.closed] rfc9846:6.1/4 MUST
+            return False
         made = self.host.ask_own_hello(self.ch)
         o = ServerHello(
             epoch=self.wr,
@@ -1199,13 +1139,8 @@ class Tls13Server:
             and o.random != "cf21ad74e59a6111be1d8c021e65b891c2a211167abb8c5e079e09e2c8a8339c"
         ):
             return False
-        if self.wr_closed:  # [w.closed] rfc9846:6.1/4 MUST
-            return False
         self.tr = absorb(keyed(self.tr, o.suite), o.raw)
-        self.tr_hello = self.tr
-        self.suite = o.suite
-        self.rd = 2
-        self.wr = 2
+        self._do_keyed_by(o)
         self.host.emit_server_hello(o)
         self.hs = SEND_EE
         if self.on_step is not None:
@@ -1214,6 +1149,10 @@ class Tls13Server:
 
     def _out_sh_again(self, now: int) -> bool:
         """[sh.again] rfc9846:4.2.4/9 MUST, rfc9846:4.3.8/13 MUST, rfc9846:4.2.4/12 MUST."""
+        if not self.host.ask_can_share(self.ch):
+            return False
+        if self.wr_closed:  # [w.closed] rfc9846:6.1/4 MUST
+            return False
         made = self.host.ask_own_hello(self.ch)
         o = ServerHello(
             epoch=self.wr,
@@ -1252,13 +1191,8 @@ class Tls13Server:
             and o.random != "cf21ad74e59a6111be1d8c021e65b891c2a211167abb8c5e079e09e2c8a8339c"
         ):
             return False
-        if self.wr_closed:  # [w.closed] rfc9846:6.1/4 MUST
-            return False
         self.tr = absorb(self.tr, o.raw)
-        self.tr_hello = self.tr
-        self.suite = o.suite
-        self.rd = 2
-        self.wr = 2
+        self._do_keyed_by(o)
         self.host.emit_server_hello(o)
         self.hs = SEND_EE
         if self.on_step is not None:
@@ -1269,6 +1203,10 @@ class Tls13Server:
         """[hrr] rfc9846:4.2.1/3 MUST, rfc9846:4.2.4/1 MUST, rfc9846:4.2.4/3 MUST_NOT, rfc9846:4.3.8/7 MUST,
         rfc9846:4.3.8/8 MUST.
         """
+        if self.host.ask_can_share(self.ch):
+            return False
+        if self.wr_closed:  # [w.closed] rfc9846:6.1/4 MUST
+            return False
         made = self.host.ask_own_retry(self.ch)
         o = ServerHello(
             epoch=self.wr,
@@ -1305,8 +1243,6 @@ class Tls13Server:
             )
         ):
             return False
-        if self.wr_closed:  # [w.closed] rfc9846:6.1/4 MUST
-            return False
         self.hrr = o
         self.retried = True
         self.suite = o.suite
@@ -1319,9 +1255,13 @@ class Tls13Server:
 
     def _out_no_match(self, now: int) -> bool:
         """[no.match] rfc9846:4.2.1/4 MUST, rfc9846:4.2.1/1 MUST."""
-        o = Alert(epoch=self.wr, desc="handshake_failure")
+        if not (
+            not self.host.ask_can_agree(self.ch) or (self.retried and not self.host.ask_can_share(self.ch))
+        ):
+            return False
         if self.wr_closed:  # [w.closed] rfc9846:6.1/4 MUST
             return False
+        o = Alert(epoch=self.wr, desc="handshake_failure")
         self.host.emit_alert(o)
         self.hs = FAILED
         if self.on_step is not None:
@@ -1330,6 +1270,8 @@ class Tls13Server:
 
     def _out_tx_ccs(self, now: int) -> bool:
         """[tx.ccs] rfc9846:5/1 MUST."""
+        if not (not self.ccs_gone and self.hs in (SEND_EE, WAIT_CH2)):
+            return False
         o = Ccs()
         self.ccs_gone = True
         self.host.emit_ccs(o)
@@ -1339,6 +1281,8 @@ class Tls13Server:
 
     def _out_ee(self, now: int) -> bool:
         """[ee] rfc9846:4.4.1/1 MUST, rfc9846:4.4.1/2 MUST, rfc9846:4.3/2 MUST_NOT."""
+        if self.wr_closed:  # [w.closed] rfc9846:6.1/4 MUST
+            return False
         made = self.host.ask_own_extensions(self.ch)
         o = EncryptedExtensions(
             epoch=self.wr,
@@ -1360,8 +1304,6 @@ class Tls13Server:
             )
         ):
             return False
-        if self.wr_closed:  # [w.closed] rfc9846:6.1/4 MUST
-            return False
         self.tr = absorb(self.tr, o.raw)
         self.host.emit_encrypted_extensions(o)
         self.hs = SEND_CR
@@ -1371,6 +1313,8 @@ class Tls13Server:
 
     def _out_cert_own(self, now: int) -> bool:
         """[cert.own] rfc9846:4.5.1/1 MUST, rfc9846:4.5.1/5 MUST, rfc9846:4.5.1/7 MUST."""
+        if self.wr_closed:  # [w.closed] rfc9846:6.1/4 MUST
+            return False
         made = self.host.ask_own_certificate()
         o = Certificate(
             epoch=self.wr,
@@ -1386,8 +1330,6 @@ class Tls13Server:
         )
         if not (o.ok and o.context == "" and o.count > 0 and subset(o.entry_extensions, self.ch.extensions)):
             return False
-        if self.wr_closed:  # [w.closed] rfc9846:6.1/4 MUST
-            return False
         self.tr = absorb(self.tr, o.raw)
         self.host.emit_certificate(o)
         self.hs = SEND_CV
@@ -1399,6 +1341,8 @@ class Tls13Server:
         """[cv.own] rfc9846:4.5.2/1 MUST, rfc9846:4.5.2/3 MUST, rfc9846:4.5.2/4 MUST, rfc9846:4.5.2/6 MUST,
         rfc9846:4.5.2/7 MUST, rfc9846:4.5.2/8 MUST_NOT, rfc9846:4.5.2/9 MUST.
         """
+        if self.wr_closed:  # [w.closed] rfc9846:6.1/4 MUST
+            return False
         made = self.host.ask_own_signature(self.tr)
         o = CertificateVerify(
             epoch=self.wr,
@@ -1419,8 +1363,6 @@ class Tls13Server:
             and o.signed
         ):
             return False
-        if self.wr_closed:  # [w.closed] rfc9846:6.1/4 MUST
-            return False
         self.tr = absorb(self.tr, o.raw)
         self.host.emit_certificate_verify(o)
         self.hs = SEND_FINISHED
@@ -1430,6 +1372,8 @@ class Tls13Server:
 
     def _out_fin_asked(self, now: int) -> bool:
         """[fin.asked] rfc9846:4.5.3/3 MUST."""
+        if self.wr_closed:  # [w.closed] rfc9846:6.1/4 MUST
+            return False
         made = self.host.ask_own_finished(self.tr)
         o = Finished(
             epoch=self.wr,
@@ -1442,12 +1386,7 @@ class Tls13Server:
         )
         if not (o.ok and o.verified and o.aligned):
             return False
-        if self.wr_closed:  # [w.closed] rfc9846:6.1/4 MUST
-            return False
-        self.tr = absorb(self.tr, o.raw)
-        self.tr_server = self.tr
-        self.wr = 3
-        self.own_fin = True
+        self._do_own_done(o)
         self.host.emit_finished(o)
         self.hs = WAIT_CERT
         if self.on_step is not None:
@@ -1456,6 +1395,8 @@ class Tls13Server:
 
     def _out_fin_own(self, now: int) -> bool:
         """[fin.own] rfc9846:4.5.3/3 MUST."""
+        if self.wr_closed:  # [w.closed] rfc9846:6.1/4 MUST
+            return False
         made = self.host.ask_own_finished(self.tr)
         o = Finished(
             epoch=self.wr,
@@ -1468,12 +1409,7 @@ class Tls13Server:
         )
         if not (o.ok and o.verified and o.aligned):
             return False
-        if self.wr_closed:  # [w.closed] rfc9846:6.1/4 MUST
-            return False
-        self.tr = absorb(self.tr, o.raw)
-        self.tr_server = self.tr
-        self.wr = 3
-        self.own_fin = True
+        self._do_own_done(o)
         self.host.emit_finished(o)
         self.hs = WAIT_FINISHED
         if self.on_step is not None:
@@ -1482,9 +1418,9 @@ class Tls13Server:
 
     def _out_tx_canceled(self, now: int) -> bool:
         """[tx.canceled] rfc9846:6.1/new-2 MUST, rfc8446:6.1/2 SHOULD."""
-        o = Alert(epoch=self.wr, level="warning", desc="close_notify")
         if self.wr_closed:  # [w.closed] rfc9846:6.1/4 MUST
             return False
+        o = Alert(epoch=self.wr, level="warning", desc="close_notify")
         self.wr_closed = True
         self.host.emit_alert(o)
         self.hs = CLOSED
@@ -1507,6 +1443,8 @@ class Tls13Server:
         """[ku.ask] rfc9846:4.7.3/new-1 MUST_NOT, rfc9846:4.7.3/new-2 MUST_NOT, rfc9846:5.5/new-1 MUST,
         rfc9846:5.3/2 MUST, rfc8446:5.5/1 SHOULD.
         """
+        if not (self.wr < 3 + 281474976710655 and (self.refresh or self.sent_records >= REKEY_AFTER)):
+            return False
         o = KeyUpdate(epoch=self.wr, request=1)
         self.wr += 1
         self.ku_asked = True
@@ -1519,6 +1457,8 @@ class Tls13Server:
 
     def _out_ku_tell(self, now: int) -> bool:
         """[ku.tell] rfc9846:4.7.3/2 MUST, rfc9846:5.5/new-1 MUST."""
+        if not (self.wr < 3 + 281474976710655 and self.ku_asked and self.sent_records >= REKEY_AFTER):
+            return False
         o = KeyUpdate(epoch=self.wr)
         self.wr += 1
         self.sent_records = 0
@@ -1548,6 +1488,11 @@ class Tls13Server:
 
     def _out_tx_half(self, now: int) -> bool:
         """[tx.half] rfc9846:5.1/7 MAY."""
+        # [w.app] rfc9846:2/2 MUST_NOT, rfc9846:4.7.3/5 MUST, rfc9846:5.1/12 MUST_NOT
+        if not (self.own_fin and not self.ku_due):
+            return False
+        if self.wr_closed:  # [w.closed] rfc9846:6.1/4 MUST
+            return False
         o = App(
             epoch=self.wr,
             len=min(self.unsent, 16384),
@@ -1555,13 +1500,8 @@ class Tls13Server:
         )
         if o.len > 16384:
             return False
-        # [w.app] rfc9846:2/2 MUST_NOT, rfc9846:4.7.3/5 MUST, rfc9846:5.1/12 MUST_NOT
-        if not (self.own_fin and not self.ku_due):
-            return False
         gate_w_limit = self.suite != 4867
         if gate_w_limit and self.sent_records >= 23726566:  # [w.limit] rfc9846:5.5/new-1 MUST
-            return False
-        if self.wr_closed:  # [w.closed] rfc9846:6.1/4 MUST
             return False
         if gate_w_limit:
             self.sent_records += 1
@@ -1573,6 +1513,11 @@ class Tls13Server:
 
     def _out_tx_app(self, now: int) -> bool:
         """[tx.app] rfc9846:5.1/7 MAY, rfc9846:4.5.3/3 MUST."""
+        # [w.app] rfc9846:2/2 MUST_NOT, rfc9846:4.7.3/5 MUST, rfc9846:5.1/12 MUST_NOT
+        if not (self.own_fin and not self.ku_due):
+            return False
+        if self.wr_closed:  # [w.closed] rfc9846:6.1/4 MUST
+            return False
         o = App(
             epoch=self.wr,
             len=min(self.unsent, 16384),
@@ -1580,13 +1525,8 @@ class Tls13Server:
         )
         if o.len > 16384:
             return False
-        # [w.app] rfc9846:2/2 MUST_NOT, rfc9846:4.7.3/5 MUST, rfc9846:5.1/12 MUST_NOT
-        if not (self.own_fin and not self.ku_due):
-            return False
         gate_w_limit = self.suite != 4867
         if gate_w_limit and self.sent_records >= 23726566:  # [w.limit] rfc9846:5.5/new-1 MUST
-            return False
-        if self.wr_closed:  # [w.closed] rfc9846:6.1/4 MUST
             return False
         if gate_w_limit:
             self.sent_records += 1
@@ -1598,9 +1538,9 @@ class Tls13Server:
 
     def _out_tx_leave(self, now: int) -> bool:
         """[tx.leave] rfc9846:6.1/4 MUST, rfc9846:6.1/new-1 MUST."""
-        o = Alert(epoch=self.wr, level="warning", desc="close_notify")
         if self.wr_closed:  # [w.closed] rfc9846:6.1/4 MUST
             return False
+        o = Alert(epoch=self.wr, level="warning", desc="close_notify")
         self.wr_closed = True
         self.host.emit_alert(o)
         self.hs = CLOSED
@@ -1610,6 +1550,8 @@ class Tls13Server:
 
     def _out_tx_close(self, now: int) -> bool:
         """[tx.close] rfc9846:6.1/4 MUST, rfc9846:6.1/new-1 MUST, rfc9846:6.1/3 MAY."""
+        if self.unsent != 0:
+            return False
         o = Alert(epoch=self.wr, level="warning", desc="close_notify")
         self.wr_closed = True
         self.host.emit_alert(o)
@@ -1619,6 +1561,8 @@ class Tls13Server:
 
     def _out_tx_closed(self, now: int) -> bool:
         """[tx.closed] rfc9846:6.1/4 MUST, rfc9846:6.1/new-1 MUST."""
+        if self.unsent != 0:
+            return False
         o = Alert(epoch=self.wr, level="warning", desc="close_notify")
         self.wr_closed = True
         self.host.emit_alert(o)
@@ -1626,3 +1570,17 @@ class Tls13Server:
         if self.on_step is not None:
             self.on_step(Step(now, "out", "tx.closed", "alert", o))
         return True
+
+    def _do_keyed_by(self, o: Any) -> None:
+        """`keyed_by` of the law."""
+        self.tr_hello = self.tr
+        self.suite = o.suite
+        self.rd = 2
+        self.wr = 2
+
+    def _do_own_done(self, o: Any) -> None:
+        """`own_done` of the law."""
+        self.tr = absorb(self.tr, o.raw)
+        self.tr_server = self.tr
+        self.wr = 3
+        self.own_fin = True

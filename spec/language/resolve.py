@@ -517,7 +517,7 @@ class Resolver:
         found: list[t.Statement] = []
         for s in statements:
             if s.kind == "call":
-                found += self.actions(self.expand(s), scope)
+                found += (replace(x, origin=f"{s.name}/{x.origin}") for x in self.actions(self.expand(s), scope))
             else:
                 found.append(self.statement(s, scope))
         return tuple(found)

@@ -220,7 +220,10 @@ class DefStmt:
 
 @dataclass(frozen=True, slots=True)
 class Statement:
-    """One action. `kind`: assign, owe, start, ensure (start unless running), stop, tell, send, grade, call (a statement macro)."""
+    """One action. `kind`: assign, owe, start, ensure (start unless running), stop, tell, send, grade, call (a statement macro).
+
+    `origin` names the macro that it was expanded from, behind those that this one was expanded from: `outer/inner`.
+    """
 
     kind: str
     name: str
@@ -229,6 +232,7 @@ class Statement:
     value: Expr | None = None
     level: str | None = None
     span: Span = Span()
+    origin: str = field(default="", compare=False)
 
 
 @dataclass(frozen=True, slots=True)

@@ -97,28 +97,58 @@ class Known:
     """What must hold at one point of a chain of `if`s that all leave: what the tests before it have ruled out."""
 
     def __init__(self) -> None:
-        self._holds: list[Expr] = []
+        self._holds: set[Expr] = set()
         self._failed: list[tuple[Expr, ...]] = []
+
+    def where(self, condition: Expr) -> Known:
+        """What must hold where `condition` does besides."""
+        made = Known()
+        made._holds, made._failed = self._holds | set(_conjuncts(condition)), list(self._failed)
+        made._conclude()
+        return made
 
     def rest(self, guard: tuple[Expr, ...]) -> tuple[Expr, ...] | None:
         """Conjuncts still to be tested; None when one of them is known to be false."""
-        conditions = [plain(c) for c in guard]
-        if any(plain(opposite(c)) in self._holds for c in conditions):
+        if any(self._holds.issuperset(_opposites(c)) for c in guard):
             return None
-        return tuple(c for c, p in zip(guard, conditions, strict=True) if p not in self._holds)
+        return tuple(c for c in guard if plain(c) not in self._holds)
 
     def fails(self, guard: tuple[Expr, ...]) -> None:
         """From here on `guard` does not hold."""
         if all(is_pure(c) for c in guard):
-            self._failed.append(guard)
+            self._failed.append(tuple(dict.fromkeys(x for c in guard for x in _conjuncts(c))))
+        self._conclude()
+
+    def _conclude(self) -> None:
         changed = True
         while changed:
             changed = False
-            for failed in self._failed:
+            for i, failed in enumerate(self._failed):
                 left = self.rest(failed)
-                if left is not None and len(left) == 1 and (fact := plain(opposite(plain(left[0])))) not in self._holds:
-                    self._holds.append(fact)
+                if left is not None and len(left) == 1 and not self._holds.issuperset(facts := _opposites(left[0])):
+                    self._holds.update(facts)
                     changed = True
+                elif left is not None and (shorter := self._shorter(left)) is not None:
+                    self._failed[i] = shorter
+                    changed = True
+
+    def _shorter(self, failed: tuple[Expr, ...]) -> tuple[Expr, ...] | None:
+        """`failed` without a conjunct that does not matter: where that is false, what is left is another guard that failed."""
+        for c in failed:
+            rest = tuple(x for x in failed if x != c)
+            against = {*rest, *_opposites(c)}
+            if rest and any(other != failed and against.issuperset(other) for other in self._failed):
+                return rest
+        return None
+
+
+def _conjuncts(e: Expr) -> list[Expr]:
+    return [*_conjuncts(e.a), *_conjuncts(e.b)] if isinstance(e, Binary) and e.op == "and" else [plain(e)]
+
+
+def _opposites(e: Expr) -> list[Expr]:
+    """The conjuncts of the negation of `e`."""
+    return _conjuncts(plain(opposite(plain(e))))
 
 
 def statements(machine: m.Machine) -> Iterator[Statement]:

@@ -70,6 +70,10 @@ class Definitions:
     def _family(self, n: Name) -> str:
         return self.machine.variables[n.name].family if n.kind == "var" else self.machine.regions[n.name].family
 
+    def methods(self) -> set[str]:
+        """What the methods are called."""
+        return {d.method for d in self._known.values()}
+
     def knows(self, e: Expr) -> bool:
         """True when `e` is the body of a definition."""
         return bool(e.origin) and e in self._known

@@ -6,11 +6,11 @@ from wirelaw.spec.language import model as m
 from wirelaw.spec.language.types import Type
 from wirelaw.tools.generate.compile import Compiler, python_type
 from wirelaw.tools.generate.dispatch import Leaf, Node, Split, by_level, decide, is_silent, rows_in, share
-from wirelaw.tools.generate.naming import attribute, camel, local
+from wirelaw.tools.generate.naming import attribute, camel, local, snake
 from wirelaw.tools.generate.rename import rename
 from wirelaw.tools.generate.rows import CALL, STAGE, TIMER, Exits, RowWriter
 from wirelaw.tools.generate.tables import Place, TableWriter
-from wirelaw.tools.generate.wrapping import Lines, branch, indent, quoted
+from wirelaw.tools.generate.wrapping import LONGEST, Lines, branch, indent, quoted, wrapped
 
 
 class InputWriter:
@@ -159,19 +159,35 @@ class InputWriter:
                 groups.append(([kind], tree))
         if not groups:
             return []
-        several = len(trees) > 1
-        event = f"{binder}.kind" if several else quoted(pipeline.message)
-        body: Lines = []
         groups.sort(key=lambda g: len(g[0]))
+        event = f"{binder}.kind" if len(trees) > 1 else quoted(pipeline.message)
+        head = f"def {self._method(table, pipeline.message)}(self, {binder}: {hint}, now: int) -> bool:"
+        for longest in (0, 24, 16, 12, 8, 6, 4):
+            body, more = self._by_kind_in(groups, pipeline, hint, Place(table, STAGE, event, binder, longest))
+            made = [self._method_of(head, table, self._enter(table, f"{binder}.") + body), *more]
+            if all(len(wrapped(indent(method))) <= LONGEST for method in made):
+                break
+        return [line for method in made for line in method]
+
+    def _by_kind_in(self, groups: list[tuple[list[str], Node]], pipeline: m.Pipeline, hint: str, place: Place) -> tuple[Lines, list[Lines]]:
+        """The statements of a table for each group of kinds, and the methods that they call where they would be too long."""
         writer = self._of(pipeline)
-        if len(groups) > 1:
-            body.append(f"kind = {binder}.kind")
+        lines: Lines = [f"kind = {place.message}.kind"] if len(groups) > 1 else []
+        more: list[Lines] = []
+        family = self.machine.tables[place.table].family
+        instance = {self.rows.names.instances[family]: self.rows.family_class(family)} if family else {}
+        given = instance | {place.message: hint, "now": "int"}
         for i, (kinds, tree) in enumerate(groups):
-            part = writer.write(tree, Place(table, STAGE, event, binder))
-            body += part if i == len(groups) - 1 else branch([_one_of("kind", kinds)], part)
-        name = self._method(table, pipeline.message)
-        head = f"def {name}(self, {binder}: {hint}, now: int) -> bool:"
-        return self._method_of(head, table, self._enter(table, f"{binder}.") + body)
+            part = writer.write(tree, place)
+            if len(groups) > 1 and place.longest and len(part) > LONGEST // 8:
+                name = f"{self._method(place.table, pipeline.message)}_{snake(kinds[0])}"
+                while name in {f"_{table}" for table in self.machine.tables}:
+                    name += "_"
+                head = f"def {name}(self, {', '.join(f'{n}: {kind}' for n, kind in given.items())}) -> bool:"
+                more.append(self._method_of(head, place.table, part))
+                part = [f"return self.{name}({', '.join(given)})"]
+            lines += part if i == len(groups) - 1 else branch([_one_of("kind", kinds)], part)
+        return lines, [*more, *(method for _, method in writer.apart.values())]
 
     def _method_of(self, head: str, table: str, body: Lines) -> Lines:
         clauses = [c for r in self._rows(table) for c in r.clauses]

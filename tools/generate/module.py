@@ -146,6 +146,7 @@ class _Module:
         inputs = InputWriter(self.machine, self.rows, self.compiler, self.edition).write()
         writer = OutputWriter(self.machine, self.profile, self.rows, self.compiler, self.edition)
         outputs, families = writer.write(), writer.families
+        macros = self.rows.macros.write()
         definitions = self.compiler.definitions.write(self.compiler.text, python_type)
         methods = [
             *families.access(),
@@ -154,6 +155,7 @@ class _Module:
             *self._deadline(families),
             *outputs,
             *families.settling(),
+            *macros,
             *definitions,
         ]
         body = [*self._init(families, any("self._refused" in line for line in methods)), *methods]

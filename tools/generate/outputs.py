@@ -16,7 +16,7 @@ from wirelaw.tools.generate.naming import snake
 from wirelaw.tools.generate.rename import put_names, rename
 from wirelaw.tools.generate.rows import RowWriter, note
 from wirelaw.tools.generate.states import among
-from wirelaw.tools.generate.wrapping import Lines, branch, indent, quoted
+from wirelaw.tools.generate.wrapping import LONGEST, WIDTH, Lines, branch, indent, quoted, wrapped
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,11 +27,19 @@ class Facts:
     built: dict[str, Expr]
     holds: tuple[Expr, ...]
 
+    def here(self, e: Expr) -> Expr:
+        """`e` with what the row puts into the message."""
+        return plain(simplify(put_fields(e, self.binder, self.built)))
+
+    def within(self, scope: tuple[Expr, ...]) -> Facts:
+        """What is known where all of `scope` holds besides."""
+        return replace(self, holds=(*self.holds, *(e for e in map(self.here, scope) if is_pure(e))))
+
     def rest(self, conjuncts: tuple[Expr, ...]) -> tuple[Expr, ...]:
         """The (folded) conjuncts that do not follow; `(FALSE,)` when one of them cannot hold."""
         left: list[Expr] = []
         for c in conjuncts:
-            known = plain(simplify(put_fields(c, self.binder, self.built)))
+            known = self.here(c)
             if known == FALSE or plain(opposite(known)) in self.holds:
                 return (FALSE,)
             if known != TRUE and known not in self.holds:
@@ -50,12 +58,19 @@ class OutputWriter:
         by_id = {r.id: r for r in machine.emissions}
         ordered = [by_id[x] for x in profile.order]
         self.ordered = [r for r in ordered if (not r.editions or edition in r.editions) and FALSE not in self._moment(r)]
+        self.room = WIDTH // 2  # columns for the conditions of a row in `pump`; below 0: not even all rows of a state have room
+        self.apart: Lines = []
         self.gates = [g for g in machine.gates if not g.editions or edition in g.editions]
         self.families = FamilyWriter(machine, rows, compiler, self.ordered)
 
     def write(self) -> Lines:
         """`pump` and the methods it calls."""
-        lines = self._pump()
+        for self.room in (WIDTH // 2, WIDTH // 4, 0, -1):
+            self.apart.clear()
+            lines = self._pump()
+            if len(wrapped(indent(lines))) <= LONGEST:
+                break
+        lines += ["", *self.apart] if self.apart else []
         for row in self.ordered:
             lines += ["", *self._each(row)] if row.family else []
             lines += ["", *(self._auto(row) if row.event_kind == "auto" else self._emission(row))]
@@ -65,6 +80,18 @@ class OutputWriter:
 
     def _moment(self, row: m.Row) -> tuple[Expr, ...]:
         return self.compiler.fold_all(row.guard + row.when)
+
+    def _split(self, row: m.Row) -> tuple[tuple[Expr, ...], tuple[Expr, ...]]:
+        """The conditions of `row` that `pump` tests, as many as fit on a line, and those that the row's own method tests first."""
+        moment = self.compiler.situated(self._moment(row), row.states)
+        if row.family:
+            return moment, ()
+        room = self.room
+        for i, text in enumerate(self.compiler.condition(moment)):
+            room -= len(text)
+            if room < 0:
+                return moment[:i], moment[i:]
+        return moment, ()
 
     def _main_region(self) -> str:
         """The region that most rows name: `pump` dispatches on it."""
@@ -95,21 +122,36 @@ class OutputWriter:
         ]
 
     def _tries(self, leaf: Node, main: str, known: frozenset[str]) -> Lines:
-        """One `if` for each row; the local `st` holds the state of region `main` where some are `known`."""
+        """One `if` for each row, or one for all where there is no room for conditions.
+
+        The local `st` holds the state of region `main` where some are `known`.
+        """
         assert isinstance(leaf, Leaf)
         held = {main: "st"} if known else {}
-        lines: Lines = []
+        tries: list[tuple[list[str], str]] = []
         for row in (r for r in self.ordered if r.id in leaf.rows):
             if row.family:
-                lines += branch([f"self._each_{snake(row.id)}(now)"], ["continue"], note(row))
+                tries.append(([f"self._each_{snake(row.id)}(now)"], note(row)))
                 continue
             elsewhere = (among(self.machine, row.states),) if row.region not in ("", main) else ()
-            moment = self.compiler.situated((*elsewhere, *self._moment(row)), known)
-            if FALSE in moment:
+            moment = self.compiler.situated((*elsewhere, *self._split(row)[0]), known)
+            if FALSE in (*moment, *self.compiler.situated(self._split(row)[1], known)):
                 continue
             conditions = self.compiler.condition(moment, held)
-            lines += branch([*conditions, f"self._out_{snake(row.id)}(now)"], ["continue"], f"[{row.id}]")
-        return lines
+            tries.append(([*conditions, f"self._out_{snake(row.id)}(now)"], f"[{row.id}]"))
+        if self.room > 0 or not tries:
+            return [line for conditions, comment in tries for line in branch(conditions, ["continue"], comment)]
+        parts = [" and ".join(conditions) for conditions, _ in tries]
+        whole = " or ".join(f"({p})" if " and " in p and len(parts) > 1 else p for p in parts)
+        return branch([self._apart(whole, known) if self.room < 0 and len(tries) > 2 else whole], ["continue"])
+
+    def _apart(self, test: str, known: frozenset[str]) -> str:
+        """`test` as a call of a method of its own, named after the first of the states in which it is made."""
+        name = f"_pump_{next((s for s in self.machine.states if s in known), '').lower()}"
+        while name in {f"_{table}" for table in self.machine.tables}:
+            name += "_"
+        self.apart += [f"def {name}(self, now: int) -> bool:", f"    return {test}", ""]
+        return f"self.{name}(now)"
 
     def _each(self, row: m.Row) -> Lines:
         """The first instance in line for which the row fires. What an instance alone decides is known of those in line."""
@@ -144,7 +186,7 @@ class OutputWriter:
         ]  # fmt: skip
 
     def _auto(self, row: m.Row) -> Lines:
-        return [*self._head(row), *indent(self._end(row, "", ""))]
+        return [*self._head(row), *indent([*self._unless(self._split(row)[1], ""), *self._end(row, "", "")])]
 
     def _emission(self, row: m.Row) -> Lines:
         binder = row.binders[0]
@@ -153,19 +195,22 @@ class OutputWriter:
         self._check_bound(row, given)
         built = self.rows.complete(row.event, given, whole)
         facts = Facts(binder, built, tuple(plain(c) for c in self._here(row, row.guard + row.when) if is_pure(c)))
-        lines = [f"made = {self.compiler.text(whole)}"] if whole is not None else []
-        lines += self.rows.assemble(row.event, built, binder)
         demands = facts.rest(self._here(row, row.where))
         if demands == (FALSE,):
             raise complain(row.span, f"[{row.id}] can never be sent: what it puts into the message breaks its own `where`", "Correct one.")
-        lines += self._unless(demands, "")
+        early, late = _by_message(demands, binder)
+        before = [*self._unless(self._split(row)[1], ""), *self._unless(early, "")]
+        tests = self._unless(late, "")
         gate_actions: Lines = []
         for gate in self.gates:
             if gate.event in self.machine.messages[row.event].lineage:
-                tested, acts = self._gate(rename(gate, (binder,)), row, facts)
-                lines += tested
+                at_once, tested, acts = self._gate(rename(gate, (binder,)), row, facts)
+                before += at_once
+                tests += tested
                 gate_actions += acts
-        lines += [*gate_actions, *self._payments(row, facts)]
+        made = [f"made = {self.compiler.text(whole)}"] if whole is not None else []
+        made += self.rows.assemble(row.event, built, binder)
+        lines = [*before, *made, *tests, *gate_actions, *self._payments(row, facts)]
         return [*self._head(row), *indent(lines), *indent(self._end(row, row.event, binder))]
 
     def _here(self, row: m.Row, conjuncts: tuple[Expr, ...]) -> tuple[Expr, ...]:
@@ -193,18 +238,18 @@ class OutputWriter:
 
     # --- gates -------------------------------------------------------------------------------------------------
 
-    def _gate(self, gate: m.Row, row: m.Row, facts: Facts) -> tuple[Lines, Lines]:
-        """The test that a gate makes on this row's message, and the actions it adds."""
+    def _gate(self, gate: m.Row, row: m.Row, facts: Facts) -> tuple[Lines, Lines, Lines]:
+        """The tests that a gate makes before this row's message is built and on it, and the actions it adds."""
         scope = facts.rest(self._here(row, gate.guard))
         if scope == (FALSE,):
-            return [], []
+            return [], [], []
         lines: Lines = []
         if gate.states:
             scope = (*self._here(row, (among(self.machine, gate.states),)), *scope)
             if FALSE in scope:
-                return [], []
+                return [], [], []
         applies = self.compiler.condition(scope)
-        demands = facts.rest(self._here(row, gate.where))
+        demands = facts.within(scope).rest(self._here(row, gate.where))
         acts = self.rows.actions(gate.actions, gate.id)
         refused = [self.compiler.negation(demands)] if demands else []
         if refused == ["True"]:
@@ -215,7 +260,9 @@ class OutputWriter:
             applies, acts = [flag], branch([flag], acts)
         if demands:
             lines += branch([*applies, *refused], ["return False"], note(gate))
-        return lines, acts
+        if not acts and not gate.family and not _by_message((*scope, *demands), row.binders[0])[1]:
+            return lines, [], []
+        return [], lines, acts
 
     # --- debts -------------------------------------------------------------------------------------------------
 
@@ -241,3 +288,12 @@ class OutputWriter:
 def _speaks_of(e: Expr, family: str, machine: m.Machine) -> bool:
     """Whether `e` reads anything of an instance."""
     return any(isinstance(n, Name | Call) and owner_of(machine, n) == family for n in walk(e))
+
+
+def _by_message(conjuncts: tuple[Expr, ...], binder: str) -> tuple[tuple[Expr, ...], tuple[Expr, ...]]:
+    """Those that speak of the state alone, and those that read the message `binder`."""
+    reading = [any(isinstance(n, Name) and n.kind == "binder" and n.name == binder for n in walk(c)) for c in conjuncts]
+    return (
+        tuple(c for c, reads in zip(conjuncts, reading, strict=True) if not reads),
+        tuple(c for c, reads in zip(conjuncts, reading, strict=True) if reads),
+    )

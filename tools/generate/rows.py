@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import groupby
 
 from wirelaw.spec.language import model as m
 from wirelaw.spec.language.diagnostics import complain
@@ -11,6 +12,7 @@ from wirelaw.spec.language.interpret import equalities
 from wirelaw.spec.language.profile import Profile
 from wirelaw.spec.language.tree import Ending, Statement
 from wirelaw.tools.generate.compile import Compiler, zero
+from wirelaw.tools.generate.macros import SMALLEST, Macros
 from wirelaw.tools.generate.naming import Names, camel, local
 from wirelaw.tools.generate.wrapping import Lines, branch, invoke, quoted
 
@@ -49,13 +51,26 @@ class RowWriter:
         self.profile = profile
         self.names = names
         self.compiler = compiler
+        self.macros = Macros(machine, names, compiler.definitions.methods())
         self.debts = [d for d in machine.debts.values() if d.name in compiler.owed]
 
     # --- actions -----------------------------------------------------------------------------------------------
 
     def actions(self, statements: tuple[Statement, ...], event: str) -> Lines:
-        """The statements in sequence; grades are of no concern to an implementation."""
-        return [line for s in statements for line in self._action(s, event)]
+        """The statements in sequence, long macros as calls; grades are of no concern to an implementation."""
+        return self._sequence(statements, event, 0)
+
+    def _sequence(self, statements: tuple[Statement, ...], event: str, depth: int) -> Lines:
+        """The same for statements inside of `depth` macros."""
+        lines: Lines = []
+        for name, of in groupby(statements, lambda s: f"{s.origin}//".split("/")[depth]):
+            part = tuple(of)
+            if not name:
+                lines += [line for s in part for line in self._action(s, event)]
+                continue
+            inside = self._sequence(part, event, depth + 1)
+            lines += self.macros.call(name, inside, part) if len(inside) >= SMALLEST else inside
+        return lines
 
     def _action(self, s: Statement, event: str) -> Lines:
         text = self.compiler.text

@@ -15,6 +15,8 @@ from dataclasses import dataclass
 from io import StringIO
 
 WIDTH = 110
+LONGEST = 150
+"""Lines of a method."""
 Lines = list[str]
 
 _STATEMENT = re.compile(r"(?P<head>(?:if|elif|return|from [\w.]+ import) |[\w.]+(?:: [\w\[\] |.]+)? [+-]?= )(?P<rest>.*)", re.DOTALL)
