@@ -15,7 +15,7 @@ from wirelaw.impl.net import Host, HostConfig, VirtualHost
 from wirelaw.impl.net.config import VIPERDOS
 from wirelaw.impl.net.lan import Faults, Lan
 from wirelaw.impl.net.udp import Datagram, UdpEndpoint
-from wirelaw.impl.wire.dns import AAAA, A, Outcome, build_query, canonical_name, parse_answer
+from wirelaw.impl.wire.dns import AAAA, A, build_query, canonical_name, parse_answer
 
 SERVER, BACKUP = "10.0.2.3", "10.0.2.4"
 Respond = Callable[[dns.message.Message], dns.message.Message | bytes | None]
@@ -279,7 +279,7 @@ def test_lookups_and_cache_are_bounded() -> None:
     for index in range(100):
         host.resolve(f"n{index}.example")
         lan.run(0.01)
-    assert len(host.stack.resolver._cache) == VIPERDOS.dns_cache
+    assert len(host.stack.dns._cache) == VIPERDOS.dns_cache
 
 
 def test_without_a_server_lookups_fail_at_once() -> None:
@@ -297,7 +297,7 @@ def test_mutated_answers_are_answers_or_nothing(data: st.DataObject) -> None:
     for _ in range(data.draw(st.integers(1, 6))):
         octets[data.draw(st.integers(0, len(octets) - 1))] = data.draw(st.integers(0, 255))
     parsed = parse_answer(bytes(octets[: data.draw(st.integers(0, len(octets)))]), query)
-    assert parsed is None or isinstance(parsed.outcome, Outcome)
+    assert parsed is None or (0 <= parsed.code < 4096 and all(len(a) == 4 for a in parsed.addresses))
     assert parse_answer(data.draw(st.binary(max_size=100)), query) is None
 
 

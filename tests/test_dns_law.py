@@ -4,17 +4,28 @@ from dataclasses import replace
 from functools import cache
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from tables import Driver, GeneratedDriver, InterpreterDriver
-from wirelaw.impl.generated.dns_query import Query, Response
+from wirelaw.impl.generated.dns_lookup import Query, Response
 from wirelaw.oracle.engine.judge import Observed, judge_trace
 from wirelaw.oracle.engine.reading import CompiledLaw, compile_law
 from wirelaw.oracle.engine.verdict import Grade, Verdict
 from wirelaw.spec.language.load import SPEC, Law, load
 
 SECOND = 1_000_000
-OUTCOMES = ("found", "no_name", "no_data", "server_failed", "truncated")
+DAY = 24 * 3600 * SECOND
+OUTCOMES: dict[str, dict[str, object]] = {
+    "found": {"code": "no_error", "found": True},
+    "found_cut": {"code": "no_error", "found": True, "truncated": True},
+    "no_name": {"code": "no_name"},
+    "no_data": {"code": "no_error"},
+    "failed": {"code": "other"},
+    "cut": {"code": "no_error", "truncated": True},
+    "cut_no_name": {"code": "no_name", "truncated": True},
+}
+"""What a response says, as facts of the law."""
+ANSWERS = ("found", "found_cut", "no_name", "no_data")
 
 
 @cache
@@ -24,12 +35,12 @@ def dns_law() -> Law:
 
 @cache
 def judged_law() -> CompiledLaw:
-    return compile_law(dns_law().machine("dns.query"))
+    return compile_law(dns_law().machine("dns.lookup"))
 
 
 def drivers(servers: int, **params: int) -> list[Driver]:
     """Table and generated code under our profile with other `params`."""
-    machine = dns_law().machine("dns.query")
+    machine = dns_law().machine("dns.lookup")
     ours = dns_law().profile("wirelaw", machine.name)
     profile = replace(ours, params={**ours.params, **params})
     made: list[Driver] = [InterpreterDriver(machine, profile), GeneratedDriver(machine, profile)]
@@ -38,6 +49,7 @@ def drivers(servers: int, **params: int) -> list[Driver]:
     return made
 
 
+@settings(deadline=None)  # the first one reads the law
 @given(st.integers(1, 4), st.integers(1, 16), st.integers(1, 5), st.integers(5, 60))
 def test_waits_double_up_to_their_bound_and_servers_take_turns(servers: int, tries: int, first: int, longest: int) -> None:
     for driver in drivers(servers, max_tries=tries, first_wait=first * SECOND, longest_wait=longest * SECOND):
@@ -54,17 +66,27 @@ def test_waits_double_up_to_their_bound_and_servers_take_turns(servers: int, tri
         assert driver.host.log[-1][1] == "failed"
 
 
-@given(st.lists(st.sampled_from(OUTCOMES), min_size=1, max_size=6))
+@given(st.lists(st.sampled_from(sorted(OUTCOMES)), min_size=1, max_size=6))
 def test_a_lookup_ends_with_the_first_answer_or_its_last_try(outcomes: list[str]) -> None:
     for driver in drivers(2):
         driver.pump(0)
         for outcome in outcomes:
-            driver.input("response", {"asked": True, "matches": True, "outcome": outcome}, 0)
+            driver.input("response", {"asked": True, "matches": True, **OUTCOMES[outcome]}, 0)
             driver.pump(0)
-        answers = [n for n, outcome in enumerate(outcomes) if outcome in ("found", "no_name", "no_data")]
+        answers = [n for n, outcome in enumerate(outcomes) if outcome in ANSWERS]
         ends = answers[0] if answers else len(outcomes)
         expected = "ANSWERED" if ends < 4 and answers else "FAILED" if ends >= 4 else "ASKING"
         assert driver.snapshot()["lookup"] == expected
+
+
+@given(st.sampled_from(ANSWERS), st.booleans(), st.integers(0, 10 * DAY))
+def test_an_answer_is_remembered_as_long_as_it_says_and_no_longer_than_a_bound(outcome: str, lasting: bool, ttl: int) -> None:
+    """One that was truncated, or says of no name for how long there is none, is not remembered."""
+    for driver in drivers(1):
+        driver.pump(0)
+        driver.input("response", {"asked": True, "matches": True, "lasting": lasting, "ttl": ttl, **OUTCOMES[outcome]}, 0)
+        kept = min(ttl, DAY) if lasting and outcome != "found_cut" else 0
+        assert driver.host.log[-1] == ("tell", outcome.removesuffix("_cut"), (kept,))
 
 
 def judge(*messages: tuple[int, Query | Response, bool]) -> Verdict:
@@ -72,7 +94,7 @@ def judge(*messages: tuple[int, Query | Response, bool]) -> Verdict:
     return judge_trace(judged_law(), [Observed(m.kind, m, time, n, out) for n, (time, m, out) in enumerate(messages, 1)])
 
 
-FOUND, USELESS = (Response(asked=True, matches=True, outcome=outcome) for outcome in ("found", "server_failed"))
+FOUND, USELESS = (Response(asked=True, matches=True, **OUTCOMES[outcome]) for outcome in ("found", "failed"))  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize("heard", [replace(FOUND, asked=False), replace(FOUND, matches=False), USELESS])
@@ -81,7 +103,8 @@ def test_asking_on_is_right_after_what_is_no_answer(heard: Response) -> None:
     assert verdict.grade is Grade.PASS, verdict.findings
 
 
-@pytest.mark.parametrize("outcome", ["found", "no_name", "no_data"])
+@pytest.mark.parametrize("outcome", ANSWERS)
 def test_asking_on_after_an_answer_is_wrong(outcome: str) -> None:
-    verdict = judge((0, Query(), True), (1000, replace(FOUND, outcome=outcome), False), (5 * SECOND, Query(), True))
+    heard = Response(asked=True, matches=True, **OUTCOMES[outcome])  # type: ignore[arg-type]
+    verdict = judge((0, Query(), True), (1000, heard, False), (5 * SECOND, Query(), True))
     assert verdict.grade is Grade.FAIL

@@ -1,61 +1,60 @@
 """Looking up host names (RFC 1035 section 7, RFC 5452) around the generated machine: several lookups at once, and a cache.
 
-`Query` is the surroundings of one machine, `Resolver` the tables of lookups under way and of answers remembered. Whom to
-ask, for how long, and what to believe stands in spec/net/dns.law; nothing in this file looks at a machine's state.
+`Lookup` is the surroundings of one machine, `Dns` the tables of lookups under way and of answers remembered. Whom to ask, for
+how long, what to believe and how long to remember it stands in spec/net/dns.law; nothing in this file looks at a machine's state.
 """
 
 import socket
 from concurrent.futures import Future
 from ipaddress import ip_address
-from typing import Final
+from typing import Final, NamedTuple
 
-from wirelaw.impl.generated.dns_query import DnsQuery, Gone, Response
-from wirelaw.impl.generated.dns_query import Query as QueryMessage
+from wirelaw.impl.generated.dns_lookup import DnsLookup, Gone, Query, Response
 from wirelaw.impl.net.statistics import Statistics
 from wirelaw.impl.net.udp import Datagram, Udp, UdpEndpoint
 from wirelaw.impl.runtime.entropy import Entropy
 from wirelaw.impl.runtime.timers import Timer, Timers
 from wirelaw.impl.wire import dns as wire
 from wirelaw.impl.wire.checksum import Address
-from wirelaw.impl.wire.dns import DnsAnswer, Outcome
+from wirelaw.impl.wire.dns import DnsAnswer
 
-LONGEST_TTL: Final = 86_400
-"""Seconds after which even a longer-lived record is looked up again."""
+CODES: Final = {wire.NO_ERROR: "no_error", wire.NO_NAME: "no_name"}
+"""Response codes as the law names them; all others are its `other`."""
 
-NOBODY_KNOWS: Final = DnsAnswer(Outcome.SERVER_FAILED)
-"""What a lookup comes to that is given up. It has no lifetime, so it is not remembered."""
+NOTHING: Final = DnsAnswer(wire.NO_ERROR)
 
-Lookup = tuple[str, int]
+Question = tuple[str, int]
 """Canonical name and record type."""
 
 
-def _failure(outcome: Outcome, name: str) -> OSError:
-    if outcome is Outcome.NO_NAME:
-        return socket.gaierror(socket.EAI_NONAME, f"{name}: no such name")
-    if outcome is Outcome.NO_DATA:
-        return socket.gaierror(socket.EAI_NONAME, f"{name}: the name has no address of this family")
-    return socket.gaierror(socket.EAI_AGAIN, f"{name}: the DNS servers gave no usable answer")
+class Result(NamedTuple):
+    """What a lookup has come to: addresses, or else the number and the text of the error; and when it is to be forgotten."""
+
+    addresses: tuple[Address, ...]
+    number: int
+    text: str
+    expiry: int
 
 
-class Query:
+class Lookup:
     """One lookup under way: its machine, port and timer, and everybody who asks for the same name meanwhile."""
 
-    def __init__(self, resolver: "Resolver", lookup: Lookup, message: bytes, endpoint: UdpEndpoint) -> None:
-        self.lookup = lookup
+    def __init__(self, dns: "Dns", question: Question, message: bytes, endpoint: UdpEndpoint) -> None:
+        self.question = question
         self.askers: list[Future[tuple[Address, ...]]] = []
         self.endpoint = endpoint
-        self.machine = DnsQuery(self)
-        self._resolver = resolver
+        self.machine = DnsLookup(self)
+        self._dns = dns
         self._message = message
         self._asked: set[Address] = set()
-        self._at_hand = NOBODY_KNOWS
-        self._result: DnsAnswer | None = None
+        self._at_hand = NOTHING
+        self._result: Result | None = None
         self._timer: Timer | None = None
         self._listen()
 
     def pump(self) -> None:
         """Let the machine do what is due; then end the lookup, or set the clock for the next time."""
-        timers = self._resolver.timers
+        timers = self._dns.timers
         self.machine.tick(timers.now)
         self.machine.pump(timers.now)
         if self._timer is not None:
@@ -65,14 +64,14 @@ class Query:
             self._timer = timers.at(deadline, self.pump)
         result, self._result = self._result, None
         if result is not None:
-            self._resolver.finish(self, result)
+            self._dns.finish(self, result)
 
     def _listen(self) -> None:
         self.endpoint.receive().add_done_callback(self._received)
 
     def _received(self, future: "Future[Datagram]") -> None:
         if future.exception() is not None:  # the port was closed: because the lookup is over, or by the host's end
-            self.machine.on_gone(Gone(), self._resolver.timers.now)
+            self.machine.on_gone(Gone(), self._dns.timers.now)
         else:
             self._listen()
             self._take(future.result())
@@ -80,38 +79,51 @@ class Query:
 
     def _take(self, datagram: Datagram) -> None:
         answer = wire.parse_answer(datagram.data, self._message)
-        self._at_hand = answer or NOBODY_KNOWS
-        response = Response(
+        self._at_hand = response = answer or NOTHING
+        message = Response(
             asked=datagram.src_port == wire.PORT and datagram.src in self._asked,
             matches=answer is not None,
-            outcome=self._at_hand.outcome.name.lower(),
+            code=CODES.get(response.code, "other"),
+            found=bool(response.addresses),
+            truncated=response.truncated,
+            lasting=response.ttl is not None,
+            ttl=(response.ttl or 0) * 1_000_000,
         )
-        self.machine.on_response(response, self._resolver.timers.now)
+        self.machine.on_response(message, self._dns.timers.now)
 
     # --- what the machine asks and does -----------------------------------------------------------------------
 
     def ask_servers(self) -> int:
-        return len(self._resolver.servers)
+        return len(self._dns.servers)
 
-    def emit_query(self, o: QueryMessage) -> None:
-        server = self._resolver.servers[o.server]
+    def emit_query(self, o: Query) -> None:
+        server = self._dns.servers[o.server]
         self._asked.add(server)
         try:
             self.endpoint.send(self._message, server, wire.PORT)
         except OSError:  # as good as lost on the way
-            self._resolver.statistics.drop("dns.send_failed")
+            self._dns.statistics.drop("dns.send_failed")
 
-    def tell_answered(self) -> None:
-        self._result = self._at_hand
+    def tell_found(self, ttl: int) -> None:
+        self._result = Result(self._at_hand.addresses, 0, "", self._dns.timers.now + ttl)
+
+    def tell_no_name(self, ttl: int) -> None:
+        self._fail(socket.EAI_NONAME, "no such name", ttl)
+
+    def tell_no_data(self, ttl: int) -> None:
+        self._fail(socket.EAI_NONAME, "the name has no address of this family", ttl)
 
     def tell_failed(self) -> None:
-        self._result = NOBODY_KNOWS
+        self._fail(socket.EAI_AGAIN, "the DNS servers gave no usable answer", 0)
+
+    def _fail(self, number: int, text: str, ttl: int) -> None:
+        self._result = Result((), number, text, self._dns.timers.now + ttl)
 
     def tell_ignored(self) -> None:
-        self._resolver.statistics.drop("dns.not_an_answer")
+        self._dns.statistics.drop("dns.not_an_answer")
 
 
-class Resolver:
+class Dns:
     """The DNS client of one host. Its memory is bounded: lookups under way, and answers remembered."""
 
     def __init__(
@@ -132,8 +144,8 @@ class Resolver:
         self._query_limit = queries
         self._cache_limit = cache
         self._entropy = entropy
-        self._queries: dict[Lookup, Query] = {}
-        self._cache: dict[Lookup, tuple[int, DnsAnswer]] = {}
+        self._lookups: dict[Question, Lookup] = {}
+        self._cache: dict[Question, Result] = {}
 
     def resolve(self, name: str, kind: int = wire.A) -> "Future[tuple[Address, ...]]":
         """The addresses of `name`, packed, in the server's order. A literal address is its own answer.
@@ -148,23 +160,23 @@ class Resolver:
             if literal is not None:
                 future.set_result((literal,))
                 return future
-            lookup = (wire.canonical_name(name), kind)
+            question = (wire.canonical_name(name), kind)
         except ValueError as error:
             future.set_exception(socket.gaierror(socket.EAI_NONAME, str(error)))
             return future
-        remembered = self._remembered(lookup)
+        remembered = self._remembered(question)
         if remembered is not None:
-            self._settle([future], lookup, remembered)
+            self._settle([future], question, remembered)
             return future
-        query = self._queries.get(lookup)
-        if query is None:
+        lookup = self._lookups.get(question)
+        if lookup is None:
             try:
-                query = self._begin(lookup)
+                lookup = self._begin(question)
             except OSError as error:
                 future.set_exception(socket.gaierror(socket.EAI_AGAIN, f"{name}: {error.strerror}"))
                 return future
-        query.askers.append(future)
-        query.pump()
+        lookup.askers.append(future)
+        lookup.pump()
         return future
 
     @staticmethod
@@ -177,44 +189,41 @@ class Resolver:
             raise ValueError(f"{name} is an address of the other family")
         return packed
 
-    def _begin(self, lookup: Lookup) -> Query:
+    def _begin(self, question: Question) -> Lookup:
         if not self.servers:
             raise OSError(0, "no DNS server is configured")
-        if len(self._queries) >= self._query_limit:
+        if len(self._lookups) >= self._query_limit:
             raise OSError(0, f"{self._query_limit} lookups are under way already")
         # Port and number are both random: a forger off the path must guess 30 bits (RFC 5452 9.2).
-        message = wire.build_query(*lookup, self._entropy.below(1 << 16))
-        query = self._queries[lookup] = Query(self, lookup, message, self._udp.bind())
-        return query
+        message = wire.build_query(*question, self._entropy.below(1 << 16))
+        lookup = self._lookups[question] = Lookup(self, question, message, self._udp.bind())
+        return lookup
 
-    def finish(self, query: Query, answer: DnsAnswer) -> None:
-        """`query` is over: remember the answer, and give it to whoever asked."""
-        del self._queries[query.lookup]
-        query.endpoint.close()
-        self._remember(query.lookup, answer)
-        self._settle(query.askers, query.lookup, answer)
+    def finish(self, lookup: Lookup, result: Result) -> None:
+        """`lookup` is over: remember what it came to, and tell whoever asked."""
+        del self._lookups[lookup.question]
+        lookup.endpoint.close()
+        self._remember(lookup.question, result)
+        self._settle(lookup.askers, lookup.question, result)
 
     @staticmethod
-    def _settle(askers: "list[Future[tuple[Address, ...]]]", lookup: Lookup, answer: DnsAnswer) -> None:
+    def _settle(askers: "list[Future[tuple[Address, ...]]]", question: Question, result: Result) -> None:
         for future in askers:
-            if answer.outcome is Outcome.FOUND:
-                future.set_result(answer.addresses)
+            if result.addresses:
+                future.set_result(result.addresses)
             else:
-                future.set_exception(_failure(answer.outcome, lookup[0]))
+                future.set_exception(socket.gaierror(result.number, f"{question[0]}: {result.text}"))
 
-    def _remembered(self, lookup: Lookup) -> DnsAnswer | None:
-        entry = self._cache.get(lookup)
-        if entry is None:
+    def _remembered(self, question: Question) -> Result | None:
+        result = self._cache.get(question)
+        if result is not None and result.expiry <= self.timers.now:
+            del self._cache[question]
             return None
-        expiry, answer = entry
-        if expiry <= self.timers.now:
-            del self._cache[lookup]
-            return None
-        return answer
+        return result
 
-    def _remember(self, lookup: Lookup, answer: DnsAnswer) -> None:
-        if answer.ttl <= 0:
+    def _remember(self, question: Question, result: Result) -> None:
+        if result.expiry <= self.timers.now:
             return
         while len(self._cache) >= self._cache_limit:
             del self._cache[next(iter(self._cache))]
-        self._cache[lookup] = (self.timers.now + min(answer.ttl, LONGEST_TTL) * 1_000_000, answer)
+        self._cache[question] = result

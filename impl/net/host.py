@@ -107,7 +107,7 @@ class VirtualHost:
 
     def resolve(self, name: str, family: int = AF_INET) -> "Future[tuple[Address, ...]]":
         """Look up the packed addresses of `name` in virtual time."""
-        return self.stack.resolver.resolve(name, _record_type(family))
+        return self.stack.dns.resolve(name, _record_type(family))
 
     @overload
     def socket(self, kind: Literal[SocketKind.SOCK_STREAM] = ...) -> TcpSocket: ...
@@ -175,7 +175,7 @@ class LiveHost:
     def resolve(self, name: str, family: int = AF_INET) -> list[IPv4Address | IPv6Address]:
         """The addresses of a name; `socket.gaierror` when there are none or no server answers."""
         kind = _record_type(family)
-        lookup = self.call(lambda: self.stack.resolver.resolve(name, kind))
+        lookup = self.call(lambda: self.stack.dns.resolve(name, kind))
         return [ip_address(address) for address in self.wait(lookup, None)]
 
     @overload
@@ -204,7 +204,7 @@ class LiveHost:
     async def async_resolve(self, name: str, family: int = AF_INET) -> list[IPv4Address | IPv6Address]:
         """`resolve` for asyncio."""
         kind = _record_type(family)
-        lookup = await asyncio.wrap_future(self.submit(lambda: self.stack.resolver.resolve(name, kind)))
+        lookup = await asyncio.wrap_future(self.submit(lambda: self.stack.dns.resolve(name, kind)))
         return [ip_address(address) for address in await asyncio.wrap_future(lookup)]
 
     async def async_udp_socket(self, port: int = 0) -> AsyncUdpSocket:

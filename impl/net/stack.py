@@ -3,7 +3,7 @@
 from collections.abc import Callable
 
 from wirelaw.impl.net.config import HostConfig
-from wirelaw.impl.net.dns import Resolver
+from wirelaw.impl.net.dns import Dns
 from wirelaw.impl.net.ethernet import FrameSink, Interface
 from wirelaw.impl.net.icmp import Icmp
 from wirelaw.impl.net.ipv4 import Ipv4
@@ -37,7 +37,7 @@ class Stack:
         self.icmp = Icmp(self.ip, limits.pings, self.timers, self.statistics, entropy)
         self.udp = Udp(self.ip, self.icmp, limits.udp_sockets, limits.udp_receive_buffer, self.statistics, entropy)
         servers = tuple(server.packed for server in config.dns)
-        self.resolver = Resolver(self.udp, servers, limits.dns_queries, limits.dns_cache, self.timers, self.statistics, entropy)
+        self.dns = Dns(self.udp, servers, limits.dns_queries, limits.dns_cache, self.timers, self.statistics, entropy)
         self.tcp = Tcp(self.ip, self.icmp, sink, config, self.timers, self.statistics, entropy)
         self.pumps: list[Callable[[], None]] = [self.tcp.pump]
         """Called at the end of each `poll`: what a transport does once for a whole batch of input."""

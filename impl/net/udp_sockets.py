@@ -98,7 +98,7 @@ def look_up(driver: Driver, host: str) -> Address:
     try:
         return IPv4Address(host).packed
     except ValueError:
-        return driver.wait(driver.call(lambda: driver.stack.resolver.resolve(host)), None)[0]
+        return driver.wait(driver.call(lambda: driver.stack.dns.resolve(host)), None)[0]
 
 
 class UdpSocket:
@@ -305,5 +305,5 @@ async def async_look_up(driver: AsyncDriver, host: str) -> Address:
     try:
         return IPv4Address(host).packed
     except ValueError:
-        future = await asyncio.wrap_future(driver.submit(lambda: driver.stack.resolver.resolve(host)))
+        future = await asyncio.wrap_future(driver.submit(lambda: driver.stack.dns.resolve(host)))
         return (await asyncio.wrap_future(future))[0]

@@ -1,7 +1,6 @@
 """DNS address queries and their answers (RFC 1035, RFC 3596), over dnspython's messages."""
 
 from dataclasses import dataclass
-from enum import Enum, auto
 from ipaddress import ip_address
 from typing import Final
 
@@ -17,27 +16,24 @@ PORT: Final = 53
 A: Final = int(dns.rdatatype.A)
 AAAA: Final = int(dns.rdatatype.AAAA)
 
+NO_ERROR: Final = int(dns.rcode.NOERROR)
+NO_NAME: Final = int(dns.rcode.NXDOMAIN)
+
 _UDP_PAYLOAD: Final = 1232
 """EDNS buffer size that avoids fragmentation on common paths."""
 
 
-class Outcome(Enum):
-    """What a server said about a name."""
-
-    FOUND = auto()
-    NO_NAME = auto()
-    NO_DATA = auto()
-    SERVER_FAILED = auto()
-    TRUNCATED = auto()
-
-
 @dataclass(frozen=True, slots=True)
 class DnsAnswer:
-    """A server's answer: the addresses (packed), and for how many seconds it may be remembered."""
+    """What a response says: the code of its outcome, the addresses (packed) it has for the name, and the TTL (seconds) it gives.
 
-    outcome: Outcome
+    `ttl` is the least of all records that lead to the addresses, or what the SOA record says of a name without; None without one.
+    """
+
+    code: int
     addresses: tuple[Address, ...] = ()
-    ttl: int = 0
+    truncated: bool = False
+    ttl: int | None = None
 
 
 def canonical_name(text: str) -> str:
@@ -70,22 +66,17 @@ def parse_answer(data: bytes, query: bytes) -> DnsAnswer | None:
 
 
 def _interpret(response: dns.message.QueryMessage) -> DnsAnswer:
-    code = response.rcode()
-    if code not in {dns.rcode.NOERROR, dns.rcode.NXDOMAIN}:
-        return DnsAnswer(Outcome.SERVER_FAILED)
-    truncated = bool(response.flags & dns.flags.TC)
+    code, truncated = int(response.rcode()), bool(response.flags & dns.flags.TC)
+    if code not in {NO_ERROR, NO_NAME}:
+        return DnsAnswer(code, (), truncated)
     try:
         chain = response.resolve_chaining()
     except dns.exception.DNSException:
         if truncated:
-            return DnsAnswer(Outcome.TRUNCATED)
+            return DnsAnswer(code, (), truncated)
         raise
     if chain.answer is None:
-        if truncated:
-            return DnsAnswer(Outcome.TRUNCATED)
-        missing = Outcome.NO_NAME if code == dns.rcode.NXDOMAIN else Outcome.NO_DATA
-        # Without an SOA record a negative answer has no lifetime and is not remembered (RFC 2308 5).
         has_soa = any(rrset.rdtype == dns.rdatatype.SOA for rrset in response.authority)
-        return DnsAnswer(missing, (), chain.minimum_ttl if has_soa else 0)
+        return DnsAnswer(code, (), truncated, chain.minimum_ttl if has_soa else None)
     addresses = tuple(ip_address(record.to_text()).packed for record in chain.answer)
-    return DnsAnswer(Outcome.FOUND, addresses, 0 if truncated else chain.minimum_ttl)
+    return DnsAnswer(code, addresses, truncated, chain.minimum_ttl)

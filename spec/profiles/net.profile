@@ -11,10 +11,11 @@ profile wirelaw for arp.neighbour {
   order ask.first, ask.again, poll.first, poll.again
 }
 
-profile wirelaw for dns.query {
+profile wirelaw for dns.lookup {
   "Our own stack: four queries round the servers, each waited for twice as long as the one before, up to 4 s"
   set first_wait   = 1s
   set longest_wait = 4s
   set max_tries    = 4
+  set longest_ttl  = 24h
   order ask.first, ask.again, give.up
 }

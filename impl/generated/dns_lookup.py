@@ -4,7 +4,7 @@
 """One lookup of a stub resolver: whom to ask, for how long, what to believe (RFC 1035, RFC 1123 section
 6.1.3, RFC 5452)
 
-Machine dns.query under profile wirelaw.
+Machine dns.lookup under profile wirelaw.
 Each branch names the row it stands for: `[row] clause`.
 """
 
@@ -28,6 +28,7 @@ FAILED: Final = "FAILED"
 FIRST_WAIT: Final = 1000000
 LONGEST_WAIT: Final = 4000000
 MAX_TRIES: Final = 4
+LONGEST_TTL: Final = 86400000000
 
 
 @dataclass(slots=True)
@@ -45,7 +46,11 @@ class Response:
     kind: ClassVar[str] = "response"
     asked: bool = False
     matches: bool = False
-    outcome: Any = None
+    code: Any = None
+    found: bool = False
+    truncated: bool = False
+    lasting: bool = False
+    ttl: int = 0
 
 
 @dataclass(slots=True)
@@ -55,7 +60,7 @@ class Gone:
     kind: ClassVar[str] = "gone"
 
 
-class DnsQueryHost(Protocol):
+class DnsLookupHost(Protocol):
     """What surrounds the machine."""
 
     def emit_query(self, o: Query) -> None:
@@ -65,7 +70,13 @@ class DnsQueryHost(Protocol):
         """Answer a question of the machine."""
         ...
 
-    def tell_answered(self, /) -> None:
+    def tell_found(self, ttl: int, /) -> None:
+        """Take news from the machine."""
+
+    def tell_no_name(self, ttl: int, /) -> None:
+        """Take news from the machine."""
+
+    def tell_no_data(self, ttl: int, /) -> None:
         """Take news from the machine."""
 
     def tell_failed(self, /) -> None:
@@ -75,11 +86,11 @@ class DnsQueryHost(Protocol):
         """Take news from the machine."""
 
 
-class DnsQuery:
-    """One dns.query: feed it messages, calls and the time (microseconds), then `pump`."""
+class DnsLookup:
+    """One dns.lookup: feed it messages, calls and the time (microseconds), then `pump`."""
 
-    def __init__(self, host: DnsQueryHost, on_step: Callable[[Step], None] | None = None) -> None:
-        self.host: DnsQueryHost = host
+    def __init__(self, host: DnsLookupHost, on_step: Callable[[Step], None] | None = None) -> None:
+        self.host: DnsLookupHost = host
         self.on_step: Callable[[Step], None] | None = on_step
         self.lookup: str = READY
         self.tries: int = 0
@@ -117,34 +128,54 @@ class DnsQuery:
         """Table `verdict` (rfc1035:7.3/answer)."""
         st = self.lookup
         if st == ASKING:
-            if r.outcome == "found":  # [found] rfc1035:7.3/answer MUST
+            # [found] rfc1035:7.3/answer MUST, rfc1035:7.3/ttl MAY, rfc1035:7.4/truncated SHOULD_NOT
+            if (r.code == "no_error" or r.code == "no_name") and r.found:
                 self.patience_at = None
-                self.host.tell_answered()
+                self.host.tell_found(min(r.ttl, LONGEST_TTL) if r.lasting and not r.truncated else 0)
                 self.lookup = ANSWERED
                 if self.on_step is not None:
                     self.on_step(Step(now, "verdict", "found", "response", r))
                 return False
-            if r.outcome == "no_name":  # [no.name] rfc1035:7.3/answer MUST
+            # [no.name] rfc1035:7.3/answer MUST, rfc1123:6.1.3.3/4 SHOULD
+            if (
+                (r.code == "no_error" or r.code == "no_name")
+                and not r.found
+                and not r.truncated
+                and r.code == "no_name"
+            ):
                 self.patience_at = None
-                self.host.tell_answered()
+                self.host.tell_no_name(min(r.ttl, LONGEST_TTL) if r.lasting and not r.truncated else 0)
                 self.lookup = ANSWERED
                 if self.on_step is not None:
                     self.on_step(Step(now, "verdict", "no.name", "response", r))
                 return False
-            if r.outcome == "no_data":  # [no.data] rfc1035:7.3/answer MUST
+            # [no.data] rfc1035:7.3/answer MUST, rfc1123:6.1.3.3/4 SHOULD
+            if (
+                (r.code == "no_error" or r.code == "no_name")
+                and not r.found
+                and not r.truncated
+                and r.code == "no_error"
+            ):
                 self.patience_at = None
-                self.host.tell_answered()
+                self.host.tell_no_data(min(r.ttl, LONGEST_TTL) if r.lasting and not r.truncated else 0)
                 self.lookup = ANSWERED
                 if self.on_step is not None:
                     self.on_step(Step(now, "verdict", "no.data", "response", r))
                 return False
-            if (r.outcome == "server_failed" or r.outcome == "truncated"):  # [no.use] rfc1035:7.3/useless
+            # [cut] rfc1035:7.3/useless
+            if (r.code == "no_error" or r.code == "no_name") and not r.found and r.truncated:
                 self.patience_at = None
                 self.due = True
                 if self.on_step is not None:
-                    self.on_step(Step(now, "verdict", "no.use", "response", r))
+                    self.on_step(Step(now, "verdict", "cut", "response", r))
                 return False
-            raise IncompleteTableError("dns.query", "verdict", "response")
+            if r.code == "other":  # [failed] rfc1035:7.3/useless
+                self.patience_at = None
+                self.due = True
+                if self.on_step is not None:
+                    self.on_step(Step(now, "verdict", "failed", "response", r))
+                return False
+            raise IncompleteTableError("dns.lookup", "verdict", "response")
         return True
 
     def on_gone(self, g: Gone, now: int) -> None:
@@ -177,7 +208,7 @@ class DnsQuery:
             if self.on_step is not None:
                 self.on_step(Step(now, "silence", "silence", "patience", None))
             return
-        raise UnmetEventError("dns.query", "patience", self.lookup)
+        raise UnmetEventError("dns.lookup", "patience", self.lookup)
 
     def tick(self, now: int) -> None:
         """Fire every timer whose time has come, in the order of their times."""
@@ -213,7 +244,7 @@ class DnsQuery:
                     continue
                 return
             return
-        raise EndlessOutputError("dns.query", self.lookup)
+        raise EndlessOutputError("dns.lookup", self.lookup)
 
     def _out_ask_first(self, now: int) -> bool:
         """[ask.first] rfc1123:6.1.3.2/first MUST."""
