@@ -49,7 +49,7 @@ def drivers(servers: int, **params: int) -> list[Driver]:
     return made
 
 
-@settings(deadline=None)  # the first one reads the law
+@settings(deadline=None)
 @given(st.integers(1, 4), st.integers(1, 16), st.integers(1, 5), st.integers(5, 60))
 def test_waits_double_up_to_their_bound_and_servers_take_turns(servers: int, tries: int, first: int, longest: int) -> None:
     for driver in drivers(servers, max_tries=tries, first_wait=first * SECOND, longest_wait=longest * SECOND):
@@ -66,6 +66,7 @@ def test_waits_double_up_to_their_bound_and_servers_take_turns(servers: int, tri
         assert driver.host.log[-1][1] == "failed"
 
 
+@settings(deadline=None)
 @given(st.lists(st.sampled_from(sorted(OUTCOMES)), min_size=1, max_size=6))
 def test_a_lookup_ends_with_the_first_answer_or_its_last_try(outcomes: list[str]) -> None:
     for driver in drivers(2):
@@ -79,6 +80,7 @@ def test_a_lookup_ends_with_the_first_answer_or_its_last_try(outcomes: list[str]
         assert driver.snapshot()["lookup"] == expected
 
 
+@settings(deadline=None)
 @given(st.sampled_from(ANSWERS), st.booleans(), st.integers(0, 10 * DAY))
 def test_an_answer_is_remembered_as_long_as_it_says_and_no_longer_than_a_bound(outcome: str, lasting: bool, ttl: int) -> None:
     """One that was truncated, or says of no name for how long there is none, is not remembered."""

@@ -463,7 +463,7 @@ def test_no_two_arrows_of_a_figure_are_alike(name: str) -> None:
         ("tls", ["tls13.client", "tls13.server"]),
         ("ssh", ["ssh.transport.client", "ssh.transport.server"]),
         ("ssh.transport.server", ["ssh.transport.server"]),
-        ("net", ["arp.neighbour", "dns.lookup"]),
+        ("net", ["arp.neighbour", "dns.lookup", "icmp.host", "icmp.echo"]),
         ("examples", ["stop_and_wait.sender", "stop_and_wait.receiver"]),
     ],
 )

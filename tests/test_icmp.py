@@ -5,8 +5,9 @@ import struct
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from wirelaw.impl.generated.icmp_host import BURST as ERROR_BURST
+from wirelaw.impl.generated.icmp_host import INTERVAL as ERROR_INTERVAL
 from wirelaw.impl.net import Host, HostConfig, VirtualHost
-from wirelaw.impl.net.icmp import ERROR_BURST, ERROR_INTERVAL
 from wirelaw.impl.net.reassembly import TIMEOUT
 from wirelaw.impl.wire.arp import REQUEST, ArpPacket, build_arp
 from wirelaw.impl.wire.ethernet import ETHERTYPE_ARP, ETHERTYPE_IPV4, build_frame

@@ -23,6 +23,7 @@ ERRORS: Final = frozenset({UNREACHABLE, SOURCE_QUENCH, REDIRECT, TIME_EXCEEDED, 
 
 NETWORK_CODES: Final = frozenset({0, 6, 9, 11})
 """Codes of UNREACHABLE that are about the whole network, not one host on it (RFC 792, RFC 1122 3.2.2.1)."""
+HOST_UNREACHABLE: Final = 1
 PROTOCOL_UNREACHABLE: Final = 2
 PORT_UNREACHABLE: Final = 3
 FRAGMENTATION_NEEDED: Final = 4

@@ -19,3 +19,15 @@ profile wirelaw for dns.lookup {
   set longest_ttl  = 24h
   order ask.first, ask.again, give.up
 }
+
+profile wirelaw for icmp.host {
+  "Our own stack: fifty errors at once, then fifty a second"
+  set burst    = 50
+  set interval = 20ms
+}
+
+profile wirelaw for icmp.echo {
+  "Our own stack: the user is told of every error"
+  choose hint = tell
+  order request
+}
