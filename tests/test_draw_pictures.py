@@ -464,7 +464,7 @@ def test_no_two_arrows_of_a_figure_are_alike(name: str) -> None:
         ("ssh", ["ssh.transport.client", "ssh.transport.server"]),
         ("ssh.transport.server", ["ssh.transport.server"]),
         ("net", ["arp.neighbour", "dns.lookup", "icmp.host", "icmp.echo"]),
-        ("examples", ["stop_and_wait.sender", "stop_and_wait.receiver"]),
+        ("examples", ["lease.server", "stop_and_wait.sender", "stop_and_wait.receiver"]),
     ],
 )
 def test_a_folder_or_the_beginning_of_a_name_means_its_machines(name: str, found: list[str]) -> None:
