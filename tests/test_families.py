@@ -19,6 +19,7 @@ from wirelaw.oracle.engine.judge import Judge, Observed, judge_trace
 from wirelaw.oracle.engine.mutate import feed
 from wirelaw.oracle.engine.reading import CompiledLaw, compile_law
 from wirelaw.oracle.engine.verdict import Environment, Grade
+from wirelaw.spec.language import interpret
 from wirelaw.spec.language.check import run_checks
 from wirelaw.spec.language.model import Machine
 from wirelaw.spec.language.profile import Profile
@@ -276,6 +277,18 @@ def test_a_judge_asks_no_more_however_many_instances_rest() -> None:
     few, many = costs(FEW), costs(1_000)
     assert few == many
     assert few > 5
+
+
+def test_outputs_of_many_instances_are_no_endless_output(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(interpret, "OUTPUTS_PER_PUMP", 2)
+    drivers = [d(*server()) for d in (InterpreterDriver, GeneratedDriver)]
+    monkeypatch.setitem(sys.modules[type(drivers[1].it).__module__].__dict__, "OUTPUTS_PER_PUMP", 2)
+    for d in drivers:
+        for n in range(FEW):
+            d.input("piece", {"from_": n, "n": 9}, 0)
+        d.pump(10_000)
+    assert len(drivers[0].host.log) == 5 + FEW
+    assert drivers[0].host.log == drivers[1].host.log
 
 
 def test_instances_that_have_ended_leave_nothing_behind() -> None:

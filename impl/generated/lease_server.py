@@ -190,8 +190,7 @@ class LeaseServer:
                 self.timer_term(lease, now)
                 self._settle_lease(lease, now)
                 continue
-            if True:
-                return
+            return
 
     def deadline(self) -> int | None:
         """When `tick` or `pump` has something to do by itself; None: never."""
@@ -208,7 +207,7 @@ class LeaseServer:
         """Send everything that is to be sent now, in the order of the profile."""
         while (lease := self.lease.waking(now)) is not None:
             self._settle_lease(lease, now)
-        for _ in range(OUTPUTS_PER_PUMP):
+        for _ in range(OUTPUTS_PER_PUMP * (1 + len(self.lease.by_key))):
             if self._each_grant(now):  # [grant] lease:1.1 MUST, lease:1.2 MUST
                 continue
             if self._each_expire(now):  # [expire] lease:2.2 MUST

@@ -1636,7 +1636,7 @@ class SshTransportServer:
 
     def pump(self, now: int) -> None:
         """Send everything that is to be sent now, in the order of the profile."""
-        for _ in range(OUTPUTS_PER_PUMP):
+        for _ in range(OUTPUTS_PER_PUMP * (1 + len(self.chan_of.by_key))):
             st = self.kx
             if st == GREET:
                 if self._pump_greet(now):

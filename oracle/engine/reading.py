@@ -451,7 +451,7 @@ class _Compiler:
     def addresses(self) -> dict[str, set[str]]:
         """The variables, but for keys, by which members of families are found in what they send."""
         found = {f.name: {f.address} for f in self.machine.families.values()}
-        for row in self.machine.emissions:
+        for row in (*self.machine.emissions, *(a.row for _, a in self.others)):
             if row.family and row.binding is not None:
                 found[row.family].add(row.binding[1])
         return {name: variables - {self.machine.families[name].variable} for name, variables in found.items()}

@@ -113,10 +113,8 @@ class Steps:
         if not row.row.family:
             return (None,)
         assert row.row.binding is not None
-        field, variable = row.row.binding
-        return self._found(c, row.row.family, variable, getattr(o, field))
-
-    def _found(self, c: Configuration, family: str, variable: str, value: Any) -> list[Any]:
+        family, (field, variable) = row.row.family, row.row.binding
+        value = getattr(o, field)
         if variable == self.law.machine.families[family].variable:
             return [self.member(c, family, value)]
         known: Members = getattr(c, f"f_{family}")
@@ -624,21 +622,20 @@ class Steps:
             if self.lapsed(c, d, now):
                 continue
             early = before >= 0 and d.order > before
-            if early or debt.debt.message not in lineage or not debt.pays(d.args, o, now) or not self._owes(c, d, o, sender):
+            if early or debt.debt.message not in lineage or not debt.pays(d.args, o, now) or not self._owes(c, d, kind, o, sender):
                 kept.append(d)
         if len(kept) != len(c.debts):
             c.debts = tuple(kept)
             self.set_alarm(c)
 
-    def _owes(self, c: Configuration, d: Debt, o: Any, sender: tuple[str, Any]) -> bool:
+    def _owes(self, c: Configuration, d: Debt, kind: str, o: Any, sender: tuple[str, Any]) -> bool:
         """Whether an output is about the member that owes `d`."""
         family = self.law.debts[d.which].debt.family
         if not family:
             return True
         if sender[0] == family:
             return bool(d.key == sender[1])
-        known = self.law.machine.families[family]
-        return any(i.key == d.key for i in self._found(c, family, known.address, getattr(o, known.key)))
+        return d.key in self.concerned(c, family, kind, o)
 
     def state_text(self, c: Configuration) -> str:
         """The control state in words."""

@@ -190,7 +190,7 @@ def _instance(machine: m.Machine, row: m.Row) -> Iterator[Diagnostic]:
             "Remove the row: what comes for that key meets a fresh instance.",
         )  # fmt: skip
     match row.event_kind:
-        case "message" if row.role != "output" and family.key not in machine.messages[row.event].fields:
+        case "message" if row.role == "input" and family.key not in machine.messages[row.event].fields:
             yield _error(
                 row.span, f"row [{row.id}] of family `{row.family}` is for `{row.event}`, which has no field `{family.key}`",
                 "Give the message that field, or move the row out of the family.",
@@ -255,17 +255,10 @@ def _debt(machine: m.Machine, debt: m.Debt) -> Iterator[Diagnostic]:
     part = _Part(f"debt `{debt.name}`", debt.span, debt.family)
     yield from _placed(machine, part, debt.states)
     yield from _named(machine, part, [debt.unless] if debt.unless is not None else [])
-    if not debt.family:
-        return
-    if any(not _of_state(machine, s) for s in debt.states):
+    if debt.family and any(not _of_state(machine, s) for s in debt.states):
         yield _error(
             debt.span, f"debt `{debt.name}` of family `{debt.family}` is owed in states of the machine's",
             "Let `while` name states of the family: leaving them voids the instance's debt.",
-        )  # fmt: skip
-    if (key := machine.families[debt.family].key) not in machine.messages[debt.message].fields:
-        yield _error(
-            debt.span, f"debt `{debt.name}` of family `{debt.family}` is paid by `{debt.message}`, which has no field `{key}`",
-            "Give the message that field, or move the debt out of the family.",
         )  # fmt: skip
 
 

@@ -421,7 +421,7 @@ class Interpreter:
         """Send everything that is to be sent now."""
         self._now = now
         self._wake(now)
-        for _ in range(OUTPUTS_PER_PUMP):
+        for _ in range(OUTPUTS_PER_PUMP * (1 + sum(len(kept) for kept in self.instances.values()))):
             if not any(self._try(row, now) for row in self._ordered()):
                 return
         raise TableError(f"{self.machine.name}: output rows fire for ever in {self.state}")

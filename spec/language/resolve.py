@@ -240,8 +240,11 @@ class Resolver:
                     d.span, f"{'several types of field' if kinds else 'no message has a field'} `{d.key}`, which tells the instances "
                     f"of family `{d.name}` apart", "Give each message that is for an instance such a field, all of one type.",
                 )  # fmt: skip
+            kind = next(iter(kinds))
+            if kind.kind in ("message", "set"):
+                raise complain(d.span, f"family `{d.name}` is by `{d.key}`, which is {kind}", "A key is one value that does not change.")
             variable = d.key if names.count(d.key) == 1 else f"{d.name}_{d.key}"
-            made[variable] = m.Variable(variable, "key", next(iter(kinds)), Lit(None), d.name, d.span)
+            made[variable] = m.Variable(variable, "key", kind, Lit(None), d.name, d.span)
             self.typer.families[d.name] = m.Family(d.name, d.key, variable, d.sent_as or variable, d.span)
         return made
 

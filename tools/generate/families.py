@@ -121,6 +121,11 @@ class FamilyWriter:
             lines += indent(self.rows.settled(family))
         return lines
 
+    def most(self) -> str:
+        """How many outputs one `pump` makes at most: so many for the machine, and for each instance that is kept."""
+        kept = [f"len({self._place(f)}.by_key)" for f in self.machine.families]
+        return f"OUTPUTS_PER_PUMP * (1 + {' + '.join(kept)})" if kept else "OUTPUTS_PER_PUMP"
+
     def times(self) -> list[str]:
         """The timetables that `deadline` asks."""
         found = [f"{self._place(f)}.timers" for f in self.machine.families if self.timers[f]]

@@ -218,7 +218,8 @@ class _Module:
             noticed = any(r.event == t for table in self.machine.tables.values() for r in table.rows)
             body += [f'{"elif" if i else "if"} which == "{t}":', f"    self.{t}_at = None"]
             body += [f"    self.timer_{t}(now)"] if noticed else []
-        return [*head, "    while True:", *indent([*body, "else:" if timers else "if True:", "    return"], 2), ""]
+        body += ["else:", "    return"] if timers else ["return"]
+        return [*head, "    while True:", *indent(body, 2), ""]
 
     def _deadline(self, families: FamilyWriter) -> Lines:
         slots = [f"self.{t.name}_at" for t in self.machine.timers.values() if not t.family]

@@ -116,7 +116,7 @@ class OutputWriter:
             "def pump(self, now: int) -> None:",
             '    """Send everything that is to be sent now, in the order of the profile."""',
             *indent(self.families.wake()),
-            "    for _ in range(OUTPUTS_PER_PUMP):",
+            f"    for _ in range({self.families.most()}):",
             *indent(body, 2),
             f'    raise EndlessOutputError("{self.machine.name}", {self.rows.state_text()})',
         ]
