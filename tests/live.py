@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import select
 import shutil
 import socket
@@ -42,14 +43,18 @@ class Server:
 
     def until(self, text: bytes) -> bytes:
         """Wait until it has printed `text`; all it printed."""
+        return self.match(re.escape(text)).string
+
+    def match(self, pattern: bytes) -> re.Match[bytes]:
+        """Wait until what it has printed matches `pattern` somewhere."""
         end = time.monotonic() + PATIENCE
         stdout = self.process.stdout
-        while text not in self.output:
+        while (found := re.search(pattern, self.output)) is None:
             ready = select.select([stdout], [], [], max(0.0, end - time.monotonic()))[0]
             data = stdout.read1(65536) if ready else b""  # type: ignore[attr-defined]
-            assert data, f"the server did not print {text!r}: {self.output.decode(errors='replace')}"
+            assert data, f"the server did not print {pattern!r}: {self.output.decode(errors='replace')}"
             self.output += data
-        return self.output
+        return found
 
 
 @contextmanager

@@ -38,13 +38,18 @@ def hello(compatible: bool = True, **changed: Any) -> SimpleNamespace:
         "session_id": "5" * 64 if compatible else "", "compression": "00", "suites": (SHA256_AES, SHA384_AES, CHACHA),
         "versions": (0x0304,), "groups": (X25519, P256, P384), "shares": (X25519, P256), "signatures": (PSS, ECDSA, PKCS1),
         "share_count": 2,
-        "cookie": "", "epoch": 0,
+        "cookie": "", "epoch": 0, "identities": 0, "psk_suite": 0, "binders_ok": True,
     }  # fmt: skip
     return SimpleNamespace(**{**fields, **changed})
 
 
+RESUMING = {"extensions": (*OFFERED, 45, 41), "identities": 1, "psk_suite": SHA256_AES}
+EARLY = {**RESUMING, "extensions": (*OFFERED, 45, 42, 41)}
+
+
 def second_hello(rig: Rig, first: Any, request: Any) -> SimpleNamespace:
     changed: dict[str, Any] = {**vars_of(rig, "client_hello", first), "raw": raw("client_hello", 2)}
+    changed["extensions"] = tuple(x for x in first.extensions if x != 42)
     if 51 in request.extensions:
         changed |= {"shares": (request.group,), "share_count": 1}
     if 44 in request.extensions:
@@ -60,9 +65,13 @@ def made(kind: str, **fields: Any) -> SimpleNamespace:
     return SimpleNamespace(ok=True, aligned=True, raw=raw(kind, 9), extensions=None, epoch=0, **fields)
 
 
-def client(reading: str = "interpreted", *, certified: bool = False, edition: int | None = None) -> Rig:
+def client(
+    reading: str = "interpreted", *, certified: bool = False, edition: int | None = None, offer: dict[str, Any] | None = None
+) -> Rig:
     answers: dict[str, Any] = {
-        "first_hello": lambda rig, compatible: hello(compatible),
+        "first_hello": lambda rig, compatible: hello(compatible, **(offer or {})),
+        "own_eoed": lambda rig: made("end_of_early_data"),
+        "early_piece": lambda rig, count: bytes(count),
         "second_hello": second_hello,
         "has_certificate": lambda rig, request: certified,
         "own_certificate": lambda rig, request: made(
@@ -120,6 +129,11 @@ def reach(state: str) -> Rig:
     if state == "RETRIED":
         rig = client()
         rig.receive("server_hello", **RETRY_REQUEST)
+        return rig
+    if state in ("RESUMING", "NOT RESUMED"):
+        rig = client(offer=EARLY)
+        if state == "NOT RESUMED":
+            rig.receive("server_hello", **SERVER_HELLO)
         return rig
     if state == "WAIT_CERT":
         return walk(client(), ASKING[:3])
@@ -187,6 +201,50 @@ def test_certificate_request_is_answered(reading: str, certified: bool) -> None:
     assert rig["hs"] == "CONNECTED"
 
 
+# --- resumption and early data --------------------------------------------------------------------------------------------
+
+PSK_HELLO = SERVER_HELLO | {"extensions": (43, 51, 41), "selected": 0}
+
+
+@pytest.mark.parametrize("reading", READINGS)
+def test_resumption_needs_no_certificate(reading: str) -> None:
+    rig = client(reading, offer=RESUMING)
+    rig.receive("server_hello", **PSK_HELLO)
+    rig.receive("encrypted_extensions", **SAYS["encrypted_extensions"])
+    assert rig["hs"] == "WAIT_FINISHED"
+    walk(rig, ("finished",))
+    assert (rig["hs"], rig.kinds()) == ("CONNECTED", ["client_hello", "ccs", "finished"])
+
+
+@pytest.mark.parametrize("reading", READINGS)
+def test_server_that_takes_no_ticket_shows_its_certificate(reading: str) -> None:
+    rig = walk(client(reading, offer=RESUMING), HANDSHAKE)
+    assert (rig["hs"], rig["psk"]) == ("CONNECTED", False)
+
+
+@pytest.mark.parametrize("reading", READINGS)
+@pytest.mark.parametrize("taken", [False, True])
+def test_early_data(reading: str, taken: bool) -> None:
+    rig = client(reading, offer=EARLY)
+    assert [(o.kind, o.epoch) for o in rig.call("write_early", 20_000)] == [("app", 1), ("app", 1)]
+    rig.receive("server_hello", **PSK_HELLO)
+    rig.receive("encrypted_extensions", raw=raw("ee"), extensions=(0, 42) if taken else (0,))
+    walk(rig, ("finished",))
+    end = [("end_of_early_data", 1)] if taken else []
+    assert [(o.kind, o.epoch) for o in rig.sent[4:]] == [*end, ("finished", 2)]
+    assert [(o.kind, o.epoch) for o in rig.sent[:2]] == [("client_hello", 0), ("ccs", 0)]
+    assert (rig["hs"], rig["wr"]) == ("CONNECTED", 3)
+
+
+def test_retry_request_refuses_early_data() -> None:
+    rig = client(offer=EARLY)
+    rig.call("write_early", 100)
+    sent = rig.receive("server_hello", **RETRY_REQUEST)
+    assert [(o.kind, o.epoch) for o in sent] == [("client_hello", 0)]
+    assert 42 not in sent[0].extensions
+    assert rig.call("write_early", 100) == []
+
+
 # --- what ends a handshake, and with which alert -------------------------------------------------------------------------
 
 BAD: list[tuple[str, str, dict[str, Any], str]] = [
@@ -215,6 +273,9 @@ BAD: list[tuple[str, str, dict[str, Any], str]] = [
     ("RETRIED", "server_hello", RETRY_REQUEST, "unexpected_message"),
     ("RETRIED", "server_hello", {"group": P384, "suite": SHA384_AES}, "illegal_parameter"),
     ("RETRIED", "server_hello", {"group": X25519}, "illegal_parameter"),
+    ("RESUMING", "server_hello", {"extensions": (43, 51, 41), "selected": 1}, "illegal_parameter"),
+    ("RESUMING", "server_hello", {"extensions": (43, 51, 41), "suite": SHA384_AES}, "illegal_parameter"),
+    ("NOT RESUMED", "encrypted_extensions", {"extensions": (42,)}, "illegal_parameter"),
     ("WAIT_EE", "encrypted_extensions", {"extensions": (0, 99)}, "unsupported_extension"),
     ("WAIT_EE", "encrypted_extensions", {"extensions": (51,)}, "illegal_parameter"),
     ("WAIT_CERT_CR", "certificate_request", {"context": "01"}, "illegal_parameter"),

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -19,7 +18,7 @@ from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 from live import Link, Log, Server, serving, wanted
-from wirelaw.impl.tls import Identity, Offer, TlsClient, Trust
+from wirelaw.impl.tls import Identity, Offer, Session, TlsClient, Trust
 from wirelaw.impl.tls.keys import AES_128_GCM, AES_256_GCM, CHACHA20, P256, P384, X25519
 from wirelaw.oracle.engine.explanation import render
 from wirelaw.oracle.engine.reading import CompiledLaw, compile_law
@@ -128,30 +127,50 @@ class Run:
         self.client.close(self.log.now())
         self.link.flush()
 
-    def judge(self) -> None:
+    def judge(self, server: bool = True) -> None:
+        """Both ends conform; with a pre-shared key, which the server's law does not know, only the client is judged."""
         for edition in EDITIONS:
-            ours, theirs = self.log.verdict(compiled("client", edition)), self.log.verdict_on_server(compiled("server", edition))
-            for verdict in (ours, theirs):
+            verdicts = [self.log.verdict(compiled("client", edition))]
+            if server:
+                verdicts.append(self.log.verdict_on_server(compiled("server", edition)))
+            for verdict in verdicts:
                 assert verdict.grade <= Grade.NOTE, "\n".join(render(f, {}) for f in verdict.findings) + verdict.reason
 
 
+@dataclass
+class Listening:
+    """A server that waits for connections, one after the other."""
+
+    pki: Pki
+    server: Server
+    port: int
+
+    @contextmanager
+    def connect(self, name: str = "server.test", trust: Trust | None = None, **offer: Any) -> Iterator[Run]:
+        with socket.create_connection(("127.0.0.1", self.port)) as channel:
+            log = Log(machine("client"))
+            roots = trust or Trust([self.pki.authority.root])
+            client = TlsClient(name, roots, datetime.now(UTC), Offer(**offer), now=log.now(), watch=log.watch)
+            yield Run(client, Link(channel, client, log.now), log, self.server)
+
+
 @contextmanager
-def run(pki: Pki, *options: str, key: str = "ecdsa", name: str = "server.test", trust: Trust | None = None, **offer: Any) -> Iterator[Run]:
-    """A connection to s_server with `options`."""
+def listening(pki: Pki, *options: str, key: str = "ecdsa") -> Iterator[Listening]:
+    """s_server with `options`, on a port that it has found."""
     command = ["openssl", "s_server", "-accept", "127.0.0.1:0", "-tls1_3", *options]
     with serving(command + ([] if "-cert" in options else pki.server(key))) as server:
-        port = re.search(rb"ACCEPT 127\.0\.0\.1:(\d+)", server.until(b"\n") + server.until(b"ACCEPT 127.0.0.1:"))
-        while port is None or not server.output.endswith(b"\n"):
-            port = re.search(rb"ACCEPT 127\.0\.0\.1:(\d+)", server.until(b"\n"))
-        with socket.create_connection(("127.0.0.1", int(port[1]))) as channel:
-            log = Log(machine("client"))
-            client = TlsClient(
-                name, trust or Trust([pki.authority.root]), datetime.now(UTC), Offer(**offer), now=log.now(), watch=log.watch
-            )
-            yield Run(client, Link(channel, client, log.now), log, server)
+        port = server.match(rb"ACCEPT 127\.0\.0\.1:(\d+)\n")
+        yield Listening(pki, server, int(port[1]))
 
 
-def converse(r: Run) -> None:
+@contextmanager
+def run(pki: Pki, *options: str, key: str = "ecdsa", **how: Any) -> Iterator[Run]:
+    """One connection to a server with `options`."""
+    with listening(pki, *options, key=key) as server, server.connect(**how) as connected:
+        yield connected
+
+
+def converse(r: Run, server: bool = True) -> None:
     """Data both ways, then closure both ways; judged."""
     r.open()
     r.write(b"from the client\n")
@@ -162,7 +181,7 @@ def converse(r: Run) -> None:
     assert r.link.until(lambda: r.client.over)
     assert r.client.ended
     assert (r.client.alert_sent, r.client.alert_received, r.client.truncated) == ("", "", False)
-    r.judge()
+    r.judge(server)
 
 
 @pytest.mark.parametrize("suite", [AES_128_GCM, AES_256_GCM, CHACHA20])
@@ -236,6 +255,52 @@ def test_long_data_goes_out_in_records(pki: Pki) -> None:
         r.server.until(data)
         converse(r)
         assert r.log.kinds(sent=True).count("app") == -(-len(data) // 16384) + 1
+
+
+def first_session(listener: Listening, **offer: Any) -> Session:
+    with listener.connect(**offer) as r:
+        converse(r)
+        return r.client.sessions[-1]
+
+
+def test_session_is_resumed(pki: Pki) -> None:
+    with listening(pki) as listener:
+        session = first_session(listener)
+        with listener.connect(session=session) as r:
+            converse(r, server=False)
+            assert "certificate" not in r.log.kinds(sent=False)
+        with listener.connect(session=session, name="other.test") as r:  # a session is of one host
+            assert not r.link.until(lambda: r.client.established)
+            assert r.client.alert_sent == "certificate_unknown"
+
+
+def test_session_is_resumed_after_a_retry_request(pki: Pki) -> None:
+    with listening(pki, "-groups", "P-256") as listener:
+        session = first_session(listener)
+        with listener.connect(session=session) as r:
+            converse(r, server=False)
+            assert r.log.kinds(sent=True).count("client_hello") == 2
+            assert "certificate" not in r.log.kinds(sent=False)
+
+
+def test_early_data_is_taken(pki: Pki) -> None:
+    with listening(pki, "-early_data") as listener:
+        session = first_session(listener)
+        with listener.connect(session=session, early=b"before the handshake is done\n") as r:
+            converse(r, server=False)
+            assert r.client.early_taken
+            r.server.until(b"before the handshake is done\n")
+            assert r.log.kinds(sent=True)[:4] == ["client_hello", "ccs", "app", "end_of_early_data"]
+
+
+def test_early_data_is_refused(pki: Pki) -> None:
+    with listening(pki, "-early_data", "-groups", "P-256") as listener:
+        session = first_session(listener)
+        with listener.connect(session=session, early=b"before the handshake is done\n") as r:
+            converse(r, server=False)
+            assert not r.client.early_taken
+            r.server.match(rb"(?s)from the client.*from the client")
+            assert b"before the handshake is done\n" not in r.server.output
 
 
 def refused(r: Run, alert: str, printed: bytes) -> None:

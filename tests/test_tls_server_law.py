@@ -21,6 +21,7 @@ def server_hello(ch: Any, group: int, random: str = "d" * 64, **changed: Any) ->
     fields = {
         "extensions": (43, 51), "legacy_version": 0x0303, "random": random, "downgrade": random[-16:], "session_id": ch.session_id,
         "suite": SHA256_AES, "compression": 0, "version": 0x0304, "group": group, "cookie": "", "share": None, "share_ok": True,
+        "selected": 0,
     }  # fmt: skip
     return made("server_hello", **{**fields, **changed})
 
@@ -38,7 +39,7 @@ def server(
         "own_certificate": lambda rig: made("certificate", context="", count=2, chain=None, entry_extensions=(), path="trusted"),
         "own_signature": lambda rig, tr: made("certificate_verify", algorithm=PSS, signature=None, fits_key=True, signed=True),
         "own_finished": lambda rig, tr: made("finished", verify_data=None, verified=True),
-        "own_ticket": lambda rig: made("ticket", lifetime=7200),
+        "own_ticket": lambda rig: made("ticket", lifetime=7200, age_add=0, early_limit=0, nonce=None, ticket=None),
         "piece": lambda rig, count: bytes(count),
     }
     return Rig(law(), "tls13.server", answers, {"epoch": lambda rig: rig["rd"]}, reading, edition)

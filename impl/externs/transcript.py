@@ -52,6 +52,11 @@ def restarted(tr: Transcript | None, suite: int) -> Transcript:
     return keyed(Transcript(synthetic), suite)
 
 
+def same_hash(suite: int, other: int) -> bool:
+    """True when both cipher suites name the same hash; false where one is no TLS 1.3 suite."""
+    return suite in HASH_OF and HASH_OF[suite] == HASH_OF.get(other)
+
+
 def distinct(items: Sequence[int] | None) -> bool:
     """True when no item stands twice in the list; a message without the list has none."""
     return items is None or len(set(items)) == len(items)

@@ -128,47 +128,37 @@ class DnsLookup:
         """Table `verdict` (rfc1035:7.3/answer)."""
         st = self.lookup
         if st == ASKING:
-            # [found] rfc1035:7.3/answer MUST, rfc1035:7.3/ttl MAY, rfc1035:7.4/truncated SHOULD_NOT
-            if (r.code == "no_error" or r.code == "no_name") and r.found:
-                self.patience_at = None
-                self.host.tell_found(min(r.ttl, LONGEST_TTL) if r.lasting and not r.truncated else 0)
-                self.lookup = ANSWERED
-                if self.on_step is not None:
-                    self.on_step(Step(now, "verdict", "found", "response", r))
-                return False
-            # [no.name] rfc1035:7.3/answer MUST, rfc1123:6.1.3.3/4 SHOULD
-            if (
-                (r.code == "no_error" or r.code == "no_name")
-                and not r.found
-                and not r.truncated
-                and r.code == "no_name"
-            ):
-                self.patience_at = None
-                self.host.tell_no_name(min(r.ttl, LONGEST_TTL) if r.lasting and not r.truncated else 0)
-                self.lookup = ANSWERED
-                if self.on_step is not None:
-                    self.on_step(Step(now, "verdict", "no.name", "response", r))
-                return False
-            # [no.data] rfc1035:7.3/answer MUST, rfc1123:6.1.3.3/4 SHOULD
-            if (
-                (r.code == "no_error" or r.code == "no_name")
-                and not r.found
-                and not r.truncated
-                and r.code == "no_error"
-            ):
-                self.patience_at = None
-                self.host.tell_no_data(min(r.ttl, LONGEST_TTL) if r.lasting and not r.truncated else 0)
-                self.lookup = ANSWERED
-                if self.on_step is not None:
-                    self.on_step(Step(now, "verdict", "no.data", "response", r))
-                return False
-            # [cut] rfc1035:7.3/useless
-            if (r.code == "no_error" or r.code == "no_name") and not r.found and r.truncated:
-                self.patience_at = None
-                self.due = True
-                if self.on_step is not None:
-                    self.on_step(Step(now, "verdict", "cut", "response", r))
-                return False
+            if (r.code == "no_error" or r.code == "no_name"):
+                # [found] rfc1035:7.3/answer MUST, rfc1035:7.3/ttl MAY, rfc1035:7.4/truncated SHOULD_NOT
+                if r.found:
+                    self.patience_at = None
+                    self.host.tell_found(min(r.ttl, LONGEST_TTL) if r.lasting and not r.truncated else 0)
+                    self.lookup = ANSWERED
+                    if self.on_step is not None:
+                        self.on_step(Step(now, "verdict", "found", "response", r))
+                    return False
+                # [no.name] rfc1035:7.3/answer MUST, rfc1123:6.1.3.3/4 SHOULD
+                if not r.truncated and r.code == "no_name":
+                    self.patience_at = None
+                    self.host.tell_no_name(min(r.ttl, LONGEST_TTL) if r.lasting and not r.truncated else 0)
+                    self.lookup = ANSWERED
+                    if self.on_step is not None:
+                        self.on_step(Step(now, "verdict", "no.name", "response", r))
+                    return False
+                # [no.data] rfc1035:7.3/answer MUST, rfc1123:6.1.3.3/4 SHOULD
+                if not r.truncated and r.code == "no_error":
+                    self.patience_at = None
+                    self.host.tell_no_data(min(r.ttl, LONGEST_TTL) if r.lasting and not r.truncated else 0)
+                    self.lookup = ANSWERED
+                    if self.on_step is not None:
+                        self.on_step(Step(now, "verdict", "no.data", "response", r))
+                    return False
+                if r.truncated:  # [cut] rfc1035:7.3/useless
+                    self.patience_at = None
+                    self.due = True
+                    if self.on_step is not None:
+                        self.on_step(Step(now, "verdict", "cut", "response", r))
+                    return False
             if r.code == "other":  # [failed] rfc1035:7.3/useless
                 self.patience_at = None
                 self.due = True

@@ -16,7 +16,9 @@ from dataclasses import dataclass
 from typing import Any, ClassVar, Final, Protocol
 
 from wirelaw.impl.runtime.machine import EndlessOutputError, OUTPUTS_PER_PUMP, Step
-from wirelaw.impl.externs.transcript import absorb, distinct, in_order, keyed, restarted, subset, without
+from wirelaw.impl.externs.transcript import (
+    absorb, distinct, in_order, keyed, last, restarted, same_hash, subset, without,
+)
 
 # States of region `hs`.
 START: Final = "START"
@@ -27,6 +29,7 @@ WAIT_CERT_CR: Final = "WAIT_CERT_CR"
 WAIT_CERT: Final = "WAIT_CERT"
 WAIT_CV: Final = "WAIT_CV"
 WAIT_FINISHED: Final = "WAIT_FINISHED"
+SEND_EOED: Final = "SEND_EOED"
 SEND_CERT: Final = "SEND_CERT"
 SEND_CV: Final = "SEND_CV"
 SEND_FINISHED: Final = "SEND_FINISHED"
@@ -36,11 +39,12 @@ FAILED: Final = "FAILED"
 CLOSED: Final = "CLOSED"
 _HANDSHAKE: Final = frozenset(
     {
-        START, WAIT_SH, RETRY, WAIT_EE, WAIT_CERT_CR, WAIT_CERT, WAIT_CV, WAIT_FINISHED, SEND_CERT, SEND_CV,
-        SEND_FINISHED,
+        START, WAIT_SH, RETRY, WAIT_EE, WAIT_CERT_CR, WAIT_CERT, WAIT_CV, WAIT_FINISHED, SEND_EOED, SEND_CERT,
+        SEND_CV, SEND_FINISHED,
     }
 )
 _CANCELED_OR_FAILED_OR_CLOSED: Final = frozenset({CANCELED, FAILED, CLOSED})
+_WAIT_SH_OR_WAIT_EE_OR_WAIT_FINISHED: Final = frozenset({WAIT_SH, WAIT_EE, WAIT_FINISHED})
 
 # Parameters of profile `wirelaw`; durations in microseconds.
 REKEY_AFTER: Final = 16777216
@@ -150,6 +154,9 @@ class ClientHello(Handshake):
     signatures: Any = None
     share_count: int = 0
     cookie: Any = None
+    identities: int = 0
+    psk_suite: int = 0
+    binders_ok: bool = False
 
 
 @dataclass(slots=True)
@@ -168,6 +175,7 @@ class ServerHello(Handshake):
     cookie: Any = None
     share: Any = None
     share_ok: bool = True
+    selected: int = 0
 
 
 @dataclass(slots=True)
@@ -224,6 +232,10 @@ class NewSessionTicket(Handshake):
 
     kind: ClassVar[str] = "new_session_ticket"
     lifetime: int = 0
+    age_add: int = 0
+    early_limit: int = 0
+    nonce: Any = None
+    ticket: Any = None
 
 
 @dataclass(slots=True)
@@ -275,6 +287,9 @@ class Tls13ClientHost(Protocol):
     def emit_key_update(self, o: KeyUpdate) -> None:
         """Carry the message away."""
 
+    def emit_end_of_early_data(self, o: EndOfEarlyData) -> None:
+        """Carry the message away."""
+
     def tell_received(self, content: Any, /) -> None:
         """Take news from the machine."""
 
@@ -319,6 +334,14 @@ class Tls13ClientHost(Protocol):
         """Answer a question of the machine."""
         ...
 
+    def ask_own_eoed(self, /) -> Any:
+        """Answer a question of the machine."""
+        ...
+
+    def ask_early_piece(self, count: int, /) -> Any:
+        """Answer a question of the machine."""
+        ...
+
     def tell_established(self, /) -> None:
         """Take news from the machine."""
 
@@ -352,6 +375,8 @@ class Tls13Client:
         self.hrr: Any = None
         self.retried: bool = False
         self.cr: Any = None
+        self.psk: bool = False
+        self.early: bool = False
         self.asked: bool = False
         self.peer: Any = None
         self.share: Any = None
@@ -359,6 +384,7 @@ class Tls13Client:
         self.tr_hello: Any = None
         self.tr_server: Any = None
         self.tr_client: Any = None
+        self.early_unsent: int = 0
 
     def on_msg(self, m: Any, now: int) -> None:
         """Take `msg` through record, framing, order, form, boundary, version, hello, retry_request,
@@ -952,6 +978,8 @@ class Tls13Client:
                 # [hrr] rfc9846:4.2.4/7 MUST, rfc9846:4.1/1 MUST, rfc8446:4.2.2/1 MAY
                 self.hrr = m
                 self.retried = True
+                self.early = False
+                self.wr = 0
                 self.suite = m.suite
                 self.tr = absorb(restarted(self.tr, m.suite), m.raw)
                 self.hs = RETRY
@@ -976,7 +1004,7 @@ class Tls13Client:
                     self.on_step(Step(now, "server_hello", "sh.unasked", m.kind, m))
                 return False
             # [sh.misplaced] rfc9846:4.3/4 MUST, rfc9846:4.2.3/6 MUST
-            if not subset(without(without(m.extensions, 43), 51), None):
+            if not subset(without(without(without(m.extensions, 43), 51), 41), None):
                 self.host.emit_alert(Alert(epoch=self.wr, desc="illegal_parameter"))
                 self.hs = FAILED
                 if self.on_step is not None:
@@ -1015,6 +1043,20 @@ class Tls13Client:
                 if self.on_step is not None:
                     self.on_step(Step(now, "server_hello", "sh.group", m.kind, m))
                 return False
+            # [sh.identity] rfc9846:4.3.11/10 MUST
+            if 41 in (m.extensions or ()) and m.selected >= self.ch.identities:
+                self.host.emit_alert(Alert(epoch=self.wr, desc="illegal_parameter"))
+                self.hs = FAILED
+                if self.on_step is not None:
+                    self.on_step(Step(now, "server_hello", "sh.identity", m.kind, m))
+                return False
+            # [sh.hash] rfc9846:4.3.11/11 MUST
+            if 41 in (m.extensions or ()) and m.selected == 0 and not same_hash(m.suite, self.ch.psk_suite):
+                self.host.emit_alert(Alert(epoch=self.wr, desc="illegal_parameter"))
+                self.hs = FAILED
+                if self.on_step is not None:
+                    self.on_step(Step(now, "server_hello", "sh.hash", m.kind, m))
+                return False
             if not m.share_ok:  # [sh.share] rfc9846:7.4.2/2 MUST, rfc9846:4.3.8.2/1 MUST
                 self.host.emit_alert(Alert(epoch=self.wr, desc="illegal_parameter"))
                 self.hs = FAILED
@@ -1026,8 +1068,10 @@ class Tls13Client:
             self.suite = m.suite
             self.tr = absorb(keyed(self.tr, m.suite), m.raw)
             self.tr_hello = self.tr
+            self.psk = 41 in (m.extensions or ())
+            self.early = self.early and 41 in (m.extensions or ())
             self.rd = 2
-            self.wr = 2
+            self.wr = 1 if self.early else 2
             self.hs = WAIT_EE
             if self.on_step is not None:
                 self.on_step(Step(now, "server_hello", "sh", m.kind, m))
@@ -1065,6 +1109,21 @@ class Tls13Client:
                 self.hs = FAILED
                 if self.on_step is not None:
                     self.on_step(Step(now, "encrypted_extensions", "ee.misplaced", m.kind, m))
+                return False
+            # [ee.early] rfc9846:4.3.11/13 MUST
+            if 42 in (m.extensions or ()) and not (self.early and self.share.selected == 0):
+                self.host.emit_alert(Alert(epoch=self.wr, desc="illegal_parameter"))
+                self.hs = FAILED
+                if self.on_step is not None:
+                    self.on_step(Step(now, "encrypted_extensions", "ee.early", m.kind, m))
+                return False
+            if self.psk:  # [ee.psk] rfc9846:4.4.1/1 MUST, rfc9846:4.3.7/1 MUST_NOT
+                self.tr = absorb(self.tr, m.raw)
+                self.early = self.early and 42 in (m.extensions or ())
+                self.wr = 1 if self.early else 2
+                self.hs = WAIT_FINISHED
+                if self.on_step is not None:
+                    self.on_step(Step(now, "encrypted_extensions", "ee.psk", m.kind, m))
                 return False
             # [ee] rfc9846:4.4.1/1 MUST, rfc9846:4.3.7/1 MUST_NOT
             self.tr = absorb(self.tr, m.raw)
@@ -1209,6 +1268,12 @@ class Tls13Client:
                 if self.on_step is not None:
                     self.on_step(Step(now, "finished", "fin.forged", m.kind, m))
                 return False
+            if self.early:  # [fin.early] rfc9846:4.6/1 MUST
+                self._do_server_done(m)
+                self.hs = SEND_EOED
+                if self.on_step is not None:
+                    self.on_step(Step(now, "finished", "fin.early", m.kind, m))
+                return False
             if self.asked:  # [fin.asked] rfc9846:4.5.1/2 MUST, rfc9846:4.5.3/3 MUST
                 self._do_server_done(m)
                 self.hs = SEND_CERT
@@ -1289,6 +1354,14 @@ class Tls13Client:
             self.on_step(Step(now, "calls", "call.rekey", "rekey", None))
         return None
 
+    def call_write_early(self, count: int, now: int) -> str | None:
+        """The user's call `write_early`; the code of a refusal, or None."""
+        # [call.early] rfc9846:4.3.10/1 MUST
+        self.early_unsent += count
+        if self.on_step is not None:
+            self.on_step(Step(now, "early", "call.early", "write_early", None))
+        return None
+
     def tick(self, now: int) -> None:
         """Fire every timer whose time has come, in the order of their times."""
 
@@ -1311,6 +1384,12 @@ class Tls13Client:
                 if self.started and not self.own_fin and not self.wr_closed and self._out_tx_ccs(now):
                     continue
                 if self._out_ch_again(now):  # [ch.again]
+                    continue
+                if self.started and self.closing and self._out_tx_leave(now):  # [tx.leave]
+                    continue
+                return
+            if st == SEND_EOED:
+                if self._out_eoed(now):  # [eoed]
                     continue
                 if self.started and self.closing and self._out_tx_leave(now):  # [tx.leave]
                     continue
@@ -1363,6 +1442,15 @@ class Tls13Client:
                 return
             if st == FAILED or st == CLOSED:
                 return
+            if st in _WAIT_SH_OR_WAIT_EE_OR_WAIT_FINISHED:
+                # [tx.ccs]
+                if self.started and not self.own_fin and not self.wr_closed and self._out_tx_ccs(now):
+                    continue
+                if self.early and self.early_unsent > 0 and self._out_tx_early(now):  # [tx.early]
+                    continue
+                if self.started and self.closing and self._out_tx_leave(now):  # [tx.leave]
+                    continue
+                return
             if self.started and self.closing and self._out_tx_leave(now):  # [tx.leave]
                 continue
             return
@@ -1371,9 +1459,10 @@ class Tls13Client:
     def _out_ch_first(self, now: int) -> bool:
         """[ch.first] rfc9846:4.2.2/1 MUST, rfc9846:4.2.2/6 MUST, rfc9846:4.2.2/8 MUST, rfc9846:4.2.2/10 MUST,
         rfc9846:4.2.2/13 MUST, rfc9846:4.3.1/1 MUST, rfc9846:4.3.2/3 MUST_NOT, rfc9846:4.3.3/2 MUST,
-        rfc9846:4.3.7/new-1 MUST_NOT, rfc9846:4.3.8/2 MUST, rfc9846:4.3.8/4 MUST_NOT, rfc9846:4.3.8/5
-        MUST_NOT, rfc9846:9.2/2 MUST, rfc9846:9.2/3 MUST, rfc9846:4.3/6 MUST_NOT, rfc9846:4.3.5/1 MUST,
-        rfc9846:E.5/new-2 MUST, rfc9846:E.5/2 MUST_NOT, rfc8446:D.5/3 MUST_NOT, rfc8446:4.2.8/1 MAY.
+        rfc9846:4.3.7/new-1 MUST_NOT, rfc9846:4.3.9/1 MUST, rfc9846:4.3.11/14 MUST, rfc9846:4.3.8/2 MUST,
+        rfc9846:4.3.8/4 MUST_NOT, rfc9846:4.3.8/5 MUST_NOT, rfc9846:9.2/2 MUST, rfc9846:9.2/3 MUST,
+        rfc9846:4.3/6 MUST_NOT, rfc9846:4.3.5/1 MUST, rfc9846:E.5/new-2 MUST, rfc9846:E.5/2 MUST_NOT,
+        rfc8446:D.5/3 MUST_NOT, rfc8446:4.2.8/1 MAY.
         """
         if self.wr_closed:  # [w.closed] rfc9846:6.1/4 MUST
             return False
@@ -1395,6 +1484,9 @@ class Tls13Client:
             signatures=made.signatures,
             share_count=made.share_count,
             cookie=made.cookie,
+            identities=made.identities,
+            psk_suite=made.psk_suite,
+            binders_ok=made.binders_ok,
         )
         if not (
             o.ok
@@ -1405,8 +1497,16 @@ class Tls13Client:
             and 10 in (o.extensions or ())
             and 13 in (o.extensions or ())
             and 51 in (o.extensions or ())
-            and 41 not in (o.extensions or ())
-            and 42 not in (o.extensions or ())
+            and (
+                41 not in (o.extensions or ())
+                or (
+                    45 in (o.extensions or ())
+                    and last(o.extensions) == 41
+                    and o.identities > 0
+                    and o.binders_ok
+                )
+            )
+            and (42 not in (o.extensions or ()) or 41 in (o.extensions or ()))
             and 48 not in (o.extensions or ())
             and distinct(o.extensions)
             and distinct(o.groups)
@@ -1419,6 +1519,8 @@ class Tls13Client:
         self.ch = o
         self.tr = absorb(self.tr, o.raw)
         self.started = True
+        self.early = 42 in (o.extensions or ())
+        self.wr = 1 if 42 in (o.extensions or ()) else 0
         self.host.emit_client_hello(o)
         self.hs = WAIT_SH
         if self.on_step is not None:
@@ -1427,7 +1529,10 @@ class Tls13Client:
 
     def _out_tx_ccs(self, now: int) -> bool:
         """[tx.ccs] rfc9846:5/1 MUST."""
-        if not (not self.ccs_gone and self.hs in (RETRY, SEND_CERT, SEND_FINISHED)):
+        if not (
+            not self.ccs_gone
+            and (self.hs in (RETRY, SEND_CERT, SEND_FINISHED) or (self.early and self.hs == WAIT_SH))
+        ):
             return False
         o = Ccs()
         self.ccs_gone = True
@@ -1460,6 +1565,9 @@ class Tls13Client:
             signatures=made.signatures,
             share_count=made.share_count,
             cookie=made.cookie,
+            identities=made.identities,
+            psk_suite=made.psk_suite,
+            binders_ok=made.binders_ok,
         )
         if not (
             o.ok
@@ -1470,13 +1578,22 @@ class Tls13Client:
             and 10 in (o.extensions or ())
             and 13 in (o.extensions or ())
             and 51 in (o.extensions or ())
-            and 41 not in (o.extensions or ())
-            and 42 not in (o.extensions or ())
+            and (
+                41 not in (o.extensions or ())
+                or (
+                    45 in (o.extensions or ())
+                    and last(o.extensions) == 41
+                    and o.identities > 0
+                    and o.binders_ok
+                )
+            )
+            and (42 not in (o.extensions or ()) or 41 in (o.extensions or ()))
             and 48 not in (o.extensions or ())
             and distinct(o.extensions)
             and distinct(o.groups)
             and distinct(o.shares)
             and in_order(o.shares, o.groups)
+            and 42 not in (o.extensions or ())
             and o.random == self.ch.random
             and o.session_id == self.ch.session_id
             and o.suites == self.ch.suites
@@ -1484,7 +1601,7 @@ class Tls13Client:
             and o.groups == self.ch.groups
             and o.signatures == self.ch.signatures
             and subset(without(without(o.extensions, 44), 21), self.ch.extensions)
-            and subset(without(self.ch.extensions, 21), o.extensions)
+            and subset(without(without(without(self.ch.extensions, 42), 41), 21), o.extensions)
             and (51 in (self.hrr.extensions or ()) or o.shares == self.ch.shares)
             and (
                 51 not in (self.hrr.extensions or ())
@@ -1503,6 +1620,54 @@ class Tls13Client:
         self.hs = WAIT_SH
         if self.on_step is not None:
             self.on_step(Step(now, "out", "ch.again", "client_hello", o))
+        return True
+
+    def _out_tx_early(self, now: int) -> bool:
+        """[tx.early] rfc9846:4.3.10/1 MUST, rfc9846:4.3.10/2 MUST, rfc9846:4.3.10/11 SHOULD_NOT."""
+        # [w.app] rfc9846:2/2 MUST_NOT, rfc9846:4.7.3/5 MUST, rfc9846:5.1/12 MUST_NOT
+        if not ((self.own_fin or self.wr == 1) and not self.ku_due):
+            return False
+        if self.wr_closed:  # [w.closed] rfc9846:6.1/4 MUST
+            return False
+        o = App(
+            epoch=self.wr,
+            len=min(self.early_unsent, 16384),
+            content=self.host.ask_early_piece(min(self.early_unsent, 16384)),
+        )
+        if o.len > 16384:
+            return False
+        gate_w_limit = self.suite != 4867
+        if gate_w_limit and self.sent_records >= 23726566:  # [w.limit] rfc9846:5.5/new-1 MUST
+            return False
+        if gate_w_limit:
+            self.sent_records += 1
+        self.early_unsent -= o.len
+        self.host.emit_app(o)
+        if self.on_step is not None:
+            self.on_step(Step(now, "out", "tx.early", "app", o))
+        return True
+
+    def _out_eoed(self, now: int) -> bool:
+        """[eoed] rfc9846:4.6/1 MUST, rfc9846:4.6/2 MUST_NOT."""
+        if self.wr_closed:  # [w.closed] rfc9846:6.1/4 MUST
+            return False
+        made = self.host.ask_own_eoed()
+        o = EndOfEarlyData(
+            epoch=self.wr,
+            ok=made.ok,
+            aligned=made.aligned,
+            raw=made.raw,
+            extensions=made.extensions,
+        )
+        if not (o.ok and o.aligned):
+            return False
+        self.tr = absorb(self.tr, o.raw)
+        self.early = False
+        self.wr = 2
+        self.host.emit_end_of_early_data(o)
+        self.hs = SEND_FINISHED
+        if self.on_step is not None:
+            self.on_step(Step(now, "out", "eoed", "end_of_early_data", o))
         return True
 
     def _out_cert_own(self, now: int) -> bool:
@@ -1671,7 +1836,7 @@ class Tls13Client:
     def _out_tx_app(self, now: int) -> bool:
         """[tx.app] rfc9846:5.1/7 MAY, rfc9846:4.5.3/3 MUST."""
         # [w.app] rfc9846:2/2 MUST_NOT, rfc9846:4.7.3/5 MUST, rfc9846:5.1/12 MUST_NOT
-        if not (self.own_fin and not self.ku_due):
+        if not ((self.own_fin or self.wr == 1) and not self.ku_due):
             return False
         if self.wr_closed:  # [w.closed] rfc9846:6.1/4 MUST
             return False

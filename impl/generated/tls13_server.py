@@ -152,6 +152,9 @@ class ClientHello(Handshake):
     signatures: Any = None
     share_count: int = 0
     cookie: Any = None
+    identities: int = 0
+    psk_suite: int = 0
+    binders_ok: bool = False
 
 
 @dataclass(slots=True)
@@ -170,6 +173,7 @@ class ServerHello(Handshake):
     cookie: Any = None
     share: Any = None
     share_ok: bool = True
+    selected: int = 0
 
 
 @dataclass(slots=True)
@@ -226,6 +230,10 @@ class NewSessionTicket(Handshake):
 
     kind: ClassVar[str] = "new_session_ticket"
     lifetime: int = 0
+    age_add: int = 0
+    early_limit: int = 0
+    nonce: Any = None
+    ticket: Any = None
 
 
 @dataclass(slots=True)
@@ -1121,6 +1129,7 @@ class Tls13Server:
             cookie=made.cookie,
             share=made.share,
             share_ok=made.share_ok,
+            selected=made.selected,
         )
         if not (
             o.ok
@@ -1171,6 +1180,7 @@ class Tls13Server:
             cookie=made.cookie,
             share=made.share,
             share_ok=made.share_ok,
+            selected=made.selected,
         )
         if not (
             o.ok
@@ -1225,6 +1235,7 @@ class Tls13Server:
             cookie=made.cookie,
             share=made.share,
             share_ok=made.share_ok,
+            selected=made.selected,
         )
         if not (
             o.ok
@@ -1477,6 +1488,10 @@ class Tls13Server:
             raw=made.raw,
             extensions=made.extensions,
             lifetime=made.lifetime,
+            age_add=made.age_add,
+            early_limit=made.early_limit,
+            nonce=made.nonce,
+            ticket=made.ticket,
         )
         if not (o.ok and o.lifetime <= 604800):
             return False
@@ -1489,7 +1504,7 @@ class Tls13Server:
     def _out_tx_half(self, now: int) -> bool:
         """[tx.half] rfc9846:5.1/7 MAY."""
         # [w.app] rfc9846:2/2 MUST_NOT, rfc9846:4.7.3/5 MUST, rfc9846:5.1/12 MUST_NOT
-        if not (self.own_fin and not self.ku_due):
+        if not ((self.own_fin or self.wr == 1) and not self.ku_due):
             return False
         if self.wr_closed:  # [w.closed] rfc9846:6.1/4 MUST
             return False
@@ -1514,7 +1529,7 @@ class Tls13Server:
     def _out_tx_app(self, now: int) -> bool:
         """[tx.app] rfc9846:5.1/7 MAY, rfc9846:4.5.3/3 MUST."""
         # [w.app] rfc9846:2/2 MUST_NOT, rfc9846:4.7.3/5 MUST, rfc9846:5.1/12 MUST_NOT
-        if not (self.own_fin and not self.ku_due):
+        if not ((self.own_fin or self.wr == 1) and not self.ku_due):
             return False
         if self.wr_closed:  # [w.closed] rfc9846:6.1/4 MUST
             return False

@@ -7,36 +7,64 @@ which alert answers it and what is said next stands in the law; nothing here loo
 from __future__ import annotations
 
 import hmac
+from collections import deque
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Final
 
-from wirelaw.impl.externs.transcript import Transcript
+from wirelaw.impl.externs.transcript import Transcript, absorb, keyed, same_hash
 from wirelaw.impl.generated import tls13_client as law
 from wirelaw.impl.runtime.entropy import Entropy, SystemEntropy
 from wirelaw.impl.runtime.machine import Step
 from wirelaw.impl.tls import messages
 from wirelaw.impl.tls.certificates import SCHEMES, Identity, Trust, check_signature, is_address, signed_content
-from wirelaw.impl.tls.keys import AES_128_GCM, AES_256_GCM, CHACHA20, HANDSHAKE, P256, P384, X25519, Direction, KeySchedule, KeyShare
+from wirelaw.impl.tls.keys import AES_128_GCM, AES_256_GCM, CHACHA20, EARLY, HANDSHAKE, P256, P384, X25519, Direction, KeySchedule, KeyShare
 
 _CCS, _ALERT, _HANDSHAKE, _DATA = 20, 21, 22, 23
 _LARGEST: Final = 1 << 14
 _EXPANSION: Final = 256
+KEPT_SESSIONS: Final = 8
+LONGEST_LIFE: Final = timedelta(days=7)
 
 Watcher = Callable[[bool, law.Msg], None]
 """Is told of each message as the tables see it; the first argument is whether we sent it."""
 
 
 @dataclass(frozen=True, slots=True)
+class Session:
+    """What a ticket lets a later connection to the same host begin with, its certificate checked already."""
+
+    name: str
+    suite: int
+    ticket: bytes
+    psk: bytes = field(repr=False)
+    age_add: int = field(repr=False)
+    received: datetime
+    lifetime: timedelta
+    early_limit: int
+
+    def offered(self, at: datetime, early: bool) -> messages.OfferedPsk:
+        """The pre-shared key in a ClientHello at time `at`."""
+        age = ((at - self.received) // timedelta(milliseconds=1) + self.age_add) % (1 << 32)
+        return messages.OfferedPsk(self.suite, len(self.psk), self.ticket, age, early)
+
+
+@dataclass(frozen=True, slots=True)
 class Offer:
-    """What a client proposes, each in its order of preference, and the certificate that it may show when asked."""
+    """What a client proposes, each in its order of preference, and the certificate that it may show when asked.
+
+    `session` is resumed where the server agrees; `early` is sent with the first flight then, if the session permits. Whoever can
+    record that flight can replay it to the server. What was not taken early is not sent again by itself.
+    """
 
     suites: tuple[int, ...] = (AES_128_GCM, CHACHA20, AES_256_GCM)
     groups: tuple[int, ...] = (X25519, P256, P384)
     shares: tuple[int, ...] = (X25519,)
     protocols: tuple[bytes, ...] = ()
     identity: Identity | None = None
+    session: Session | None = None
+    early: bytes = b""
     entropy: Entropy = field(default_factory=SystemEntropy)
 
 
@@ -45,7 +73,8 @@ class TlsClient:
 
     The caller carries octets: what `take_output` returns to the peer, what the peer sends to `receive`, and `transport_ended` once
     nothing more will come. `now` is microseconds of any clock. `established`, `ended` (the peer sends no more), `truncated`,
-    `alert_sent` and `alert_received` (fatal ones, by name) say how things stand; after `over` nothing more is sent or taken.
+    `alert_sent` and `alert_received` (fatal ones, by name), `early_taken` say how things stand; `sessions` are the latest that the
+    server has given. After `over` nothing more is sent or taken.
     """
 
     def __init__(
@@ -53,18 +82,31 @@ class TlsClient:
         watch: Watcher | None = None, on_step: Callable[[Step], None] | None = None,
     ) -> None:  # fmt: skip
         self.name = name
-        self.established = self.ended = self.truncated = False
+        self.established = self.ended = self.truncated = self.early_taken = False
         self.alert_sent = self.alert_received = ""
+        self.sessions: deque[Session] = deque(maxlen=KEPT_SESSIONS)
         self._trust, self._offer, self._today = trust, offer or Offer(), today
+        self._started = self._now = now
         self._watch = watch or (lambda _sent, _message: None)
         self._shares: dict[int, KeyShare] = {}
         self._schedule: KeySchedule | None = None
+        self._session = self._usable()
+        self._early = KeySchedule(self._session.suite, self._session.psk) if self._session else None
         self._reading, self._writing = Direction("s"), Direction("c")
         self._random = self._offer.entropy.octets(32)
         self._inbox, self._fragments = bytearray(), bytearray()
         self._outbox, self._received, self._unsent = bytearray(), bytearray(), bytearray()
         self._machine = law.Tls13Client(self, on_step)
+        self._unsent_early = bytearray(self._offer.early if self._session and self._session.early_limit else b"")
+        self._machine.call_write_early(len(self._unsent_early), now)
         self._machine.pump(now)
+
+    def _usable(self) -> Session | None:
+        """The session to offer: of this host, no older than it may be (RFC 9846 section 4.7.1), with room for the early data."""
+        session = self._offer.session
+        if session is None or session.name != self.name or self._today - session.received > session.lifetime:
+            return None
+        return session if not self._offer.early or len(self._offer.early) <= session.early_limit else replace(session, early_limit=0)
 
     # --- for the caller ----------------------------------------------------------------------------------------------------
 
@@ -117,6 +159,7 @@ class TlsClient:
 
     def _feed(self, message: law.Msg, now: int) -> None:
         self._watch(False, message)
+        self._now = now
         self._machine.on_msg(message, now)
         self._machine.pump(now)
 
@@ -208,7 +251,7 @@ class TlsClient:
             hello = self._machine.share
             shared = self._shares[hello.group].exchange(hello.share)
             assert shared is not None
-            self._schedule = KeySchedule(hello.suite, shared)
+            self._schedule = KeySchedule(hello.suite, self._session.psk if self._machine.psk and self._session else b"", shared)
             self._shares.clear()
         return self._schedule
 
@@ -218,11 +261,13 @@ class TlsClient:
         self._watch(True, message)
         for at in range(0, len(content) or 1, _LARGEST):
             piece = content[at : at + _LARGEST]
-            if message.epoch < HANDSHAKE:
+            if not message.epoch:
                 self._outbox += bytes([kind, 3, 3]) + len(piece).to_bytes(2, "big") + piece
             else:
                 head = bytes([_DATA, 3, 3]) + (len(piece) + 17).to_bytes(2, "big")
-                protection = self._writing.at(message.epoch, self._keys(), self._machine)
+                schedule = self._early if message.epoch == EARLY else self._keys()
+                assert schedule is not None
+                protection = self._writing.at(message.epoch, schedule, self._machine)
                 self._outbox += head + protection.seal(head, piece + bytes([kind]))
 
     def emit_client_hello(self, o: law.ClientHello) -> None:
@@ -235,6 +280,10 @@ class TlsClient:
         self._send(o, _HANDSHAKE, o.raw)
 
     def emit_finished(self, o: law.Finished) -> None:
+        self._send(o, _HANDSHAKE, o.raw)
+
+    def emit_end_of_early_data(self, o: law.EndOfEarlyData) -> None:
+        self.early_taken = True
         self._send(o, _HANDSHAKE, o.raw)
 
     def emit_key_update(self, o: law.KeyUpdate) -> None:
@@ -254,21 +303,29 @@ class TlsClient:
     # --- what the machine asks --------------------------------------------------------------------------------------------------
 
     def ask_first_hello(self, compatible: bool, /) -> law.ClientHello:
-        self._session = self._offer.entropy.octets(32) if compatible else b""
+        self._session_id = self._offer.entropy.octets(32) if compatible else b""
         self._shares = {group: KeyShare(group) for group in self._offer.shares}
-        return self._hello(b"")
+        return self._hello(b"", early=bool(self._unsent_early))
 
     def ask_second_hello(self, first: law.ClientHello, request: law.ServerHello, /) -> law.ClientHello:
         if messages.KEY_SHARE in request.extensions:
             self._shares = {request.group: KeyShare(request.group)}
-        return self._hello(bytes.fromhex(request.cookie))
+        if self._session and not same_hash(request.suite, self._session.suite):
+            self._session = None
+        return self._hello(bytes.fromhex(request.cookie), early=False)
 
-    def _hello(self, cookie: bytes) -> law.ClientHello:
+    def _hello(self, cookie: bytes, early: bool) -> law.ClientHello:
         offer = self._offer
         name = "" if is_address(self.name) else self.name
-        return messages.client_hello(
-            self._random, self._session, offer.suites, offer.groups, SCHEMES, self._shares.values(), name, offer.protocols, cookie
+        at = self._today + timedelta(microseconds=self._now - self._started)
+        psk = self._session.offered(at, early) if self._session else None
+        hello = messages.client_hello(
+            self._random, self._session_id, offer.suites, offer.groups, SCHEMES, self._shares.values(), name, offer.protocols, cookie, psk
         )
+        if psk is None or self._early is None:
+            return hello
+        covered = keyed(absorb(self._machine.tr, messages.truncated(hello, psk)), psk.suite)
+        return messages.bound(hello, self._early.binder(covered.digest))
 
     def ask_has_certificate(self, request: law.CertificateRequest, /) -> bool:
         identity = self._offer.identity
@@ -290,6 +347,14 @@ class TlsClient:
 
     def ask_own_finished(self, tr: Transcript, /) -> law.Finished:
         return messages.finished(self._verify_data("c", tr))
+
+    def ask_own_eoed(self) -> law.EndOfEarlyData:
+        return messages.end_of_early_data()
+
+    def ask_early_piece(self, count: int, /) -> bytes:
+        piece = bytes(self._unsent_early[:count])
+        del self._unsent_early[:count]
+        return piece
 
     def ask_piece(self, count: int, /) -> bytes:
         piece = bytes(self._unsent[:count])
@@ -314,7 +379,11 @@ class TlsClient:
         self.alert_received = desc
 
     def tell_ticket(self, m: law.NewSessionTicket, /) -> None:
-        """Tickets are for resumption, which is not offered."""
+        machine, schedule = self._machine, self._keys()
+        psk = schedule.resumption(machine.tr_client.digest, m.nonce)
+        received = self._today + timedelta(microseconds=self._now - self._started)
+        lifetime = min(timedelta(seconds=m.lifetime), LONGEST_LIFE)
+        self.sessions.append(Session(self.name, schedule.suite, m.ticket, psk, m.age_add, received, lifetime, m.early_limit))
 
 
 def _alert(body: bytes, epoch: int) -> law.Alert:

@@ -15,6 +15,7 @@ from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey, X
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM, ChaCha20Poly1305
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from wirelaw.impl.externs.transcript import HASH_OF, Transcript
+from wirelaw.impl.generated.tls13_client import ClientHello
 from wirelaw.impl.tls.codec import vector
 
 X25519: Final = 29
@@ -27,6 +28,7 @@ AES_256_GCM: Final = 0x1302
 CHACHA20: Final = 0x1303
 KEY_SIZE: Final = {AES_128_GCM: 16, AES_256_GCM: 32, CHACHA20: 32}
 
+EARLY: Final = 1
 HANDSHAKE: Final = 2
 APPLICATION: Final = 3
 
@@ -34,6 +36,7 @@ APPLICATION: Final = 3
 class Transcripts(Protocol):
     """Where the transcripts are that keys depend on: the machine."""
 
+    ch: ClientHello
     tr_hello: Transcript
     tr_server: Transcript
 
@@ -101,19 +104,32 @@ class Protection:
 
 
 class KeySchedule:
-    """The secrets that follow from a shared secret (RFC 9846 section 7.1) without a pre-shared key."""
+    """The secrets that follow from a pre-shared key (empty: none) and a shared secret (RFC 9846 section 7.1).
 
-    def __init__(self, suite: int, shared: bytes) -> None:
+    Without the shared secret there is what comes before the ServerHello: binders, and keys for early data.
+    """
+
+    def __init__(self, suite: int, psk: bytes, shared: bytes = b"") -> None:
         self.suite = suite
         self.algorithm = HASH_OF[suite]
         self.size = hashlib.new(self.algorithm).digest_size
         zero = bytes(self.size)
-        early = hmac.digest(zero, zero, self.algorithm)
-        self._handshake = hmac.digest(self._next_salt(early), shared, self.algorithm)
+        self._early = hmac.digest(zero, psk or zero, self.algorithm)
+        self._handshake = hmac.digest(self._next_salt(self._early), shared, self.algorithm)
         self._master = hmac.digest(self._next_salt(self._handshake), zero, self.algorithm)
 
+    def binder(self, digest: bytes) -> bytes:
+        """The binder of the pre-shared key from a ticket, over the transcript `digest` up to the truncated ClientHello."""
+        return self.finished(self._derive(self._early, b"res binder", hashlib.new(self.algorithm).digest()), digest)
+
+    def resumption(self, digest: bytes, nonce: bytes) -> bytes:
+        """The pre-shared key of the ticket with `nonce`, over the transcript `digest` up to the client's Finished."""
+        return self._derive(self._derive(self._master, b"res master", digest), b"resumption", nonce)
+
     def traffic(self, sender: str, epoch: int, transcripts: Transcripts) -> bytes:
-        """The traffic secret of `sender` ("c" or "s") in `epoch` (2 or 3)."""
+        """The traffic secret of `sender` ("c" or "s") in `epoch` (1, 2 or 3)."""
+        if epoch == EARLY:
+            return self._derive(self._early, b"c e traffic", hashlib.new(self.algorithm, transcripts.ch.raw).digest())
         if epoch == HANDSHAKE:
             return self._derive(self._handshake, f"{sender} hs traffic".encode(), transcripts.tr_hello.digest)
         return self._derive(self._master, f"{sender} ap traffic".encode(), transcripts.tr_server.digest)

@@ -7,7 +7,8 @@ are left at their defaults; the client states them.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from typing import Any, Final
+from dataclasses import replace
+from typing import Any, Final, NamedTuple
 
 from wirelaw.impl.generated import tls13_client as law
 from wirelaw.impl.tls.codec import DecodeError, Reader, extensions, extensions_vector, handshake, numbers, numbers_vector, vector
@@ -24,13 +25,23 @@ ALERTS: Final = {
 }  # fmt: skip
 ALERT_NAMES: Final = {number: name for name, number in ALERTS.items()}
 
-SERVER_NAME, GROUPS, SIGNATURES, ALPN, VERSIONS, COOKIE, KEY_SHARE = 0, 10, 13, 16, 43, 44, 51
+SERVER_NAME, GROUPS, SIGNATURES, ALPN, PSK, EARLY_DATA, VERSIONS, COOKIE, PSK_MODES, KEY_SHARE = 0, 10, 13, 16, 41, 42, 43, 44, 45, 51
 CERTIFICATE, CERTIFICATE_VERIFY, FINISHED, KEY_UPDATE = 11, 15, 20, 24
 _RETRY_RANDOM: Final = bytes.fromhex("cf21ad74e59a6111be1d8c021e65b891c2a211167abb8c5e079e09e2c8a8339c")
 LONGEST: Final = 1 << 17
 """Octets of the longest handshake message that is read; a longer one does not parse."""
 
 Fields = dict[str, Any]
+
+
+class OfferedPsk(NamedTuple):
+    """A pre-shared key in a ClientHello: its suite, the octets of that suite's hash, its ticket and obfuscated age; `early`: with data."""
+
+    suite: int
+    size: int
+    ticket: bytes
+    age: int
+    early: bool
 
 
 def parse(raw: bytes, epoch: int, aligned: bool) -> law.Handshake:
@@ -68,6 +79,8 @@ def _server_hello(r: Reader) -> Fields:
         fields["version"] = _only(bodies[VERSIONS], lambda e: e.number(2))
     if COOKIE in bodies:
         fields["cookie"] = _only(bodies[COOKIE], lambda e: e.vector(2)).hex()
+    if PSK in bodies:
+        fields["selected"] = _only(bodies[PSK], lambda e: e.number(2))
     if KEY_SHARE in bodies:
         share = Reader(bodies[KEY_SHARE])
         fields["group"] = share.number(2)
@@ -107,8 +120,10 @@ def _finished(r: Reader) -> Fields:
 
 
 def _new_session_ticket(r: Reader) -> Fields:
-    lifetime, _age, _nonce, _ticket = r.number(4), r.number(4), r.vector(1), r.vector(2)
-    return {"lifetime": lifetime, "extensions": _types(extensions(r.vector(2)))}
+    fields: Fields = {"lifetime": r.number(4), "age_add": r.number(4), "nonce": r.vector(1), "ticket": r.vector(2)}
+    found = extensions(r.vector(2))
+    early = dict(found).get(EARLY_DATA)
+    return {**fields, "extensions": _types(found), "early_limit": _only(early, lambda e: e.number(4)) if early is not None else 0}
 
 
 def _key_update(r: Reader) -> Fields:
@@ -142,9 +157,12 @@ def _only(body: bytes, read: Callable[[Reader], Any]) -> Any:
 
 def client_hello(
     random: bytes, session: bytes, suites: tuple[int, ...], groups: tuple[int, ...], schemes: tuple[int, ...], shares: Iterable[KeyShare],
-    name: str = "", protocols: Iterable[bytes] = (), cookie: bytes = b"",
+    name: str = "", protocols: Iterable[bytes] = (), cookie: bytes = b"", psk: OfferedPsk | None = None,
 ) -> law.ClientHello:  # fmt: skip
-    """A ClientHello that offers TLS 1.3 alone. `name` is the host's for server_name (empty: none), `protocols` those of ALPN."""
+    """A ClientHello that offers TLS 1.3 alone. `name` is the host's for server_name (empty: none), `protocols` those of ALPN.
+
+    With a pre-shared key the binder is all zeros; `bound` puts the right one in.
+    """
     keys = list(shares)
     found = [
         (VERSIONS, vector(1, b"\x03\x04")), (GROUPS, numbers_vector(groups)), (SIGNATURES, numbers_vector(schemes)),
@@ -156,12 +174,26 @@ def client_hello(
         found.append((ALPN, vector(2, offered)))
     if cookie:
         found.append((COOKIE, vector(2, cookie)))
+    if psk is not None:
+        identities = vector(2, vector(2, psk.ticket) + psk.age.to_bytes(4, "big"))
+        found += [(PSK_MODES, b"\1\1"), *([(EARLY_DATA, b"")] if psk.early else [])]
+        found.append((PSK, identities + vector(2, vector(1, bytes(psk.size)))))
     body = b"\x03\x03" + random + vector(1, session) + numbers_vector(suites) + b"\1\0" + extensions_vector(found)
     return law.ClientHello(
         raw=handshake(1, body), extensions=_types(found), legacy_version=0x0303, random=random.hex(), session_id=session.hex(),
         compression="00", suites=suites, versions=(0x0304,), groups=groups, shares=tuple(k.group for k in keys), signatures=schemes,
-        share_count=len(keys), cookie=cookie.hex(),
+        share_count=len(keys), cookie=cookie.hex(), identities=1 if psk else 0, psk_suite=psk.suite if psk else 0, binders_ok=True,
     )  # fmt: skip
+
+
+def truncated(hello: law.ClientHello, psk: OfferedPsk) -> bytes:
+    """What the binder covers of `hello`: all but the list of binders."""
+    return bytes(hello.raw[: -(psk.size + 3)])
+
+
+def bound(hello: law.ClientHello, binder: bytes) -> law.ClientHello:
+    """`hello` with `binder` in its place."""
+    return replace(hello, raw=hello.raw[: -len(binder)] + binder)
 
 
 def certificate(context: str, chain: tuple[bytes, ...]) -> law.Certificate:
@@ -180,6 +212,11 @@ def certificate_verify(scheme: int, signature: bytes) -> law.CertificateVerify:
 def finished(verify_data: bytes) -> law.Finished:
     """A Finished of ours."""
     return law.Finished(raw=handshake(FINISHED, verify_data), verify_data=verify_data, verified=True)
+
+
+def end_of_early_data() -> law.EndOfEarlyData:
+    """An EndOfEarlyData of ours."""
+    return law.EndOfEarlyData(raw=handshake(5, b""))
 
 
 def key_update(request: int) -> bytes:
