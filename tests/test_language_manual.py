@@ -4,9 +4,10 @@ import re
 from pathlib import Path
 
 import pytest
+from wirelaw.spec.language.attaching import attach
 from wirelaw.spec.language.load import SPEC
-from wirelaw.spec.language.parse import parse_law
-from wirelaw.spec.language.resolve import resolve
+from wirelaw.spec.language.parse import parse_deviations, parse_law
+from wirelaw.spec.language.resolve import Resolver, resolve
 
 MANUAL = SPEC / "LANGUAGE.md"
 # What the fragments of the manual speak of.
@@ -45,8 +46,17 @@ def test_fragment_block_parses_and_resolves(line: int, text: str) -> None:
     resolve(parse_law(law, f"LANGUAGE.md+{line}")[0])
 
 
+@pytest.mark.parametrize(("line", "text"), blocks("deviations"), ids=lambda v: f"line{v}" if isinstance(v, int) else "")
+def test_deviations_block_fits_the_first_machine(line: int, text: str) -> None:
+    resolver = Resolver(parse_law(blocks("law")[0][1], "LANGUAGE.md")[0], {})
+    machine = resolver.run()
+    [known] = parse_deviations(text, f"LANGUAGE.md+{line}")
+    assert attach(known, resolver, machine).deviations
+
+
 def test_manual_has_examples_of_both_kinds() -> None:
     assert blocks("law")
+    assert blocks("deviations")
     assert len(blocks("law-fragment")) >= 4
 
 

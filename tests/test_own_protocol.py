@@ -49,6 +49,28 @@ def test_a_broken_receiver_is_found_with_a_witness(broken: str, clause: str, row
         assert main(["judge", witness, "--machine", "stop_and_wait.receiver", *LAW]) in (1, 0 if broken == "deaf" else 1)
 
 
+KNOWN = """deviations hasty for stop_and_wait.receiver {
+  deviation runs_ahead versions "1" {
+    "acknowledges one more than it has"
+    beside [ack.more] LIVE emit ack(number: got + 1) if got > 0 stay @stopwait:2.1 MUST
+  }
+}
+"""
+
+
+def test_what_a_receiver_is_known_for_is_told_as_known(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main([*CONFORM, *agent("ahead"), "--walks", "60", "--budget", "5min"]) == 1
+    (witness, *_) = Path("report/witness").glob("*.pcap")
+    judge = ["judge", str(witness), "--machine", "stop_and_wait.receiver", *LAW]
+    assert main(judge) == 1
+    Path("hasty.deviations").write_text(KNOWN, "utf-8")
+    capsys.readouterr()
+    assert main([*judge, "--deviations", "hasty.deviations"]) == 0
+    assert "known      hasty, runs_ahead: acknowledges one more than it has" in capsys.readouterr().out
+    assert main([*judge, "--deviations", "hasty.deviations", "--peer", "none"]) == 1
+    assert main([*CONFORM, "--law", "hasty.deviations", *agent("ahead"), "--walks", "10", "--budget", "5min"]) == 0
+
+
 def test_a_peer_that_dies_is_a_finding_with_a_witness(capsys: pytest.CaptureFixture[str]) -> None:
     assert main([*CONFORM, *agent("dies"), "--walks", "60", "--budget", "5min"]) == 1
     told = capsys.readouterr().out

@@ -320,6 +320,8 @@ class Judge:
         return None
 
     def _give_up(self, event: Event) -> Finding | None:
+        if self.suspended is not event:  # judged again, it was explained
+            return None
         self.suspended = None
         return self._contradiction(event)
 

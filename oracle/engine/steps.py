@@ -14,7 +14,7 @@ from wirelaw.oracle.engine.alternatives import can_all_fail
 from wirelaw.oracle.engine.configuration import KNOWN_PRICES, NEVER, Configuration, Debt, Members, Reply
 from wirelaw.oracle.engine.reading import CompiledLaw, CompiledRow, Level, Outcome, Stage, attribute
 from wirelaw.oracle.engine.verdict import Environment
-from wirelaw.oracle.engine.wording import breach
+from wirelaw.oracle.engine.wording import breach, describe
 from wirelaw.spec.language.expressions import Lit
 from wirelaw.spec.language.families import is_coupled
 from wirelaw.spec.language.interpret import binds_replies
@@ -266,19 +266,22 @@ class Steps:
                 return True
         return False
 
-    def _stray(self, c: Configuration, row: CompiledRow, number: int, time: int, text: str) -> None:
+    def _stray(self, c: Configuration, row: CompiledRow, event: Event, text: str) -> None:
         """Note that `c` departs from the law in a known way, or, where `row` is one of SHOULD, in one that is not."""
         if row.deviation is not None:
+            if not text and event.kind:
+                is_input, about = row.row.role == "input", row.row.guard + row.row.where
+                text = ("it was sent  " if is_input else "") + describe(self.law, c, event.kind, event.message, about, (), is_input)
             price = 1 if self._has_taken(c, row) else KNOWN_PRICES[row.level]
-            c.remark("known", row.index, number, time, text or row.deviation.reason, price)
+            c.remark("known", row.index, event.number, event.time, text or row.deviation.reason, price)
         else:
-            c.remark("warn", row.index, number, time, text)
+            c.remark("warn", row.index, event.number, event.time, text)
 
     def _take(self, c: Configuration, i: Any, row: CompiledRow, outcome: Outcome, event: Event) -> bool:
         """Take an input row; whether the next table is to be asked."""
         c.trail = (c.trail, row.index, event.number, self.control(c))
         if row.deviation is not None:
-            self._stray(c, row, event.number, event.time, "")
+            self._stray(c, row, event, "")
         self._do(c, i, row, outcome, event)
         return outcome.goes_on
 
@@ -574,7 +577,7 @@ class Steps:
         _, o, now, number, order = event
         c.order = order
         for row, text in match.broken:
-            self._stray(c, row, number, now, text)
+            self._stray(c, row, event, text)
         if match.replies:
             reply = c.replies[match.replies - 1]
             if match.is_reply and reply.codes and not any(self.law.abort_where(c, code, o, now) for code in reply.codes):

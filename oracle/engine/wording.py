@@ -111,8 +111,10 @@ def relative(law: CompiledLaw, c: Configuration, value: Any, space: str = "", pr
     return best[2] if not offset else f"{best[2]} {'+' if offset > 0 else '-'} {abs(offset)}"
 
 
-def describe(law: CompiledLaw, c: Configuration, kind: str, message: Any, used: Iterable[Expr], failed: Iterable[Expr] = ()) -> str:
-    """A message in relative terms: its flags, then what is not zero.
+def describe(
+    law: CompiledLaw, c: Configuration, kind: str, message: Any, used: Iterable[Expr], failed: Iterable[Expr] = (), incoming: bool = False
+) -> str:
+    """A message in relative terms: its flags, then what is not zero. `incoming`: the judged end did not send it.
 
     Numbers are told from the variables that the `failed` conjuncts compare them with, else those of `used`.
     """
@@ -123,7 +125,7 @@ def describe(law: CompiledLaw, c: Configuration, kind: str, message: Any, used: 
         if isinstance(value, bool):
             flags += _flag(name, value, f.default)
         elif f.type.kind == "seq":
-            space = "tx" if f.type.name == "sender" else "rx" if f.type.name == "receiver" else f.type.name
+            space = {"sender": ("tx", "rx"), "receiver": ("rx", "tx")}.get(f.type.name, (f.type.name, f.type.name))[incoming]
             parts.append(f"{name} = {relative(law, c, value, space, compared.get(name, ()))}" if value else "")
         elif value or name in compared:
             parts.append(f"{name} {shown(value)}" if isinstance(value, int | str) else f"{name} = {shown(value)}")

@@ -30,7 +30,7 @@ def run(options: argparse.Namespace) -> int:
     if not options.law or options.adapter is None or (options.agent is None) == (options.udp is None):
         raise UserError("a law of your own is tested with --law, --adapter, and one of --agent COMMAND or --udp ADDRESS:PORT")
     law = load(options.law, options.externs)
-    compiled = compile_law(law.machine(options.protocol))
+    compiled = compile_law(law.machine(options.protocol), deviations=law.known_deviations(options.protocol))
     clauses = {c.name: c for c in load_catalogues(SPEC / "clauses", *options.law)}
     make = load_adapter(options.adapter)
     try:
