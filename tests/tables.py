@@ -77,7 +77,7 @@ class Case:
 
 
 _HEAD = re.compile(r"(run|accept|reject)\b((?:\s+\[[^\]]+\])?)((?:\s+@\S+)?)(?:\s+at\s+(\d+))?\s*(.*)")
-_STEP = re.compile(r"(?:(\d+)(us|ms|s|min|h)\s+)?(<<|[<>!.=?])\s*(.*)")
+_STEP = re.compile(r"(?:(\d+)(us|ms|s|min|h|d)\s+)?(<<|[<>!.=?])\s*(.*)")
 _CALL = re.compile(r"(?:tell\s+)?([a-z_][a-z0-9_]*)\s*\((.*)\)$")
 
 
@@ -129,7 +129,7 @@ def _value(text: str) -> Any:
         return tuple(_value(x) for x in text[1:-1].split(",") if x.strip())
     if text in ("true", "false", "none"):
         return {"true": True, "false": False, "none": None}[text]
-    if time := re.fullmatch(r"(\d+)(us|ms|s|min|h)", text):
+    if time := re.fullmatch(r"(\d+)(us|ms|s|min|h|d)", text):
         return int(time[1]) * UNIT_MICROSECONDS[time[2]]
     try:
         return int(text, 0)

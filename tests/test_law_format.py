@@ -4,7 +4,7 @@ from dataclasses import fields, is_dataclass
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from wirelaw.spec.language.diagnostics import LawError, Span
 from wirelaw.spec.language.load import SPEC
@@ -75,6 +75,7 @@ likely [b.{i}] on seg(s) otherwise => { OPEN: CLOSED, CLOSED: OPEN } next { x = 
 ROW_PARTS = st.sampled_from([line.split(" ") for line in ROWS.split("\n")])
 
 
+@settings(deadline=None)
 @given(st.lists(st.tuples(ROW_PARTS, st.lists(SPACE, min_size=8, max_size=8)), max_size=6))
 def test_any_spacing_gives_one_layout(rows: list[tuple[list[str], list[str]]]) -> None:
     text = "machine m {\n table t on seg(s) {\n"
@@ -99,6 +100,7 @@ fill seg { n{i}: 1, {long}: none }
 # a comment"""
 
 
+@settings(deadline=None)
 @given(st.lists(st.tuples(st.sampled_from(ITEMS.split("\n")), st.sampled_from(["\n", "\n\n", " # why\n"]), SPACE), max_size=9))
 def test_any_spacing_gives_one_profile(items: list[tuple[str, str, str]]) -> None:
     text, tight = "profile  p for m.n{\n", "profile p for m.n {\n"

@@ -57,9 +57,9 @@ def builds(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     made: list[str] = []
     make = loading._made
 
-    def counting(entry: str, names: list[str], texts: list[str]) -> object:
+    def counting(entry: str, *rest: object) -> object:
         made.append(entry)
-        return make(entry, names, texts)
+        return make(entry, *rest)
 
     monkeypatch.setattr(loading, "_made", counting)
     return made

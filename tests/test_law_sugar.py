@@ -8,25 +8,36 @@ from itertools import product
 from types import SimpleNamespace
 from typing import Any
 
+import pytest
 from exhaustive import ExhaustiveSolver
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from tables import tiny_table
 from wirelaw.conformance.mutants import mutants
+from wirelaw.oracle.engine.configuration import Configuration
+from wirelaw.oracle.engine.reading import compile_law
+from wirelaw.oracle.engine.steps import ANY_ACT, Event, Steps
+from wirelaw.oracle.engine.verdict import Environment
+from wirelaw.spec.language import queues
 from wirelaw.spec.language.binding import bind
 from wirelaw.spec.language.check import check_machine
-from wirelaw.spec.language.expressions import text
+from wirelaw.spec.language.evaluate import Context, evaluate
+from wirelaw.spec.language.expressions import Call, Expr, Lit, Name, text, walk
 from wirelaw.spec.language.interpret import Interpreter
+from wirelaw.spec.language.load import load
 from wirelaw.spec.language.model import Machine
 from wirelaw.spec.language.parse import parse_law, parse_profiles
 from wirelaw.spec.language.profile import Profile
+from wirelaw.spec.language.proof.effects import put
 from wirelaw.spec.language.proof.subject import Subject
 from wirelaw.spec.language.resolve import resolve
+from wirelaw.spec.language.types import BOOL, NUMBER, Type
 from wirelaw.tools.draw.labels import Labeller
 from wirelaw.tools.generate import generate
 
 STATES = ("", "A", "B", "A | B", "X", "Y")
 GUARDS = ("", "m.n > 1", "m.n == 2", "m.f", "m.n > 1 and m.f", "not m.f", "c == p", "c == p and m.f", "v == 1", "other == X")
+HIDDEN = ("c == p", "c == p and m.f")
 EDITIONS = ("", " edition 1", " edition 2", " edition 1, 2")
 HOLDS = {
     "": lambda n, f, s: True, "m.n > 1": lambda n, f, s: n > 1, "m.n == 2": lambda n, f, s: n == 2, "m.f": lambda n, f, s: f,
@@ -132,6 +143,40 @@ def test_first_takes_the_first_row_that_holds(items: list[Said], edition: int) -
         assert taken(steps) == expected
 
 
+@settings(max_examples=40, deadline=None)
+@given(st.lists(rows_or_groups(1), min_size=1, max_size=6), st.sampled_from((1, 2)))
+def test_a_judge_follows_the_rows_that_may_come_first(items: list[Said], edition: int) -> None:
+    """Where a free choice hides whether a row is taken, that row and the next; otherwise the one that an implementation takes."""
+    lines: list[str] = []
+    meant: Meant = []
+    written([*items, Said("", "", "", False, ())], lines, meant)
+    machine, _ = law_of(lines)
+    law = compile_law(machine, edition)
+    for states, n, f in product(product("AB", "XY"), range(4), (False, True)):
+        expected: list[str | None] = []
+        for name, *_ in meant:
+            shorter = [x for x in meant if x[0] == name or int(x[0][1:]) > int(name[1:])]
+            if first_of(shorter, states, n, f, edition) == name:
+                expected.append(name)
+        (first, *_rest), steps = expected, Steps(law, Environment.exact())
+        hides = {x[0]: bool(set(HIDDEN) & {x[1].guard, *x[2]}) for x in meant}
+        possible = expected[: next(k for k, x in enumerate(expected) if not hides[str(x)]) + 1]
+        c = law.initial({"st": states[0], "other": states[1]})
+        done = steps.consume(c, Event("pkt", SimpleNamespace(n=n, f=f, kind="pkt"), 0, 1, 0), ANY_ACT)
+        taken_rows = {next(law.rows[r].id for r in trail_of(d) if law.rows[r].row.table == "t") for d in done}
+        assert taken_rows <= set(possible)
+        assert first in taken_rows
+
+
+def trail_of(c: Configuration) -> list[int]:
+    found: list[int] = []
+    trail = c.trail
+    while trail is not None:
+        trail, row, *_ = trail
+        found.append(row)
+    return found
+
+
 @settings(max_examples=25, deadline=None)
 @given(st.lists(rows_or_groups(1), min_size=1, max_size=4))
 def test_rows_in_order_are_disjoint_and_complete(items: list[Said]) -> None:
@@ -200,3 +245,44 @@ def test_a_kind_by_content_is_above_its_base_where_it_has_rows() -> None:
     assert [text(c) for c in rows["again"].guard] == ["m.f", "m.n > 2", "m.n < 5"]
     assert [text(c) for c in rows["hello"].guard] == ["k.n > 0", "not (k.f and k.n > 2)"]
     assert rows["done"].guard == ()  # no row on the kind stands in that state
+
+
+OPERATIONS = st.lists(st.one_of(st.just("pop"), st.tuples(st.integers(0, 9), st.booleans())), max_size=12)
+
+
+@given(OPERATIONS, st.integers(1, 4))
+def test_what_the_solver_knows_of_a_queue_is_true_of_it(operations: list[Any], bound: int) -> None:
+    """`len` and `first` after pushes and pops, as expressions over the queue before, have the values of the queue after."""
+    kind = Type("queue", str(bound))
+    before: tuple[tuple[int, bool], ...] = ((7, True),)
+    after: Expr = Name("q", "var", type=kind)
+    for step in operations:
+        entry = () if step == "pop" else (Lit(step[0], type=NUMBER), Lit(step[1], type=BOOL))
+        after = Call("rest" if step == "pop" else "pushed", (after, *entry), "queue", type=kind)
+    context = Context(lambda _: before, lambda _: "", lambda *_: None)
+    for read in (queues.length(Name("q", "var", type=kind)), *(_first(kind, place) for place in (0, 1))):
+        assert evaluate(put(read, {"q": after}), context) == evaluate(_read_of(read, after), context)
+    names_left = {n.name for n in walk(put(queues.length(Name("q", "var", type=kind)), {"q": after})) if isinstance(n, Name)}
+    assert names_left <= {"q"}
+    assert len(evaluate(after, context)) <= max(bound, 1)
+
+
+def _first(kind: Type, place: int) -> Call:
+    return Call("first", (Name("q", "var", type=kind), Lit(place, type=NUMBER), Lit(0, type=NUMBER)), "queue", type=NUMBER)
+
+
+def _read_of(read: Call, q: Expr) -> Call:
+    return Call(read.function, (q, *read.args[1:]), "queue", type=read.type)
+
+
+@pytest.mark.parametrize(("written_as", "microseconds"), [("1d", 86_400_000_000), ("7d", 604_800_000_000), ("36h", 129_600_000_000)])
+def test_days_are_a_unit(written_as: str, microseconds: int) -> None:
+    law = f"machine toy {{ region st : A initial param longest : duration in 1s .. {written_as} }}"
+    bound = resolve(parse_law(law, "toy.law")[0]).params["longest"].high
+    assert isinstance(bound, Lit)
+    assert bound.value == microseconds
+    assert text(bound) == written_as
+
+
+def test_the_shipped_law_mentions_every_name() -> None:
+    assert [x for machine in load().machines.values() for x in machine.unused] == []

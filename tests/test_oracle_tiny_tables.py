@@ -83,3 +83,21 @@ def test_rejects_with_its_row_and_clause(name: str, case: Case) -> None:
         assert case.row in (finding.row, *(m.row for m in finding.nearest[:1]), *(m.gate for m in finding.nearest[:1])), said
     if case.clause:
         assert finding.clause == case.clause, said
+
+
+@pytest.mark.parametrize(
+    ("title", "grade", "noted"),
+    [
+        ("an answer, then giving up", Grade.PASS, []),
+        ("giving up with nothing read", Grade.PASS, []),
+        ("giving up while an input waits", Grade.NOTE, [("give.up", "while 1 input waited")]),
+        ("giving up in silence, then saying so", Grade.NOTE, [("silently", "while 1 input waited")]),
+    ],
+)
+def test_what_may_happen_at_any_time_is_noted_while_inputs_wait(title: str, grade: Grade, noted: list[tuple[str, str]]) -> None:
+    case = next(c for c in tiny_table("26_anytime").cases if c.title == title)
+    judge, finding, _ = judge_case("26_anytime", case)
+    assert finding is None
+    verdict = judge.verdict()
+    assert [(f.row, f.observed) for f in verdict.findings] == noted
+    assert verdict.grade == grade

@@ -333,9 +333,9 @@ class _Formatter:
         if self.has_comment(node):
             self.verbatim(node, depth)
             return
-        mode, rowid, states, what, guard, where, defaults, when, ending, block, *cites = node.children
+        mode, anytime, rowid, states, what, guard, where, defaults, when, ending, block, *cites = node.children
         asked = (("if", guard), ("where", where), ("default", defaults), ("when", when))
-        self.sentence((self.of(mode), str(rowid), self.of(states), self.of(what)), asked, ending, block, cites, depth)
+        self.sentence((self.of(mode), self.of(anytime), str(rowid), self.of(states), self.of(what)), asked, ending, block, cites, depth)
 
     def departure(self, node: Any, depth: int) -> None:
         if self.has_comment(node):

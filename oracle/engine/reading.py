@@ -197,6 +197,7 @@ class _Compiler:
             ask=lambda n: f"_ask_{n}", due=lambda n: "True", running=lambda n: "True", count=lambda n: f"len(_c.f_{n})",
         )  # fmt: skip
         self.writer = PythonWriter(names, unbounded=True)
+        self.plain = {r.id for r in machine.rows() if not any(machine.is_hidden(c) for c in r.guard)}
         self.timers = {name for name in machine.timers if any(self.shows(r) for r in self.rows_on(name))}
 
     def rows_on(self, event: str) -> list[m.Row]:
@@ -304,7 +305,7 @@ class _Compiler:
         guard, where = row.guard, row.where
         if row.event_kind == "call":  # nobody sees the arguments of a call
             guard = tuple(c for c in guard if not any(isinstance(n, Name) and n.kind == "arg" for n in walk(c)))
-        g = self.emit_test(f"g{index}", binder, guard)
+        g = self.emit_test(f"g{index}", binder, self.asked_in_turn(row) if row.event_kind == "message" else guard)
         whole = where if row.role == "gate" else guard + where
         w = self.emit_test(f"m{index}", binder, whole)
         s = self.emit_test(f"s{index}", binder, tuple(c for c in self.machine.visible(whole) if _only_message(c)))
@@ -330,6 +331,12 @@ class _Compiler:
             )  # fmt: skip
 
         return finish
+
+    def asked_in_turn(self, row: m.Row) -> tuple[Expr, ...]:
+        """The guard of `row` where rows on a message that are wholly visible are asked first and in order: none of them holds then."""
+        if row.role != "input" or any(self.machine.is_hidden(c) for c in row.guard):
+            return row.guard
+        return tuple(c for c in row.guard if c.before not in self.plain)
 
     def emit_shut(self, index: int, row: m.Row, hidden: tuple[Expr, ...]) -> str | None:
         """A test of the state alone under which the gate `row` refuses every message."""

@@ -11,15 +11,16 @@ sees; inputs lost between the capture and the host, at a cost.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 from wirelaw.oracle.engine.configuration import NEVER, POSITED, Configuration, Debt
-from wirelaw.oracle.engine.reading import CompiledLaw
+from wirelaw.oracle.engine.reading import CompiledLaw, CompiledRow
 from wirelaw.oracle.engine.steps import ANY_ACT, NO_ACT, SILENT_ACT, Event, Match, Steps
 from wirelaw.oracle.engine.verdict import Bounds, Environment
 
 LOSS_DEPTH = 16
+ANYTIME_PRICE = 1
 REMEDY_DEPTH = 64
 
 
@@ -161,7 +162,25 @@ class Search:
 
     def emit(self, c: Configuration, match: Match, event: Event) -> list[Configuration]:
         """Apply one explanation. A seam for observers of the search."""
+        if match.row.row.anytime and not match.is_reply:
+            self._note(c, match.row, event)
         return self.steps.emit(c, match, event)
+
+    def _note(self, c: Configuration, row: CompiledRow, event: Event) -> None:
+        """What may happen at any time explains, but at a price, what an input that waits may explain as well."""
+        waiting = self.end - c.next
+        if waiting:
+            said = f"while {waiting} input{'s' if waiting > 1 else ''} waited"
+            c.remark("note", row.index, event.number, event.time, said, ANYTIME_PRICE)
+
+    def _acts(self, c: Configuration, event: Event) -> Iterator[Configuration]:
+        for d in self.steps.acts(c, event):
+            trail = d.trail
+            while trail is not None and trail is not c.trail:
+                trail, row, *_ = trail
+                if self.steps.law.every[row].row.anytime:
+                    self._note(d, self.steps.law.every[row], event)
+            yield d
 
     def _lazily(self, c: Configuration, event: Event, found: list[Configuration]) -> None:
         steps = self.steps
@@ -251,7 +270,7 @@ class Search:
         for _ in range(self.environment.hidden):
             if found or not reached:
                 return
-            acted = [d for c in reached for d in self.steps.acts(c, event)]
+            acted = [d for c in reached for d in self._acts(c, event)]
             reached = self.sweep(merge(acted), event, found, ANY_ACT)
 
     def _with_answers(self, frontier: list[Configuration], event: Event, found: list[Configuration]) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
+from dataclasses import replace
 
 from wirelaw.spec.language import model as m
 from wirelaw.spec.language import tree as t
@@ -14,6 +15,7 @@ from wirelaw.spec.language.encoding import Models
 from wirelaw.spec.language.parse import parse_deviations, parse_law, parse_profiles
 from wirelaw.spec.language.profile import Profile
 from wirelaw.spec.language.resolve import Resolver
+from wirelaw.spec.language.unused import unused_names
 
 
 def build(sources: Sequence[tuple[str, str]], externs: Collection[str] = ()) -> Models:
@@ -53,8 +55,9 @@ def build(sources: Sequence[tuple[str, str]], externs: Collection[str] = ()) -> 
     profiles = _bind_all(raw_profiles, models, set(machines), found)
     deviations = _attach_all(raw_deviations, models, resolvers, found)
     if found:
-        raise LawError(*found)
-    return list(models.values()), profiles, deviations
+        raise LawError(*dict.fromkeys(found))
+    unused = unused_names(machines, fragments, (*raw_profiles, *raw_deviations))
+    return [replace(x, unused=unused[x.name]) for x in models.values()], profiles, deviations
 
 
 def _attach_all(

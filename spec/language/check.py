@@ -16,6 +16,7 @@ from wirelaw.spec.language.checks import (
     misplaced_change,
     open_choice,
     overlap,
+    queue_overrun,
     refused_reply,
     refused_urgent,
     stuck_hot_state,
@@ -28,6 +29,7 @@ from wirelaw.spec.language.checks import (
     unreachable_state,
     unresolved_clause,
     unresolved_place,
+    unused_name,
 )
 from wirelaw.spec.language.clauses import Catalogues, Coverage
 from wirelaw.spec.language.diagnostics import Diagnostic
@@ -51,11 +53,13 @@ CHECKS: tuple[Check, ...] = (
     unbound_field.check,
     unmet_event.check,
     open_choice.check,
+    unused_name.check,
     overlap.check,
     incompleteness.check,
     dead_row.check,
     refused_urgent.check,
     refused_reply.check,
+    queue_overrun.check,
     endless_output.check,
     unpayable_debt.check,
 )

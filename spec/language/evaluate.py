@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from wirelaw.spec.language import queues
 from wirelaw.spec.language.expressions import Binary, Call, Expr, Field, Lit, Member, Name, SetLit, Unary, Window
 
 MASK = 0xFFFF_FFFF
@@ -66,6 +67,8 @@ def evaluate(e: Expr, c: Context) -> Any:
             return tuple(evaluate(i, c) for i in items)
         case Call(function="select", kind="builtin", args=(test, yes, no)):
             return evaluate(yes if evaluate(test, c) else no, c)
+        case Call(kind="queue", args=args):
+            return queues.value(e, tuple(evaluate(a, c) for a in args))
         case Call(function=function, kind="builtin", args=args):
             values = [evaluate(a, c) for a in args]
             return min(values) if function == "min" else max(values)

@@ -202,7 +202,7 @@ _PRECEDENCE = {"or": 1, "and": 2, "not": 3, "+": 5, "-": 5, "*": 6, "/": 6, "%":
 
 
 def _duration_text(microseconds: int) -> str:
-    for unit in ("h", "min", "s", "ms"):
+    for unit in ("d", "h", "min", "s", "ms"):
         size = UNIT_MICROSECONDS[unit]
         if microseconds and microseconds % size == 0:
             return f"{microseconds // size}{unit}"

@@ -130,7 +130,8 @@ class Row:
     internal row), `event_kind` one of message, timer, call, auto. `guard`, `where`, `when` are tuples of conjuncts.
     For output rows `fields` are the determined fields, `defaults` what the implementation puts where it is free. For those of a
     family `binding` is the field of the message that tells whose it is, and the variable of the instance that it equals.
-    `kind` is the name by which the row speaks of messages of `event` with a certain content ('' : of all of them).
+    `kind` is the name by which the row speaks of messages of `event` with a certain content ('' : of all of them). `anytime` marks a
+    step that owes nothing to what came: a judge notes it while inputs wait.
     """
 
     role: str
@@ -159,6 +160,7 @@ class Row:
     span: Span
     kind: str = ""
     binding: tuple[str, str] | None = None
+    anytime: bool = False
 
     @property
     def own(self) -> tuple[Expr, ...]:
@@ -245,6 +247,15 @@ class AbortRule:
 
 
 @dataclass(frozen=True, slots=True)
+class Unused:
+    """A declaration that nothing mentions: the keyword that makes it, its name, its place."""
+
+    what: str
+    name: str
+    span: Span
+
+
+@dataclass(frozen=True, slots=True)
 class Machine:
     """A protocol machine, resolved. All mappings keep the order of the law file."""
 
@@ -273,6 +284,7 @@ class Machine:
     span: Span
     files: tuple[str, ...] = ()
     aliases: dict[str, str] = field(default_factory=dict)
+    unused: tuple[Unused, ...] = ()
 
     def rows(self) -> Iterator[Row]:
         """Every row, in the order tables, gates, emissions."""

@@ -249,6 +249,10 @@ class _Builder:
     def d_choice(self, n: Any) -> t.Choice:
         return t.Choice(str(n.children[0]), _strs(n.children[1:]), self.span(n))
 
+    def d_queue(self, n: Any) -> t.Queue:
+        name, params, limit = n.children
+        return t.Queue(str(name), self.params(params), self.expr(limit), self.span(n))
+
     def _function(self, n: Any) -> t.Function:
         name, params, *result = n.children
         return t.Function(n.data, str(name), self.params(params), self.type(result[0]) if result else None, self.span(n))
@@ -286,7 +290,7 @@ class _Builder:
         return t.Table(str(name), False, None, tuple(self.gate_row(r) for r in rows), self.span(n), is_gate=True)
 
     def d_emission(self, n: Any) -> t.Row:
-        mode, rowid, states, what, guard, where, defaults, when, ending, block, *cites = n.children
+        mode, anytime, rowid, states, what, guard, where, defaults, when, ending, block, *cites = n.children
         event: t.Event | None = None
         fields: t.FieldValues = ()
         if what.data == "emit":
@@ -298,7 +302,7 @@ class _Builder:
         return t.Row(
             "output", _row_id(rowid), self.states(states), event, self.opt(guard), False, self.ending(ending), self.block(block),
             citations, editions, within, self.span(rowid), mode=str(mode.children[0]), fields=fields, where=self.opt(where),
-            defaults=default_fields, default_message=default_message, when=self.opt(when),
+            defaults=default_fields, default_message=default_message, when=self.opt(when), anytime=anytime is not None,
         )  # fmt: skip
 
     def d_invariant(self, n: Any) -> t.Property:
@@ -421,6 +425,10 @@ class _Builder:
                 return t.Statement("ensure", name, value=self.expr(c[1]), span=span)
             case "stop_timer":
                 return t.Statement("stop", name, span=span)
+            case "push":
+                return t.Statement("push", name, self.args(c[1]), span=span)
+            case "pop":
+                return t.Statement("pop", name, span=span)
             case "tell_stmt":
                 return t.Statement("tell", name, self.args(c[1]), span=span)
             case "send":

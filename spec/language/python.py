@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 
+from wirelaw.spec.language import queues
 from wirelaw.spec.language.expressions import (
     FALSE,
     TRUE,
@@ -184,6 +185,8 @@ class PythonWriter:
         match e.kind:
             case "builtin":
                 return f"{e.function}({', '.join(args)})", _ATOM
+            case "queue":
+                return queues.written(e, args), _ATOM
             case "extern":
                 return f"{self.names.extern(e.function)}({', '.join(args)})", _ATOM
             case "ask":

@@ -8,6 +8,7 @@ from dataclasses import replace
 from typing import TypeVar
 
 from wirelaw.spec.language import model as m
+from wirelaw.spec.language import queues
 from wirelaw.spec.language import tree as t
 from wirelaw.spec.language.diagnostics import Diagnostic, LawError, Span, complain
 from wirelaw.spec.language.expressions import Binary, Expr, Field, Lit, Name, conjuncts, negate, walk
@@ -16,7 +17,7 @@ from wirelaw.spec.language.families import misplaced_in_families
 from wirelaw.spec.language.kinds import Kinds
 from wirelaw.spec.language.sugar import in_order, rows_of
 from wirelaw.spec.language.types import ANY, BOOL, DURATION, Type, flip
-from wirelaw.spec.language.typing import Scope, Typer, coerce
+from wirelaw.spec.language.typing import Scope, Typer, coerce, zero
 
 _T = TypeVar("_T")
 
@@ -95,6 +96,7 @@ class Resolver:
         self.states, self.state_groups = states, groups
         keys = self.families([d for _, d in all_of(t.Family)])
         y.variables = {**keys, **self.variables(all_of(t.Variable), keys)}
+        y.variables |= self.queues(all_of(t.Queue))
         y.timers = {d.name: self.timer(d, family) for family, d in all_of(t.Timer)}
         self.kinds = Kinds([d for _, d in all_of(t.Refinement)], y)
         y.debts = {d.name: self.debt(d, family) for family, d in all_of(t.Debt)}
@@ -110,7 +112,7 @@ class Resolver:
         aborts = [d for _, d in all_of(t.Abort)]
         abort = self.abort(aborts[0]) if aborts else None
         if self.diagnostics:
-            raise LawError(*self.diagnostics)
+            raise LawError(*_once(self.diagnostics))
         docs = [d.text for _, d in all_of(t.Doc)]
         modules = [check_allowed(d, self.externs) for _, d in all_of(t.Externs)]
         made = m.Machine(
@@ -256,8 +258,17 @@ class Resolver:
             if d.name in made or d.name in self.typer.consts or d.name in self.typer.params:
                 self.report(d.span, f"`{d.name}` is declared twice", "Rename or remove one of the two.")
             kind = self.typer.named(d.type, d.span)
-            init = coerce(self.typer.check(d.init, Scope(), kind), kind, d.span, f"`{d.name}`") if d.init is not None else _zero(kind)
+            init = coerce(self.typer.check(d.init, Scope(), kind), kind, d.span, f"`{d.name}`") if d.init is not None else zero(kind)
             made[d.name] = m.Variable(d.name, d.kind, kind, init, family, d.span)
+        return made
+
+    def queues(self, declared: list[tuple[str, t.Queue]]) -> dict[str, m.Variable]:
+        made: dict[str, m.Variable] = {}
+        for family, d in declared:
+            if d.name in made or d.name in self.typer.variables:
+                self.report(d.span, f"`{d.name}` is declared twice", "Rename or remove one of the two.")
+            kind = self.typer.queue(d)
+            made[d.name] = m.Variable(d.name, "var", kind, queues.empty(kind), family, d.span)
         return made
 
     def timer(self, d: t.Timer, family: str) -> m.Timer:
@@ -415,6 +426,8 @@ class Resolver:
 
     def emission(self, r: t.Row, family: str) -> m.Row:
         self.typer.family = family
+        if r.anytime and r.mode in ("urgent", "owed"):
+            raise complain(r.span, f"row [{r.id}] is `{r.mode}` and `anytime`", "What must come is not free to come: keep one of the two.")
         states = self.state_set(r.states, r.span)
         if r.event is None:
             scope = Scope()
@@ -500,7 +513,7 @@ class Resolver:
         within = coerce(self.typer.check(r.within, Scope()), DURATION, r.span, "a deadline") if r.within is not None else None
         return m.Row(
             r.role, r.id, table, states, region, event, kind, binders, guard, r.otherwise, ending, actions, r.citations, r.editions,
-            within, family, r.likely, r.mode, {}, (), {}, None, (), r.span,
+            within, family, r.likely, r.mode, {}, (), {}, None, (), r.span, anytime=r.anytime,
         )  # fmt: skip
 
     def ending(self, e: t.Ending, states: frozenset[str], scope: Scope, r: t.Row, family: str) -> t.Ending:
@@ -539,7 +552,6 @@ class Resolver:
                 args=tuple(put(a, bound) for a in b.args),
                 fields=tuple((n, put(v, bound) if v is not None else None) for n, v in b.fields),
                 value=put(b.value, bound) if b.value is not None else None,
-                span=s.span,
             )
             for b in macro.body
         )
@@ -568,6 +580,8 @@ class Resolver:
                     raise complain(s.span, f"no timer `{s.name}`", nearest(s.name, y.timers))
                 value = coerce(y.check(s.value, scope), DURATION, s.span, "a timer's time") if s.value is not None else None
                 return replace(s, value=value)
+            case "push" | "pop":
+                return y.queue_step(s, scope)
             case "send":
                 return self.send(s, scope)
             case _:
@@ -600,6 +614,14 @@ class Resolver:
         return m.Property(d.kind, d.id, self.state_set(d.states, d.span), condition, d.citations, d.span, family)
 
 
+def _once(diagnostics: Iterable[Diagnostic]) -> list[Diagnostic]:
+    """Each cause once: a `def` that is broken is so at every use."""
+    found: dict[tuple[str, int, int, str], Diagnostic] = {}
+    for d in diagnostics:
+        found.setdefault((d.file, d.line, d.column, d.message.partition(", first used")[0]), d)
+    return list(found.values())
+
+
 def bare_flag(name: str, kind: Type, span: Span) -> Expr:
     """What a field without a value means: a flag that is set. LawError for any other type."""
     if kind != BOOL:
@@ -618,11 +640,6 @@ def _equality(binder: str, message: m.Message, name: str, value: Expr) -> Expr:
     if kind == BOOL and isinstance(value, Lit):
         return replace(field, type=BOOL) if value.value else negate(replace(field, type=BOOL))
     return Binary("==", field, value, type=BOOL, span=value.span)
-
-
-def _zero(kind: Type) -> Expr:
-    value: int | bool | None = {"bool": False, "opaque": None, "message": None, "enum": None, "set": None, "string": None}.get(kind.kind, 0)
-    return Lit(value, type=kind)
 
 
 def nearest(name: str, known: Iterable[str]) -> str:

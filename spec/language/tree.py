@@ -171,6 +171,16 @@ class Choice:
 
 
 @dataclass(frozen=True, slots=True)
+class Queue:
+    """`queue NAME(PARAMS) upto LIMIT`: entries that leave in the order in which they came."""
+
+    name: str
+    params: Params
+    limit: Expr
+    span: Span
+
+
+@dataclass(frozen=True, slots=True)
 class Function:
     """`extern` (pure, both readings), `ask` (a question to the host, implementation only), `tell` (news for it), `call` (from the user)."""
 
@@ -220,7 +230,9 @@ class DefStmt:
 
 @dataclass(frozen=True, slots=True)
 class Statement:
-    """One action. `kind`: assign, owe, start, ensure (start unless running), stop, tell, send, grade, call (a statement macro).
+    """One action.
+
+    `kind`: assign, owe, start, ensure (start unless running), stop, push, pop, tell, send, grade, call (a statement macro).
 
     `origin` names the macro that it was expanded from, behind those that this one was expanded from: `outer/inner`.
     """
@@ -282,6 +294,7 @@ class Row:
     span: Span
     likely: bool = False
     mode: str = ""
+    anytime: bool = False
     fields: FieldValues = ()
     where: Expr | None = None
     defaults: FieldValues = ()

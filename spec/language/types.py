@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-UNIT_MICROSECONDS = {"us": 1, "ms": 1_000, "s": 1_000_000, "min": 60_000_000, "h": 3_600_000_000}
+UNIT_MICROSECONDS = {"us": 1, "ms": 1_000, "s": 1_000_000, "min": 60_000_000, "h": 3_600_000_000, "d": 86_400_000_000}
 SEQ_BITS = 32
 
 
@@ -13,8 +13,8 @@ class Type:
     """One type. `kind` is its family, `name` distinguishes within it.
 
     kinds: `bool`, `uint` (name = bits), `seq` (name = space `tx`/`rx`, or `sender`/`receiver` in a message),
-    `duration` and `time` (microseconds), `string`, `enum`, `choice`, `opaque`, `message`, `set` (name = element), and
-    `any`, which fits all (the type of `none` and of externs that do not care).
+    `duration` and `time` (microseconds), `string`, `enum`, `choice`, `opaque`, `message`, `set` (name = element),
+    `queue` (name = bound), and `any`, which fits all (the type of `none` and of externs that do not care).
     """
 
     kind: str
@@ -28,6 +28,8 @@ class Type:
                 return f"seq32<{self.name}>"
             case "set":
                 return f"set<{self.name}>"
+            case "queue":
+                return f"queue upto {self.name}"
             case "enum" | "opaque" | "message" | "choice":
                 return self.name
             case _:

@@ -6,6 +6,7 @@ import difflib
 from dataclasses import dataclass, field, replace
 
 from wirelaw.spec.language import model as m
+from wirelaw.spec.language import queues
 from wirelaw.spec.language import tree as t
 from wirelaw.spec.language.diagnostics import LawError, Span, complain
 from wirelaw.spec.language.expressions import (
@@ -27,6 +28,7 @@ from wirelaw.spec.language.expressions import (
 from wirelaw.spec.language.types import ANY, BOOL, DURATION, NUMBER, TIME, Type, fits, flip
 
 DEEPEST_MACRO = 40
+OF_QUEUES = ("len", "empty", "full", "first")
 BUILTINS = ("min", "max", "select", "due", "running", "count")
 
 
@@ -51,6 +53,12 @@ def coerce(e: Expr, wanted: Type, span: Span, what: str) -> Expr:
     if not fits(e.type, wanted):
         raise complain(e.span if e.span.line else span, f"{what} is {wanted}, but `{text(e)}` is {e.type}", _advice(e.type, wanted))
     return e
+
+
+def zero(kind: Type) -> Lit:
+    """What a variable holds that nothing was said of."""
+    value: int | bool | None = {"bool": False, "opaque": None, "message": None, "enum": None, "set": None, "string": None}.get(kind.kind, 0)
+    return Lit(value, type=kind)
 
 
 def _advice(given: Type, wanted: Type) -> str:
@@ -83,6 +91,7 @@ class Typer:
         self.debts: dict[str, m.Debt] = {}
         self.families: dict[str, m.Family] = {}
         self.family = ""  # that of the declaration at hand
+        self.queues: dict[str, tuple[tuple[str, Type], ...]] = {}  # the fields of their entries
 
     def named(self, type_: Type, span: Span) -> Type:
         """The type a name stands for."""
@@ -146,6 +155,8 @@ class Typer:
                 return e
             case Name():
                 return self.name(e, scope, expected)
+            case Field(base=Call(function="first", args=(Name(name=queue),)), name=name) if queue in self.queues:
+                return self.entry(e, queue, name, scope)
             case Field(base=base, name=name):
                 return self.field(e, self.check(base, scope), name, scope)
             case Unary(op=op, x=x):
@@ -225,7 +236,8 @@ class Typer:
             first = error.diagnostics[0]
             if " (in `" in first.message:
                 raise
-            raise LawError(replace(first, message=f"{first.message} (in `{name}` used at line {e.span.line})")) from None
+            said = f"{first.message} (in `{name}`" + (f", first used at line {e.span.line})" if args else ")")
+            raise LawError(replace(first, message=said)) from None
         finally:
             self.depth -= 1
         shown = name if not args else f"{name}({', '.join(text(a) for a in args)})"
@@ -298,8 +310,54 @@ class Typer:
                 return NUMBER
         raise complain(e.span, f"`{text(e)}`: no `{e.op}` between {a.type} and {b.type}", _advice(a.type, b.type))
 
+    def entry(self, e: Field, queue: str, name: str, scope: Scope) -> Expr:
+        """`first(queue).name`."""
+        fields = self.queues[queue]
+        place = next((n for n, (field_name, _) in enumerate(fields) if field_name == name), None)
+        if place is None:
+            near = difflib.get_close_matches(name, [n for n, _ in fields], 1)
+            hint = f"Did you mean `{near[0]}`?" if near else f"It has {', '.join(n for n, _ in fields)}."
+            raise complain(e.span, f"an entry of queue `{queue}` has no field `{name}`", hint)
+        kind = fields[place][1]
+        args = (self.check(Name(queue, span=e.span), scope), Lit(place, type=NUMBER), zero(kind))
+        return Call("first", args, "queue", type=kind, span=e.span, origin=f"first({queue}).{name}")
+
+    def queue(self, d: t.Queue) -> Type:
+        """Declares a queue; its type."""
+        bound = self.check(d.limit, Scope())
+        if not isinstance(bound, Lit) or not bound.type.is_number or not bound.value:
+            advice = "Write how many entries it has room for, or a `const`."
+            raise complain(d.span, f"the bound of queue `{d.name}` is no number", advice)
+        self.queues[d.name] = tuple((n, self.named(p, d.span)) for n, p in d.params)
+        return Type("queue", str(bound.value))
+
+    def queue_step(self, s: t.Statement, scope: Scope) -> t.Statement:
+        """A push or a pop, as an assignment of what the queue becomes."""
+        if s.name not in self.queues:
+            near = difflib.get_close_matches(s.name, self.queues, 1)
+            hint = f"Did you mean `{near[0]}`?" if near else f"Declare it: `queue {s.name}(..) upto ..`."
+            raise complain(s.span, f"no queue `{s.name}`", hint)
+        q = self.check(Name(s.name, span=s.span), scope)
+        entry = self.arguments(s.name, self.queues[s.name], s.args, scope, s.span) if s.kind == "push" else ()
+        function = "pushed" if s.kind == "push" else "rest"
+        return replace(s, kind="assign", args=(), value=Call(function, (q, *entry), "queue", type=q.type, span=s.span))
+
+    def of_queue(self, e: Call, scope: Scope) -> Expr:
+        """`len(q)`, `empty(q)`, `full(q)`."""
+        q = self.check(e.args[0], scope)
+        match e.function:
+            case "len":
+                return replace(queues.length(q), span=e.span)
+            case "empty":
+                return replace(queues.is_empty(q), span=e.span, origin=text(e))
+            case "full":
+                return replace(queues.is_full(q), span=e.span, origin=text(e))
+        raise complain(e.span, f"`{text(e)}` is a whole entry", f"Read a field of it, such as `{text(e)}.{self.queues[text(q)][0][0]}`.")
+
     def call(self, e: Call, scope: Scope) -> Expr:
         n = e.function
+        if n in OF_QUEUES and len(e.args) == 1 and isinstance(e.args[0], Name) and e.args[0].name in self.queues:
+            return self.of_queue(e, scope)
         if n in self.macros:
             return self.macro(e, n, e.args, scope)
         if n in BUILTINS:

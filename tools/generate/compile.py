@@ -71,6 +71,8 @@ def python_type(type_: Type, default: Expr | None = None) -> str:
             return "int"
         case "string" | "enum" if isinstance(default, Lit) and isinstance(default.value, str):
             return "str"
+        case "queue":
+            return "tuple[tuple[Any, ...], ...]"
     return "Any"
 
 
@@ -284,7 +286,7 @@ class Compiler:
 
 def _is_wrapped(text: str) -> bool:
     """True when one pair of parentheses encloses all of `text`."""
-    if "'" in text or '"' in text or not text.startswith("(") or not text.endswith(")") or text.endswith(",)"):
+    if "'" in text or '"' in text or not text.startswith("(") or not text.endswith(")") or text.endswith((",)", "()")):
         return False
     depth = 0
     for i, c in enumerate(text):

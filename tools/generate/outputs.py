@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 from wirelaw.spec.language import model as m
+from wirelaw.spec.language import queues
 from wirelaw.spec.language.diagnostics import complain
 from wirelaw.spec.language.expressions import FALSE, TRUE, Call, Expr, Name, walk
 from wirelaw.spec.language.families import own_part, owner_of
@@ -189,6 +190,7 @@ class OutputWriter:
         return [*self._head(row), *indent([*self._unless(self._split(row)[1], ""), *self._end(row, "", "")])]
 
     def _emission(self, row: m.Row) -> Lines:
+        row = _sure(row)
         binder = row.binders[0]
         whole = row.default_message
         given = {n: self.compiler.fold(e) for n, e in (*row.fields.items(), *row.defaults.items())}
@@ -297,3 +299,13 @@ def _by_message(conjuncts: tuple[Expr, ...], binder: str) -> tuple[tuple[Expr, .
         tuple(c for c, reads in zip(conjuncts, reading, strict=True) if not reads),
         tuple(c for c, reads in zip(conjuncts, reading, strict=True) if reads),
     )
+
+
+def _sure(row: m.Row) -> m.Row:
+    """`row` with what it reads of queues that its own condition says are not empty."""
+    known = row.guard + row.when
+
+    def each(given: dict[str, Expr]) -> dict[str, Expr]:
+        return {n: queues.sure(e, known) for n, e in given.items()}
+
+    return replace(row, fields=each(row.fields), defaults=each(row.defaults), where=tuple(queues.sure(c, known) for c in row.where))

@@ -234,8 +234,9 @@ def _grows(subject: Subject, step: _Step, where: Sequence[Expr], measure: Expr, 
 
 
 def _measures(step: _Step) -> Iterator[Expr]:
-    """Lengths that a condition keeps positive: `a > b` bounds a - b."""
+    """Lengths that a condition keeps positive: `a > b` bounds a - b, and no queue is shorter than empty."""
     for c in (x for y in step.condition for x in conjuncts(y)):
+        yield from (n for n in walk(c) if isinstance(n, Call) and n.kind == "queue" and n.function == "len")
         if isinstance(c, Binary) and c.op in _GREATER:
             great, small = (c.b, c.a) if _GREATER[c.op] else (c.a, c.b)
             yield Binary("-", great, small, type=NUMBER)

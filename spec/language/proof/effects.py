@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 
 from wirelaw.spec.language import model as m
+from wirelaw.spec.language import queues
 from wirelaw.spec.language.expressions import (
     FALSE,
     TRUE,
@@ -43,7 +44,8 @@ def put(e: Expr, after: Mapping[str, Expr]) -> Expr:
     key = key_of(e)
     if key:
         return after.get(key, e)
-    return rebuild(e, lambda x: put(x, after))
+    made = rebuild(e, lambda x: put(x, after))
+    return queues.simplified(made) if isinstance(made, Call) and made.kind == "queue" else made
 
 
 def key_of(e: Expr) -> str:
@@ -171,10 +173,10 @@ def assignments(actions: tuple[Statement, ...], machine: m.Machine) -> dict[str,
 
 def paths(row: m.Row, machine: m.Machine) -> Iterator[Path]:
     """Every way a row can end, with what gates on its message do and which debts it pays."""
-    yield from _paths(row, row.ending, row.actions, machine, _first(row, machine))
+    yield from _paths(row, row.ending, row.actions, machine, before_actions(row, machine))
 
 
-def _first(row: m.Row, machine: m.Machine) -> dict[str, Expr]:
+def before_actions(row: m.Row, machine: m.Machine) -> dict[str, Expr]:
     """What happens before the actions of an output row: gates act, each where its scope holds; then debts are struck out."""
     if row.role != "output" or row.event not in machine.messages:
         return {}

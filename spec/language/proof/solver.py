@@ -172,7 +172,7 @@ def as_witness(
     for e, value in values.items():
         if isinstance(e, Name) and e.kind == "region":
             states.append((e.name, str(value)))
-        elif e in wanted and anchors.get(e.type.name if e.type.kind == "seq" else "") != e:
+        elif e in wanted and e.type.kind != "queue" and anchors.get(e.type.name if e.type.kind == "seq" else "") != e:
             pair = (text(e), _shown(e, value, anchors, values, modulus))
             (fields if isinstance(e, Field) else names).append(pair)
     for e in anchors.values():

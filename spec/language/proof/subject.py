@@ -4,18 +4,20 @@ from __future__ import annotations
 
 import functools
 import itertools
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from wirelaw.spec.language import model as m
+from wirelaw.spec.language import queues
 from wirelaw.spec.language.clauses import Catalogues
 from wirelaw.spec.language.diagnostics import Diagnostic, Span
-from wirelaw.spec.language.expressions import Binary, Call, Expr, Field, Lit, disjoin, negate, rebuild, walk
+from wirelaw.spec.language.expressions import Binary, Call, Expr, Field, Lit, disjoin, negate, rebuild, text, walk
 from wirelaw.spec.language.profile import Profile
 from wirelaw.spec.language.proof.effects import Way, as_claims, in_states, owed, rename, ways
 from wirelaw.spec.language.proof.solver import Solver, Undecided, Witness, cells
 from wirelaw.spec.language.sugar import at_edition
+from wirelaw.spec.language.types import BOOL
 
 SHOWN_STATES = 4
 
@@ -100,6 +102,7 @@ class Subject:
         conjuncts = [self.declared(c) for c in conjuncts]
         conjuncts += _owed_where_due(conjuncts)
         helpful = self.relevant(conjuncts)
+        helpful += _bounds(c for e in (*conjuncts, *helpful) for c in self.cells_of(e))
         try:
             return self.solver.satisfiable([*conjuncts, *helpful], self.machine, shown if shown is not None else conjuncts)
         except Undecided as reason:
@@ -198,6 +201,13 @@ def _owed_where_due(conjuncts: Sequence[Expr]) -> list[Expr]:
     """That debts are open which the conditions call due."""
     found = {n for c in conjuncts for n in walk(c) if isinstance(n, Call) and n.kind == "due" and n.function == "due"}
     return [disjoin([negate(n), owed(str(n.args[0].value))]) for n in found if len(n.args) == 1 and isinstance(n.args[0], Lit)]
+
+
+def _bounds(found: Iterable[Expr]) -> list[Expr]:
+    """That no queue is longer than its bound, of the lengths among some cells."""
+    lengths = dict.fromkeys(c for c in found if isinstance(c, Call) and c.kind == "queue" and c.function == "len")
+    ordered = sorted(lengths, key=text)
+    return [Binary("<=", c, Lit(queues.limit(c.args[0]), type=c.type), type=BOOL) for c in ordered]
 
 
 def exclude_each_other(a: Sequence[Expr], b: Sequence[Expr]) -> bool:
