@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable
-from pathlib import Path
+from dataclasses import replace
 
 import pytest
 from hypothesis import given, settings
@@ -108,12 +108,14 @@ def test_a_host_waits_from_its_request_to_the_answer_or_its_next_packet() -> Non
 
 
 def unanswered(asks: bool) -> Judged:
-    """A SYN to a listener that says nothing for three seconds, asking for a link address or not."""
-    syn = next(read_packets(Path(CAPTURES / "bare-server.pcap")))
-    asked = arp(REQUEST, PEER, HOST, syn.time_us + 50)
-    later = Packet(3, syn.time_us + 4_000_000, syn.data, syn.linktype, len(syn.data))
-    capture = [syn, asked, later] if asks else [syn, later]
-    (end,) = judge_capture(tcp(), capture, lambda _: [(facts("bare-server")[0], True)], syn.time_us + 20_000_000)
+    """Text to a server that then says nothing for four seconds, asking for a link address or not."""
+    capture = list(read_packets(CAPTURES / "chat-server.pcap"))[:6]
+    last = capture[-1]
+    assert last.data[26:30] == HOST, "the latest is the client's text"
+    if asks:
+        capture.append(arp(REQUEST, PEER, HOST, last.time_us + 50))
+    capture.append(replace(last, number=last.number + 2, time_us=last.time_us + 4_000_000))
+    (end,) = judge_capture(tcp(), capture, lambda _: [(facts("chat-server")[0], True)], last.time_us + 20_000_000)
     return end
 
 

@@ -162,8 +162,8 @@ def test_handshakes_that_wait_to_be_accepted_are_not_evicted() -> None:
 
 @cache
 def backlog_law() -> tuple[Machine, Profile, ModuleType]:
-    law = load([SPEC / "tcp", SPEC / "profiles" / "tcp.profile"])
-    machine, profile = law.machine("tcp.backlog"), law.profile("wirelaw", "tcp.backlog")
+    law = load([SPEC / "net", SPEC / "profiles" / "net.profile"])
+    machine, profile = law.machine("listener.queue"), law.profile("wirelaw", "listener.queue")
     return machine, profile, generated_module(generate(machine, profile))
 
 

@@ -14,7 +14,7 @@ from functools import lru_cache
 from typing import Final
 
 from wirelaw.impl.device.link import Offload
-from wirelaw.impl.generated.tcp_backlog import Arrival, TcpBacklog
+from wirelaw.impl.generated.listener_queue import Arrival, ListenerQueue
 from wirelaw.impl.generated.tcp_connection import TcpConnection
 from wirelaw.impl.net.buffers import Memory
 from wirelaw.impl.net.config import HostConfig
@@ -76,7 +76,7 @@ class Listener:
         self.options = options
         """What its connections begin with."""
         self._tcp = tcp
-        self._machine = TcpBacklog(self)
+        self._machine = ListenerQueue(self)
         self._half_open: dict[Connection, int] = {}  # in order of arrival, with its time
         self._ready: deque[Connection] = deque()
         self._waiting: deque[Future[Connection]] = deque()

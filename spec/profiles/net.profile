@@ -31,3 +31,9 @@ profile wirelaw for icmp.echo {
   choose hint = tell
   order request
 }
+
+profile wirelaw for listener.queue {
+  "Our own stack"
+  set patience = 1s
+  set flood    = 64
+}

@@ -31,9 +31,3 @@ profile wirelaw for tcp.connection {
   order tx.abort, abort.quiet, close.unopened, tx.abort.edge, tx.syn, tx.syn.again, tx.synack, tx.synack.again, tx.ack.edge, tx.again,
     tx.data, tx.probe, tx.fin, tx.fin.late, persist.arm, orphan.arm, tx.ack
 }
-
-profile wirelaw for tcp.backlog {
-  "Our own stack"
-  set patience = 1s
-  set flood    = 64
-}

@@ -1,9 +1,9 @@
 # GENERATED, never edit: change the law below and run `python -m wirelaw.tools.generate`.
-#   spec/tcp/backlog.law
-#   spec/profiles/tcp.profile
+#   spec/net/listener.law
+#   spec/profiles/net.profile
 """The queue of a passive open: handshakes under way, and connections that wait to be accepted
 
-Machine tcp.backlog under profile wirelaw.
+Machine listener.queue under profile wirelaw.
 Each branch names the row it stands for: `[row] clause`.
 """
 
@@ -34,7 +34,7 @@ class Arrival:
     waited: int = 0
 
 
-class TcpBacklogHost(Protocol):
+class ListenerQueueHost(Protocol):
     """What surrounds the machine."""
 
     def tell_admit(self, /) -> None:
@@ -47,11 +47,11 @@ class TcpBacklogHost(Protocol):
         """Take news from the machine."""
 
 
-class TcpBacklog:
-    """One tcp.backlog: feed it messages, calls and the time (microseconds), then `pump`."""
+class ListenerQueue:
+    """One listener.queue: feed it messages, calls and the time (microseconds), then `pump`."""
 
-    def __init__(self, host: TcpBacklogHost, on_step: Callable[[Step], None] | None = None) -> None:
-        self.host: TcpBacklogHost = host
+    def __init__(self, host: ListenerQueueHost, on_step: Callable[[Step], None] | None = None) -> None:
+        self.host: ListenerQueueHost = host
         self.on_step: Callable[[Step], None] | None = on_step
         self.queue: str = LISTENING
 
@@ -83,7 +83,7 @@ class TcpBacklog:
             if self.on_step is not None:
                 self.on_step(Step(now, "admission", "unfetched", "arrival", a))
             return False
-        raise IncompleteTableError("tcp.backlog", "admission", "arrival")
+        raise IncompleteTableError("listener.queue", "admission", "arrival")
 
     def tick(self, now: int) -> None:
         """Fire every timer whose time has come, in the order of their times."""
@@ -96,4 +96,4 @@ class TcpBacklog:
         """Send everything that is to be sent now, in the order of the profile."""
         for _ in range(OUTPUTS_PER_PUMP):
             return
-        raise EndlessOutputError("tcp.backlog", self.queue)
+        raise EndlessOutputError("listener.queue", self.queue)
