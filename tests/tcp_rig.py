@@ -10,9 +10,10 @@ from functools import cache, partial
 from ipaddress import IPv4Address
 from typing import TypeVar
 
+from wirelaw.impl.device.faulty_link import Faults
 from wirelaw.impl.net.config import WIRELAW, HostConfig, Limits
 from wirelaw.impl.net.host import VirtualHost
-from wirelaw.impl.net.lan import Faults, Lan
+from wirelaw.impl.net.lan import Lan
 from wirelaw.impl.net.tcp_sockets import TcpSocket
 from wirelaw.impl.wire.arp import REPLY, REQUEST, ArpPacket, build_arp, parse_arp
 from wirelaw.impl.wire.ethernet import BROADCAST, ETHERTYPE_ARP, ETHERTYPE_IPV4, build_frame

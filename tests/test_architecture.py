@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ast
 import re
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from pathlib import Path
 
 import pytest
@@ -54,6 +54,72 @@ def test_imports_run_one_way(folder: str) -> None:
         if not any(target == a or target.startswith(a + "/") for a in allowed)
     ]
     assert not wrong
+
+
+def module_of(path: Path) -> str:
+    """The module's name as a path: a package is its folder."""
+    name = str(path.relative_to(ROOT).with_suffix(""))
+    return name.removesuffix("/__init__")
+
+
+def import_graph() -> dict[str, set[str]]:
+    """Each module of the project, and those that it imports, wherever in its text."""
+    paths = {module_of(p): p for top in ("impl", "spec", "oracle", "conformance", "tools") for p in (ROOT / top).rglob("*.py")}
+    return {name: {t for i in imports(path) if (t := target(i, paths)) and t != name} for name, path in paths.items()}
+
+
+def target(imported: str, modules: Collection[str]) -> str | None:
+    """The module that an import names: itself, or the one that the name is taken from."""
+    return next((m for m in (imported, imported.rpartition("/")[0]) if m in modules), None)
+
+
+def circles(graph: dict[str, set[str]]) -> list[list[str]]:
+    """Groups of nodes that reach each other (Tarjan's strongly connected components of more than one)."""
+    index: dict[str, int] = {}
+    low: dict[str, int] = {}
+    stack: list[str] = []
+    found: list[list[str]] = []
+
+    def visit(node: str) -> None:
+        index[node] = low[node] = len(index)
+        stack.append(node)
+        for other in sorted(graph.get(node, ())):
+            if other not in index:
+                visit(other)
+                low[node] = min(low[node], low[other])
+            elif other in stack:
+                low[node] = min(low[node], index[other])
+        if low[node] == index[node]:
+            group = stack[stack.index(node) :]
+            del stack[stack.index(node) :]
+            if len(group) > 1:
+                found.append(sorted(group))
+
+    for node in sorted(graph):
+        if node not in index:
+            visit(node)
+    return found
+
+
+def test_no_module_imports_itself_by_way_of_others() -> None:
+    assert not circles(import_graph())
+
+
+def test_no_folder_of_the_implementation_imports_itself_by_way_of_others() -> None:
+    folders: dict[str, set[str]] = {}
+    for name, imported in import_graph().items():
+        if name.startswith("impl/"):
+            folder = name.rpartition("/")[0]
+            folders.setdefault(folder, set()).update(f for i in imported if (f := i.rpartition("/")[0]) != folder)
+    assert not circles(folders)
+
+
+def test_a_circle_is_found() -> None:
+    assert circles({"a": {"b"}, "b": {"c"}, "c": {"b"}, "d": {"a"}}) == [["b", "c"]]
+    assert not circles({"a": {"b", "c"}, "b": {"c"}, "c": set()})
+    graph = import_graph()
+    graph["impl/net/config"].add("impl/net/host")
+    assert any("impl/net/host" in circle for circle in circles(graph))
 
 
 @pytest.mark.parametrize("folder", ["impl/net", "impl/wire", "impl/generated", "oracle", "impl/device", "impl/tls", "impl/ssh"])

@@ -11,9 +11,10 @@ import dns.rrset
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from wirelaw.impl.device.faulty_link import Faults
 from wirelaw.impl.net import Host, HostConfig, VirtualHost
 from wirelaw.impl.net.config import VIPERDOS
-from wirelaw.impl.net.lan import Faults, Lan
+from wirelaw.impl.net.lan import Lan
 from wirelaw.impl.net.udp import Datagram, UdpEndpoint
 from wirelaw.impl.wire.dns import AAAA, A, build_query, canonical_name, parse_answer
 
@@ -191,7 +192,7 @@ def test_several_lookups_at_once_and_one_query_for_the_same_name() -> None:
 
 
 def test_answers_survive_a_bad_network() -> None:
-    faults = Faults(loss=0.1, duplication=0.2, reordering=0.2)
+    faults = Faults(loss=0.1, duplicate=0.2, reorder=0.2)
     host, _, lan = world(answer("web.example. 0 A 192.0.2.1"), faults=faults)
     for _ in range(20):
         found = host.resolve("web.example")

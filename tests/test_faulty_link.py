@@ -5,7 +5,7 @@ from collections import Counter
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from wirelaw.conformance.faulty_link import Faults, FaultyLink, LinkCounters
+from wirelaw.impl.device.faulty_link import Faults, FaultyLink, LinkCounters
 
 rates = st.floats(0, 1)
 faults = st.builds(
@@ -26,7 +26,7 @@ def frame(number: int) -> bytes:
     return number.to_bytes(2, "big") + bytes(80)
 
 
-def run(link: FaultyLink, gaps: list[int]) -> list[tuple[int, bytes]]:
+def run(link: FaultyLink[bytes], gaps: list[int]) -> list[tuple[int, bytes]]:
     """Offer a numbered frame after each gap; (time, frame) of every arrival, taken at its exact time."""
     now, arrivals = 0, list[tuple[int, bytes]]()
 
@@ -86,7 +86,7 @@ def test_only_reordered_frames_are_overtaken(gaps: list[int], seed: int, reorder
 
 @given(st.binary(min_size=0, max_size=200), st.integers())
 def test_corruption_flips_one_bit_behind_the_headers(octets: bytes, seed: int) -> None:
-    link = FaultyLink(Faults(corrupt=1), seed)
+    link = FaultyLink(Faults(corrupt=1, delay=0, spared=54), seed)
     link.offer(octets, 0)
     (arrived,) = link.due(0)
     assert arrived[:54] == octets[:54]

@@ -14,9 +14,10 @@ from socket import SOCK_DGRAM
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from wirelaw.impl.device.faulty_link import Faults
 from wirelaw.impl.net import Host, HostConfig, LiveHost, VirtualHost
 from wirelaw.impl.net.config import VIPERDOS
-from wirelaw.impl.net.lan import Faults, Lan
+from wirelaw.impl.net.lan import Lan
 from wirelaw.impl.runtime.errors import MissingMeans, UserError
 from wirelaw.impl.wire.arp import REQUEST, ArpPacket, build_arp
 from wirelaw.impl.wire.checksum import Address
@@ -56,7 +57,7 @@ def test_two_hosts_resolve_each_other_and_ping() -> None:
 def test_fragmented_datagrams_cross_a_faulty_cable_whole_or_not_at_all(
     seed: int, loss: float, duplication: float, reordering: float
 ) -> None:
-    one, other, lan = pair(Faults(loss=loss, duplication=duplication, reordering=reordering), seed)
+    one, other, lan = pair(Faults(loss=loss, duplicate=duplication, reorder=reordering), seed)
     sender, receiver = one.socket(SOCK_DGRAM), other.socket(SOCK_DGRAM)
     receiver.bind(("", 7))
     sent = [random.Random(index).randbytes(20_000) for index in range(20)]
@@ -78,7 +79,7 @@ def test_fragmented_datagrams_cross_a_faulty_cable_whole_or_not_at_all(
 
 
 def test_corrupted_frames_never_deliver_altered_data() -> None:
-    one, other, lan = pair(Faults(corruption=0.3), seed=4)
+    one, other, lan = pair(Faults(corrupt=0.3), seed=4)
     sender, receiver = one.socket(SOCK_DGRAM), other.socket(SOCK_DGRAM)
     receiver.bind(("", 7))
     for _ in range(300):
@@ -99,7 +100,7 @@ def test_corrupted_frames_never_deliver_altered_data() -> None:
 def run_of(seed: int) -> list[tuple[int, bytes]]:
     host = Host.virtual(seed=seed)
     other = Host.virtual(HostConfig(mac=B_MAC, ip=IPv4Address(B)), seed=seed + 1)
-    lan, frames = Lan(host, other, faults=Faults(loss=0.1, reordering=0.3), seed=seed), []
+    lan, frames = Lan(host, other, faults=Faults(loss=0.1, reorder=0.3), seed=seed), []
     lan.tap = lambda now, frame: frames.append((now, frame))
     for _ in range(20):
         host.ping(B, size=2000)

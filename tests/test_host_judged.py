@@ -8,13 +8,13 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
-from random import Random
 from typing import Any
 
 import pytest
 from tcp_rig import sized, tcp_law
 from wirelaw.conformance.netns import Namespace, missing_means
 from wirelaw.conformance.recorder import Recorder, wait_for_silence
+from wirelaw.impl.device.faulty_link import Faults, FaultyLink
 from wirelaw.impl.device.link import Frame, Offload
 from wirelaw.impl.device.tap import TapLink
 from wirelaw.impl.net.config import WIRELAW, HostConfig, Limits
@@ -41,14 +41,15 @@ class LossyTap(TapLink):
     def __init__(self, interface: str, rate: float, seed: int) -> None:
         super().__init__(interface, offload=False)
         self.seen: list[tuple[int, bytes]] = []
-        self.lost = 0
-        self._rate = rate
-        self._chance = Random(seed)
+        self._way = FaultyLink[bytes](Faults(loss=rate, delay=0), seed)
+
+    @property
+    def lost(self) -> int:
+        return self._way.counters.lost
 
     def _lose(self) -> bool:
-        lose = self._chance.random() < self._rate
-        self.lost += lose
-        return lose
+        self._way.offer(b"", 0)
+        return not self._way.due(0)
 
     def transmit(self, length: int, offload: Offload | None = None) -> None:
         area = self.transmit_buffer()

@@ -15,7 +15,8 @@ from wirelaw.spec.language.evaluate import Context, evaluate
 from wirelaw.spec.language.expressions import Expr, conjoin, conjuncts, negate
 from wirelaw.spec.language.load import SPEC, Law, load
 from wirelaw.spec.language.parse import parse_law
-from wirelaw.spec.language.proof.solver import Solver, Undecided, cells, make_solver
+from wirelaw.spec.language.proof.late import make_solver
+from wirelaw.spec.language.proof.solver import Solver, Undecided, cells
 from wirelaw.spec.language.proof.subject import Subject, exclude_each_other
 from wirelaw.spec.language.resolve import resolve
 from wirelaw.spec.language.typing import Scope, Typer

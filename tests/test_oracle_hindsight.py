@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 from oracle_laws import law, message
 from tcp_rig import TWO_MSL, Pair, octets, sized, verdicts, would
+from wirelaw.impl.device.faulty_link import Faults
 from wirelaw.impl.net.config import VIPERDOS
-from wirelaw.impl.net.lan import Faults
 from wirelaw.oracle.engine.explanation import render
 from wirelaw.oracle.engine.judge import Observed, judge_trace
 from wirelaw.oracle.engine.verdict import Environment, Grade, Verdict

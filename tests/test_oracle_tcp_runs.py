@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import heapq
 from itertools import count
 from random import Random
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from wirelaw.impl.device.faulty_link import Faults, FaultyLink
 from wirelaw.oracle.engine.explanation import render
 from wirelaw.oracle.engine.judge import Observed, judge_trace
 from wirelaw.oracle.engine.reading import CompiledLaw, compile_law
@@ -65,33 +65,28 @@ class Wire:
     """A path in virtual time that loses, repeats and reorders, from a seed."""
 
     def __init__(self, seed: int, loss: float) -> None:
-        self.random, self.loss = Random(seed), loss
+        faults = Faults(loss, loss / 2, 0.5 if loss else 0.0, delay=DELAY, reorder_by=DELAY)
+        self.link = FaultyLink[tuple[End, SimpleNamespace]](faults, seed)
+        self.random = Random(seed)
         self.now = 0
-        self.numbers, self.order = count(1), count()
-        self.queue: list[tuple[int, int, End, SimpleNamespace]] = []
+        self.numbers = count(1)
 
     def carry(self, segment: SimpleNamespace, to: End) -> None:
-        for _ in range(1 + (self.random.random() < self.loss / 2)):
-            if self.random.random() >= self.loss:
-                late = self.random.randrange(DELAY) if self.loss else 0
-                heapq.heappush(self.queue, (self.now + DELAY + late, next(self.order), to, segment))
+        self.link.offer((to, segment), self.now)
 
     def run(self, ends: tuple[End, End], until: int) -> None:
         """Everything that happens up to `until`."""
         while True:
-            due = [at for e in ends if (at := e.it.deadline()) is not None]
-            at = min([*due, *(q[0] for q in self.queue[:1])], default=until + 1)
+            sources = [*(e.it.deadline() for e in ends), self.link.next_deadline()]
+            at = min([d for d in sources if d is not None], default=until + 1)
             if at > until:
                 break
             self.now = max(self.now, at)
-            if self.queue and self.queue[0][0] <= self.now:
-                _, _, to, segment = heapq.heappop(self.queue)
+            for to, segment in self.link.due(self.now):
                 to.receive(segment)
             for e in ends:
                 e.it.tick(self.now)
                 e.it.pump(self.now)
-            if self.queue[:1] and self.queue[0][0] <= self.now:
-                continue
             if any((d := e.it.deadline()) is not None and d <= self.now for e in ends):
                 self.now += 1_000
         self.now = until

@@ -9,7 +9,7 @@ from itertools import pairwise
 
 import pytest
 from tcp_rig import Pair, Script, assert_lawful, octets, read_all, sized, would
-from wirelaw.impl.net.lan import Faults
+from wirelaw.impl.device.faulty_link import Faults
 from wirelaw.impl.net.tcp_sockets import TcpSocket
 
 VIRTUAL_PATIENCE = 200_000_000  # microseconds

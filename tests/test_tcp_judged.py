@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from tcp_rig import TWO_MSL, Pair, assert_lawful, octets, sized, state, tcp_law, transfer, verdicts, would
+from wirelaw.impl.device.faulty_link import Faults
 from wirelaw.impl.net.config import VIPERDOS
-from wirelaw.impl.net.lan import Faults
 from wirelaw.oracle.capture import Packet
 from wirelaw.oracle.engine.verdict import Environment, Grade
 from wirelaw.oracle.tcp.connection import judge_capture

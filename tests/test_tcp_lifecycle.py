@@ -23,7 +23,7 @@ from tcp_rig import (
     state,
     would,
 )  # fmt: skip
-from wirelaw.impl.net.lan import Faults
+from wirelaw.impl.device.faulty_link import Faults
 from wirelaw.impl.net.tcp_sockets import TcpSocket
 
 RESET = struct.pack("ii", 1, 0)
@@ -370,7 +370,7 @@ def test_an_idle_connection_lives_for_ever_and_costs_nothing() -> None:
 def test_a_finished_peer_that_vanishes_does_not_keep_the_connection() -> None:
     pair = Pair()
     ours, theirs = pair.opened()
-    pair.lan.faults = Faults(loss=1)
+    pair.lan.strike(Faults(loss=1))
     ours.close()
     theirs.close()
     pair.run(200)

@@ -8,11 +8,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from tcp_rig import PORT, SERVER, TWO_MSL, Pair, Script, assert_lawful, octets, read_all, sized, state, transfer, would
+from wirelaw.impl.device.faulty_link import Faults
 from wirelaw.impl.net.config import VIPERDOS, WIRELAW
-from wirelaw.impl.net.lan import Faults
 from wirelaw.impl.net.tcp_sockets import TcpSocket
 
-BAD_CABLE = Faults(loss=0.02, duplication=0.02, reordering=0.02, corruption=0.02)
+BAD_CABLE = Faults(loss=0.02, duplicate=0.02, reorder=0.02, corrupt=0.02)
 buffers = st.sampled_from([2_048, 8_192, 65_536, 1 << 20])
 acts = st.one_of(
     st.tuples(st.just("send"), st.integers(0, 1), st.integers(1, 20_000)),

@@ -7,19 +7,34 @@ dismissed is needed, and only later events tell. So a judge keeps a point to ret
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any, Protocol
 
-if TYPE_CHECKING:
-    from wirelaw.oracle.engine.judge import Judge
-    from wirelaw.oracle.engine.steps import Event
+from wirelaw.oracle.engine.configuration import Configuration
+from wirelaw.oracle.engine.search import Search
+from wirelaw.oracle.engine.steps import Event
+from wirelaw.oracle.engine.verdict import Finding
 
 REACH = 64
 """A second look goes back this many events at least, and twice as many at most."""
 MEMORY = 4096
 """The same, where a run is judged again with known deviations."""
-Step = tuple["Callable[[Event], Any]", "Event"]
+Step = tuple[Callable[[Event], Any], Event]
+
+
+class Judge(Protocol):
+    """What of a judge changes as it goes on."""
+
+    search: Search
+    frontier: list[Configuration]
+    findings: list[Finding]
+    counts: Counter[tuple[int, Any]]
+    now: int | None
+    suspended: Event | None
+    ended: bool
+    reason: str
 
 
 @dataclass(slots=True)

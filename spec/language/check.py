@@ -36,7 +36,8 @@ from wirelaw.spec.language.diagnostics import Diagnostic
 from wirelaw.spec.language.load import Law
 from wirelaw.spec.language.model import Machine
 from wirelaw.spec.language.proof.cache import CachedSolver
-from wirelaw.spec.language.proof.solver import Solver, make_solver
+from wirelaw.spec.language.proof.late import make_solver
+from wirelaw.spec.language.proof.solver import Solver
 from wirelaw.spec.language.proof.subject import Subject, source_lines
 
 Check = Callable[[Subject], Iterator[Diagnostic]]

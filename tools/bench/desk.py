@@ -13,9 +13,10 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+from wirelaw.impl.device.faulty_link import Faults
 from wirelaw.impl.net.config import HostConfig
 from wirelaw.impl.net.host import Host
-from wirelaw.impl.net.lan import Faults, Lan
+from wirelaw.impl.net.lan import Lan
 from wirelaw.oracle.capture import LinkType, PcapWriter, read_packets
 from wirelaw.oracle.engine.reading import compile_law
 from wirelaw.oracle.engine.verdict import Grade

@@ -10,7 +10,7 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 from wirelaw.conformance.netns import missing_means
-from wirelaw.impl.net.lan import Faults
+from wirelaw.impl.device.faulty_link import Faults
 from wirelaw.impl.runtime.errors import MissingMeans
 from wirelaw.tools.bench import desk, network
 from wirelaw.tools.bench.fuzz import fuzz
@@ -87,7 +87,7 @@ def _network(scale: float) -> Iterator[tuple[str, Any, str, str]]:
 
 
 def _link(scale: float) -> Iterator[tuple[str, Any, str, str]]:
-    moved = desk.transfer(int(100 * scale) * MB, Faults(loss=0.02, duplication=0.02, reordering=0.02, corruption=0.02))
+    moved = desk.transfer(int(100 * scale) * MB, Faults(loss=0.02, duplicate=0.02, reorder=0.02, corrupt=0.02))
     text = f"{moved['MB']:.0f} MB intact in {moved['seconds']:.1f} s"
     yield "faulty link (2 % each)", moved, text, f"{moved['struck']:.0f} of {moved['frames']:.0f} frames struck"
 
