@@ -6,7 +6,7 @@ from itertools import pairwise
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from wirelaw.impl.net.reassembly import TIMEOUT, Reassembler
+from wirelaw.impl.net.reassembly import FRAGMENT_COST, TIMEOUT, Reassembler
 from wirelaw.impl.net.statistics import Statistics
 from wirelaw.impl.runtime.timers import Timers
 
@@ -87,7 +87,10 @@ def test_fragments_that_disagree_about_the_end_discard_the_datagram(last: tuple[
     assert bench.statistics.drops == {"ipv4.overlapping_fragment": 1}
 
 
-@pytest.mark.parametrize(("start", "end", "more"), [(0, 0, True), (0, 9, True), (65528, 65536, False), (65528, 65536, True)])
+@pytest.mark.parametrize(
+    ("start", "end", "more"),
+    [(0, 0, True), (0, 9, True), (0, 12, True), (65520, 65528, False), (65528, 65536, False), (65528, 65536, True)],
+)
 def test_impossible_fragments_are_dropped(start: int, end: int, more: bool) -> None:
     bench = Bench()
     assert bench.add(start, end, message=bytes(66000), more=more) is None
@@ -124,3 +127,61 @@ def test_the_oldest_datagram_gives_way() -> None:
         bench.add(0, 2000, ident)
     assert bench.add(2000, 4000, 2) is not None
     assert bench.add(2000, 4000, 1) is None
+
+
+@pytest.mark.parametrize(("held", "last"), [((2000, 2400), (0, 800)), ((2000, 2400), (1600, 2000)), ((3992, 4000), (0, 8))])
+def test_an_end_before_a_piece_that_is_held_discards_the_datagram(held: tuple[int, int], last: tuple[int, int]) -> None:
+    bench = Bench()
+    bench.add(*held, more=True)
+    assert bench.add(*last, more=False) is None
+    assert bench.statistics.drops == {"ipv4.overlapping_fragment": 1}
+    assert (len(bench.reassembler), bench.reassembler.octets) == (0, 0)
+
+
+@pytest.mark.parametrize(("start", "end"), [(2400, 2800), (2408, 2416), (2000, 2408)])
+def test_a_piece_beyond_the_known_end_discards_the_datagram(start: int, end: int) -> None:
+    bench = Bench()
+    bench.add(1600, 2000)
+    bench.add(2000, 2400, more=False)
+    assert bench.add(start, end, more=True) is None
+    assert bench.statistics.drops == {"ipv4.overlapping_fragment": 1}
+    assert (len(bench.reassembler), bench.reassembler.octets) == (0, 0)
+
+
+@given(st.integers(1, 60), st.integers(1, 20))
+def test_each_fragment_is_charged_for_itself_and_for_its_data(count: int, eights: int) -> None:
+    size = 8 * eights
+    bench = Bench(octets=60 * (size + FRAGMENT_COST))
+    for n in range(1, count + 1):
+        bench.add(2 * n * size, (2 * n + 1) * size, message=bytes(20_000), more=True)
+        assert bench.reassembler.octets == n * (size + FRAGMENT_COST)
+    assert not bench.statistics.drops
+    bench.add(0, 8, 2, more=True)
+    for n in range(count + 1, 62):
+        bench.add(2 * n * size, (2 * n + 1) * size, message=bytes(20_000), more=True)
+    assert bench.statistics.drops["ipv4.reassembly_full"], "tiny fragments fill the memory too"
+
+
+def test_a_datagram_that_alone_is_too_much_is_given_up() -> None:
+    bench = Bench(octets=2 * FRAGMENT_COST + 16)
+    bench.add(0, 8)
+    bench.add(16, 24)
+    assert (len(bench.reassembler), bench.reassembler.octets) == (1, 2 * FRAGMENT_COST + 16)
+    bench.add(32, 40)
+    assert bench.statistics.drops == {"ipv4.reassembly_full": 1}
+    assert (len(bench.reassembler), bench.reassembler.octets) == (0, 0)
+
+
+def test_a_repetition_that_claims_to_be_the_end_is_an_overlap() -> None:
+    bench = Bench()
+    bench.add(0, 16, more=True)
+    bench.add(0, 16, more=False)
+    assert bench.statistics.drops == {"ipv4.overlapping_fragment": 1}
+
+
+def test_the_memory_may_be_filled_to_its_last_octet() -> None:
+    bench = Bench(octets=2 * FRAGMENT_COST + 16)
+    bench.add(0, 8, 1)
+    bench.add(0, 8, 2)
+    assert not bench.statistics.drops
+    assert len(bench.reassembler) == 2
