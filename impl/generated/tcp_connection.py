@@ -2807,14 +2807,14 @@ class TcpConnection:
         rfc9293:MUST-38, rfc9293:MUST-61, rfc9293:MUST-16, rfc9293:SHLD-7, rfc9293:SHLD-28, rfc5681:4.1,
         rfc6298:5.1.
         """
-        if self._next_len(now) <= 0:
+        if (next_len := self._next_len(now)) <= 0:
             return False
         o = Seg(
             seq=self.snd_nxt,
             ack=self.rcv_nxt,
             wnd=self._advertise(),
             ackf=True,
-            len=self._next_len(now),
+            len=next_len,
             tson=self.ts_on,
             tsval=self.host.ask_ts_clock(),
             tsecr=self.ts_recent,

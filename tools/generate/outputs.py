@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from wirelaw.spec.language import model as m
 from wirelaw.spec.language import queues
 from wirelaw.spec.language.diagnostics import complain
-from wirelaw.spec.language.expressions import FALSE, TRUE, Call, Expr, Name, walk
+from wirelaw.spec.language.expressions import COMPARISONS, FALSE, TRUE, Binary, Call, Expr, Name, walk
 from wirelaw.spec.language.families import own_part, owner_of
 from wirelaw.spec.language.profile import Profile
 from wirelaw.tools.generate.compile import Compiler, is_pure, opposite, plain, put_fields, simplify
@@ -16,6 +16,7 @@ from wirelaw.tools.generate.families import FamilyWriter
 from wirelaw.tools.generate.naming import snake
 from wirelaw.tools.generate.rename import put_names, rename
 from wirelaw.tools.generate.rows import RowWriter, note
+from wirelaw.tools.generate.sharing import local_name, put_locals
 from wirelaw.tools.generate.states import among
 from wirelaw.tools.generate.wrapping import LONGEST, WIDTH, Lines, branch, indent, quoted, wrapped
 
@@ -201,7 +202,8 @@ class OutputWriter:
         if demands == (FALSE,):
             raise complain(row.span, f"[{row.id}] can never be sent: what it puts into the message breaks its own `where`", "Correct one.")
         early, late = _by_message(demands, binder)
-        before = [*self._unless(self._split(row)[1], ""), *self._unless(early, "")]
+        first, held = self._held(row, self._split(row)[1], built)
+        before = [*self._unless(first, ""), *self._unless(early, "")]
         tests = self._unless(late, "")
         gate_actions: Lines = []
         for gate in self.gates:
@@ -211,9 +213,25 @@ class OutputWriter:
                 tests += tested
                 gate_actions += acts
         made = [f"made = {self.compiler.text(whole)}"] if whole is not None else []
-        made += self.rows.assemble(row.event, built, binder)
+        made += self.rows.assemble(row.event, {n: put_locals(e, held) for n, e in built.items()}, binder)
         lines = [*before, *made, *tests, *gate_actions, *self._payments(row, facts)]
         return [*self._head(row), *indent(lines), *indent(self._end(row, row.event, binder))]
+
+    def _held(self, row: m.Row, first: tuple[Expr, ...], built: dict[str, Expr]) -> tuple[tuple[Expr, ...], dict[Expr, str]]:
+        """The conditions `first` with names given to what they compare and the message needs again, and these names."""
+        held: dict[Expr, str] = {}
+        named: list[Expr] = []
+        taken = {*row.binders, *self.rows.names.instances.values(), ""}
+        for c in first:
+            if isinstance(c, Binary) and c.op in COMPARISONS and self.compiler.definitions.knows(c.a):
+                name, call = local_name(c.a, self.machine), self.compiler.definitions.put(c.a)
+                if name not in taken and isinstance(call, Name) and any(n == c.a for e in built.values() for n in walk(e)):
+                    taken.add(name)
+                    held[c.a] = name
+                    named.append(replace(c, a=replace(call, name=f"({name} := {call.name})")))
+                    continue
+            named.append(c)
+        return tuple(named), held
 
     def _here(self, row: m.Row, conjuncts: tuple[Expr, ...]) -> tuple[Expr, ...]:
         """The conjuncts, folded, where `row` stands."""

@@ -18,7 +18,7 @@ def shared(guards: Sequence[Iterable[Expr]], machine: m.Machine) -> dict[Expr, s
     found: dict[Expr, str] = {}
     candidates = {e: None for tree in trees for e in walk(tree) if e.origin and _can_be_early(e)}
     for e in sorted(candidates, key=lambda e: -sum(1 for _ in walk(e))):
-        name = _name(e, machine)
+        name = local_name(e, machine)
         if name and name not in found.values() and sum(node == e for tree in trees for node in walk(tree)) > 1:
             trees = [put_locals(tree, {e: name}) for tree in trees] + [e]
             found[e] = name
@@ -32,7 +32,7 @@ def put_locals(e: Expr, names: Mapping[Expr, str]) -> Expr:
     return rebuild(e, lambda x: put_locals(x, names))
 
 
-def _name(e: Expr, machine: m.Machine) -> str:
+def local_name(e: Expr, machine: m.Machine) -> str:
     """The macro's name as a local one; '' when that is taken by a function or argument."""
     name = local(e.origin.partition("(")[0])
     binders = {p.binder for p in machine.inputs.values()}
