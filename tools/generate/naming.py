@@ -43,11 +43,12 @@ class Names:
         self.machine = machine
         self.class_name = camel(machine.name)
         self.sets: dict[frozenset[str], str] = {}
-        self._taken = set(machine.states)
+        self._taken = {*machine.states, *map(camel, machine.messages)}
         self.params = {name: self._constant(name.upper()) for name in machine.params}
         self._groups = {members: self._constant(f"_{name}") for name, members in machine.groups.items()}
         self.instances = {name: self._instance(name) for name in machine.families}
         self._check_attributes()
+        self._check_classes()
         self._check_fields()
 
     def _instance(self, family: str) -> str:
@@ -74,6 +75,18 @@ class Names:
         for name, owner in derived:
             if name in owners:
                 raise complain(machine.span, f"`{name}`, made for `{owner}`, clashes with `{owners[name]}`", "Rename one of the two.")
+            owners[name] = owner
+
+    def _check_classes(self) -> None:
+        machine = self.machine
+        owners = {name: f"state {name}" for name in machine.states}
+        made = [(self.class_name, f"machine `{machine.name}`", machine.span), (f"{self.class_name}Host", "its host", machine.span)]
+        made += [(self.class_name + camel(f), f"family `{f}`", machine.span) for f in machine.families]
+        for name, owner, span in (*made, *((camel(x.name), f"message `{x.name}`", x.span) for x in machine.messages.values())):
+            if name in owners:
+                raise complain(
+                    span, f"{owner} and {owners[name]} are both called {name} in the code made from them", "Rename one of the two."
+                )
             owners[name] = owner
 
     def _check_fields(self) -> None:
