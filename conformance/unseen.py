@@ -63,6 +63,8 @@ UNSEEN: Final[Mapping[str, str]] = {
     "rfc7323:5.3/R2": _NOTED,
     "rfc7323:3.2/unasked": _NOTED,
     "rfc7323:3.2/rst": _UNPROVEN,
+    "rfc9293:3.10.7.4/seventh/CLOSE-WAIT": _UNPROVEN,
+    "rfc7323:2.4": "a window may fall by less than one unit of its scale or not, and how ours is rounded only the sender knows",
     "rfc7323:2.2/reply": _UNPROVEN,
     "rfc9293:MUST-26": _UNPROVEN,
     "rfc9293:3.8.6.1": _UNPROVEN,

@@ -767,7 +767,7 @@ class TcpConnection:
                 if self.on_step is not None:
                     self.on_step(Step(now, "sequence", "seq.text", "seg", s))
                 return False
-            # [seq.bad] rfc9293:3.10.7.4/first SHOULD, rfc9293:3.5.2/3, rfc7323:5.3/R2
+            # [seq.bad] rfc9293:3.10.7.4/first SHOULD, rfc9293:3.5.2/3, rfc9293:3.4/window, rfc7323:5.3/R2
             self._do_challenge(now)
             if self.on_step is not None:
                 self.on_step(Step(now, "sequence", "seq.bad", "seg", s))
@@ -880,7 +880,8 @@ class TcpConnection:
                 return True
             rwnd = (self.rcv_edge - self.rcv_nxt) & 0xFFFFFFFF
             # [rst.exact] rfc9293:3.10.7.4/second/2 MUST, rfc9293:MUST-12,
-            #     rfc9293:3.10.7.4/second/ESTABLISHED, rfc5961:3.2, rfc9293:SHLD-2 SHOULD
+            #     rfc9293:3.10.7.4/second/ESTABLISHED, rfc5961:3.2, rfc9293:SHLD-2 SHOULD, rfc7323:5.2/rst
+            #     MUST_NOT
             if st in _STATES_OF_RST_EXACT and s.seq == self.rcv_nxt and rwnd > 0:
                 self._do_end()
                 self.host.tell_reset_by_peer()
