@@ -405,13 +405,22 @@ def test_what_is_not_cited_is_listed_when_asked_for(
 
 def test_every_document_says_when_and_what_it_is(ours: Catalogues) -> None:
     assert {"rfc9293", "rfc8446", "rfc9846", "rfc4253", "rfc4254", "strict"} <= set(ours.documents)
-    assert all(1982 <= c.year <= 2030 and c.title for c in ours.documents.values())
+    assert all(1981 <= c.year <= 2030 and c.title for c in ours.documents.values())
 
 
 def test_the_newer_tls_edition_carries_the_older_one_over_or_replaces_it(ours: Catalogues) -> None:
     carried = {c.same_as for c in ours.documents["rfc9846"].clauses}
     replaced = [c.id for c in ours.documents["rfc8446"].clauses if c.name not in carried]
     assert replaced == ["4.2.1/3", "4.4.2.2/3", "4.4.2.2/7", "5.5/1", "6.1/2", "D.5/1", "D.5/3", "D.5/4"]
+
+
+def test_what_the_newer_tcp_took_over_from_the_older_requirements_kept_its_level(ours: Catalogues) -> None:
+    tcp = [c for c in ours.documents["rfc1122"].clauses if c.section.startswith("4.2.")]
+    carried = [(c, ours.resolve(c.same_as)) for c in tcp if c.same_as.startswith("rfc9293:")]
+    assert len(carried) >= 100
+    assert [c.id for c, new in carried if new is not None and c.level not in (new.level, Level.INFO)] == []
+    replaced = [c for c in tcp if c.disposition is Disposition.WAIVED]
+    assert [c.id for c in replaced if not re.search(r"RFC \d+", c.reason) and c.level is not Level.MAY] == []
 
 
 def test_the_manual_of_the_format_names_every_word_of_it() -> None:
