@@ -19,7 +19,7 @@ from wirelaw.impl.device.link import Frame, Offload
 from wirelaw.impl.device.tap import TapLink
 from wirelaw.impl.net.config import WIRELAW, HostConfig, Limits
 from wirelaw.impl.net.host import LiveHost
-from wirelaw.impl.net.loop import Loop, Means
+from wirelaw.impl.net.loop import Loop, Opened
 from wirelaw.oracle.capture import LinkType, Packet
 from wirelaw.oracle.engine.explanation import render
 from wirelaw.oracle.engine.verdict import Grade
@@ -71,10 +71,10 @@ class LossyTap(TapLink):
 def lossy_host(space: Namespace, rate: float, seed: int, limits: Limits = WIRELAW) -> Iterator[tuple[LiveHost, LossyTap]]:
     made: list[LossyTap] = []
 
-    def opener() -> Means:
+    def opener() -> Opened:
         with space.entered():
             made.append(LossyTap("tap0", rate, seed))
-        return Means([(made[0], replace(HostConfig.of(f"{OURS}/24"), limits=limits))])
+        return Opened([(made[0], replace(HostConfig.of(f"{OURS}/24"), limits=limits))])
 
     with LiveHost(Loop(opener)) as host:
         yield host, made[0]

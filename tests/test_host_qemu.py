@@ -18,7 +18,7 @@ from wirelaw.impl.device.qtest import PROGRAM, QemuMachine, UserNet
 from wirelaw.impl.device.virtio_net import VirtioNet
 from wirelaw.impl.net.config import HostConfig
 from wirelaw.impl.net.host import Host, LiveHost
-from wirelaw.impl.net.loop import Loop, Means
+from wirelaw.impl.net.loop import Loop, Opened
 from wirelaw.impl.net.tcp_sockets import TcpSocket
 
 pytestmark = [
@@ -241,11 +241,11 @@ def faltering_host() -> Iterator[tuple[LiveHost, QemuMachine, VirtioNet]]:
     """A host on QEMU whose machine and driver the test can lay hands on."""
     made: list[tuple[QemuMachine, VirtioNet]] = []
 
-    def opener() -> Means:
+    def opener() -> Opened:
         machine = QemuMachine((UserNet(),))
         link = VirtioNet(machine.find_device())
         made.append((machine, link))
-        return Means([(link, HostConfig())], [machine])
+        return Opened([(link, HostConfig())], [machine])
 
     with LiveHost(Loop(opener)) as host:
         yield host, *made[0]

@@ -43,7 +43,7 @@ class _Command(NamedTuple):
     refuse: Callable[[], None]
 
 
-class Means(NamedTuple):
+class Opened(NamedTuple):
     """What an opener returns: links, each with its host's configuration, and what to close after them."""
 
     stations: Sequence[tuple[Link, HostConfig]]
@@ -55,7 +55,7 @@ class Means(NamedTuple):
 class Loop:
     """Drives the hosts on one set of links until closed."""
 
-    def __init__(self, opener: Callable[[], Means]) -> None:
+    def __init__(self, opener: Callable[[], Opened]) -> None:
         """Start the thread, which calls `opener`; what that raises, this raises.
 
         The links are opened in the thread because an emulator may live only as long as the thread that started it.
@@ -156,14 +156,14 @@ class Loop:
     def _wake(self) -> None:
         os.eventfd_write(self._event, 1)
 
-    def _main(self, opener: Callable[[], Means], opened: "Future[None]") -> None:
+    def _main(self, opener: Callable[[], Opened], opened: "Future[None]") -> None:
         with contextlib.ExitStack() as cleanup:
             try:
-                means = opener()
-                self.forwards = means.forwards
-                for backing in means.backing:
+                found = opener()
+                self.forwards = found.forwards
+                for backing in found.backing:
                     cleanup.callback(backing.close)
-                for link, config in means.stations:
+                for link, config in found.stations:
                     cleanup.callback(link.close)
                     fitting = config.with_(mtu=min(config.mtu, link.mtu))
                     self._stations.append((link, Stack(fitting, link, SystemEntropy(), self._now())))

@@ -11,7 +11,7 @@ from wirelaw.impl.device.qtest import DatagramNet, Forward, NetBackend, QemuMach
 from wirelaw.impl.device.tap import TapLink, existing
 from wirelaw.impl.device.virtio_net import DEFAULT_FEATURES, PLAIN_FEATURES, VirtioNet
 from wirelaw.impl.net.config import HostConfig
-from wirelaw.impl.net.loop import Means
+from wirelaw.impl.net.loop import Opened
 from wirelaw.impl.runtime.errors import UserError
 
 PEER_MAC: Final = bytes.fromhex("525400123402")
@@ -25,7 +25,7 @@ def open_qemu(
     capture: Path | None = None,
     offload: bool = True,
     datagrams: tuple[Path, Path] | None = None,
-) -> Means:
+) -> Opened:
     """QEMU's virtio-net device, on its user network, on the TAP interface `tap`, or on UNIX `datagrams` (QEMU's socket file, ours).
 
     On the user network the TCP `forwards` (our ports) are reachable from this machine's 127.0.0.1: on the port that a
@@ -38,13 +38,13 @@ def open_qemu(
     machine = QemuMachine((backend,), mac=config.mac, capture=capture)
     try:
         link = VirtioNet(machine.find_device(), DEFAULT_FEATURES if offload else PLAIN_FEATURES)
-        return Means([(link, config)], [machine], machine.forwarded_ports() if wanted else {})
+        return Opened([(link, config)], [machine], machine.forwarded_ports() if wanted else {})
     except BaseException:
         machine.close()
         raise
 
 
-def open_tap(config: HostConfig, name: str | None = None, offload: bool = True) -> Means:
+def open_tap(config: HostConfig, name: str | None = None, offload: bool = True) -> Opened:
     """The TAP interface `name`, which must exist; the kernel is the neighbour.
 
     Without a name, tap0: where it does not exist it is made, set up with the neighbour's address, and goes with the host.
@@ -57,15 +57,15 @@ def open_tap(config: HostConfig, name: str | None = None, offload: bool = True) 
     except BaseException:
         link.close()
         raise
-    return Means([(link, config)])
+    return Opened([(link, config)])
 
 
-def open_memory(config: HostConfig, peer: HostConfig | None = None) -> Means:
+def open_memory(config: HostConfig, peer: HostConfig | None = None) -> Opened:
     """Two virtio devices in this process joined by a cable; the second host has the gateway's address unless told."""
     peer = peer or neighbour_of(config)
     near, far = DeviceModel(mac=config.mac), DeviceModel(mac=peer.mac)
     cable(near, far)
-    return Means([(VirtioNet(near), config), (VirtioNet(far), peer)])
+    return Opened([(VirtioNet(near), config), (VirtioNet(far), peer)])
 
 
 def neighbour_of(config: HostConfig) -> HostConfig:
@@ -77,10 +77,10 @@ def neighbour_of(config: HostConfig) -> HostConfig:
     return config.with_(mac=PEER_MAC, ip=address, gateway=None, dns=())
 
 
-_OPENERS: Final[dict[str, Callable[..., Means]]] = {"qemu": open_qemu, "tap": open_tap, "memory": open_memory}
+_OPENERS: Final[dict[str, Callable[..., Opened]]] = {"qemu": open_qemu, "tap": open_tap, "memory": open_memory}
 
 
-def opener(kind: str, config: HostConfig, options: dict[str, object]) -> Callable[[], Means]:
+def opener(kind: str, config: HostConfig, options: dict[str, object]) -> Callable[[], Opened]:
     """The function that opens a device of `kind`; `UserError` for a kind or an option that does not exist."""
     chosen = _OPENERS.get(kind)
     if chosen is None:

@@ -28,15 +28,3 @@ class Statistics:
     def dropped(self) -> int:
         """All drops together."""
         return sum(self.drops.values())
-
-    def as_dict(self) -> dict[str, int | dict[str, int]]:
-        """The counters in a form for JSON."""
-        return {
-            "tx_packets": self.tx_packets,
-            "rx_packets": self.rx_packets,
-            "tx_bytes": self.tx_bytes,
-            "rx_bytes": self.rx_bytes,
-            "tcp_conns": self.tcp_conns,
-            "udp_sockets": self.udp_sockets,
-            "drops": dict(sorted(self.drops.items())),
-        }

@@ -12,7 +12,6 @@ MINIMUM_FRAME: Final = 60
 
 ETHERTYPE_IPV4: Final = 0x0800
 ETHERTYPE_ARP: Final = 0x0806
-ETHERTYPE_IPV6: Final = 0x86DD
 
 BROADCAST: Final = b"\xff" * 6
 
@@ -23,11 +22,6 @@ def parse_mac(text: str) -> bytes:
     if len(octets) != 6:
         raise ValueError(f"{text!r} is not a MAC address")
     return octets
-
-
-def format_mac(mac: bytes) -> str:
-    """Six octets to `52:54:00:12:34:56`."""
-    return mac.hex(":")
 
 
 def build_frame(dst: bytes, src: bytes, ethertype: int, payload: bytes) -> bytes:

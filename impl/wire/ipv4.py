@@ -21,7 +21,6 @@ OFFSET_MASK: Final = 0x1FFF
 """Fragment offset, in units of 8 octets."""
 
 LIMITED_BROADCAST: Final = b"\xff" * 4
-UNSPECIFIED: Final = bytes(4)
 
 
 class Ipv4Header(NamedTuple):

@@ -6,15 +6,12 @@ Everything here is resolved: names are bound, macros expanded in place, fragment
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from wirelaw.spec.language.diagnostics import Span
 from wirelaw.spec.language.expressions import Call, Expr, Name, walk
 from wirelaw.spec.language.tree import Citation, Ending, Function, Statement
 from wirelaw.spec.language.types import Type
-
-LEVELS = ("MAY", "SHOULD", "SHOULD_NOT", "MUST", "MUST_NOT")
-URGENCIES = ("urgent", "owed", "lazy", "may")
 
 
 @dataclass(frozen=True, slots=True)
@@ -283,7 +280,6 @@ class Machine:
     abort: AbortRule | None
     span: Span
     files: tuple[str, ...] = ()
-    aliases: dict[str, str] = field(default_factory=dict)
     unused: tuple[Unused, ...] = ()
 
     def rows(self) -> Iterator[Row]:
