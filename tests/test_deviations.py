@@ -124,6 +124,24 @@ def test_an_output_and_an_inner_step_beside_the_law() -> None:
     assert {name for _, name in judged(woken, ODD, environment=late)[1].fingerprint} == {"wakes"}
 
 
+RASH = """
+deviations rash for t.counter {
+  deviation boasts { "answers seven more" instead of [s.answer] emit answer(n: got + 7) if got > 0 stay @t:answer MUST }
+  deviation mumbles { "its last word lags" instead of [s.last] where o.last and o.n + 1 == got => SHUT @t:last MUST }
+}
+"""
+
+
+def test_another_output_where_that_of_the_law_is_enabled() -> None:
+    boast = [ask(0, 1), answer(10, 8)]
+    assert judged(boast)[1].grade is Grade.FAIL
+    assert told(judged(boast, RASH)[1]) == [("s.answer", 2, "rash, boasts")]
+    assert judged([answer(10, 7)], RASH)[1].grade is Grade.FAIL  # not before there is anything to answer
+    mumble = [ask(0, 1), answer(10, 1), ask(20, 2), answer(30, 2), ask(40, 3), answer(50, 2, last=True), ask(60, 9), answer(61, 9, no=True)]
+    assert judged(mumble)[1].grade is Grade.FAIL
+    assert {n for _, n in judged(mumble, RASH)[1].fingerprint} == {"mumbles"}
+
+
 def test_of_several_peers_the_cheapest_explanation_counts_and_only_known_ones_do() -> None:
     trace = [ask(0, 1), answer(10, 1), ask(20, 1)]
     assert told(judged(trace, MILD)[1]) == [("a.old", 3, "mild, hushes")]
