@@ -14,12 +14,15 @@ from wirelaw.conformance.replay import packets as replayed
 from wirelaw.conformance.trace import Trace
 from wirelaw.conformance.walk import WalkResult
 from wirelaw.impl.wire.arp import REPLY, REQUEST, ArpPacket, build_arp
-from wirelaw.impl.wire.ethernet import BROADCAST, ETHERTYPE_ARP, build_frame
+from wirelaw.impl.wire.ethernet import BROADCAST, ETHERTYPE_ARP, ETHERTYPE_IPV4, build_frame
+from wirelaw.impl.wire.ipv4 import write_header
+from wirelaw.impl.wire.tcp import PROTOCOL, Segment, build_segment
 from wirelaw.oracle.capture import LinkType, Packet, read_packets
 from wirelaw.oracle.capture.resolution import Resolutions
 from wirelaw.oracle.engine.verdict import Grade, Verdict
 from wirelaw.oracle.tcp.connection import Judged, judge_capture
 from wirelaw.oracle.tcp.ghost import Budget, GhostStore
+from wirelaw.oracle.tcp.segments import Direction
 from wirelaw.oracle.tcp.sequence_space import SequenceSpace
 
 NAME = "bulk-plain-client"
@@ -64,6 +67,26 @@ def test_a_violation_before_the_hole_stands() -> None:
     assert (end.verdict.grade, end.verdict.findings[-1].number) == (Grade.FAIL, whole[wrong].number)
     (lossy,) = judged((p for i, p in enumerate(whole) if i != hole), lost=3)
     assert (lossy.verdict.grade, lossy.verdict.reason) == (Grade.INCONCLUSIVE, "the capture lost 3 packets")
+
+
+def frame(own: bool, at: int, **fields: int | bool) -> Packet:
+    """A segment between HOST, who serves at port 80, and PEER."""
+    source, target = (HOST, PEER) if own else (PEER, HOST)
+    segment = Segment(src_port=80 if own else 4000, dst_port=4000 if own else 80, wnd=9000, has_mss=True, mss=1460, **fields)  # type: ignore[arg-type]
+    datagram = bytearray(200)
+    size = build_segment(datagram, 20, segment, source, target, [])
+    write_header(datagram, 0, 20 + size, 1, 0, 64, PROTOCOL, source, target)
+    data = build_frame(MAC, MAC, ETHERTYPE_IPV4, bytes(datagram[: 20 + size]))
+    return Packet(at, at * 1000, data, LinkType.ETHERNET, len(data))
+
+
+def test_a_syn_ack_with_another_number_is_no_hole() -> None:
+    capture = [
+        frame(False, 1, seq=1000, syn=True), frame(True, 2, seq=9000, ack=1001, syn=True, ackf=True),
+        frame(True, 1002, seq=64_555, ack=1001, syn=True, ackf=True), frame(False, 1022, seq=1001, ack=64_556, ackf=True),
+    ]  # fmt: skip
+    (end,) = judge_capture(tcp(), capture, lambda _: [(Direction.SERVER, True)])
+    assert (end.verdict.grade, end.verdict.findings[-1].number) == (Grade.FAIL, 1002), end.verdict.reason
 
 
 def test_padding_of_short_frames_is_no_text_in_a_replay() -> None:

@@ -173,3 +173,34 @@ def test_a_window_that_was_taken_back_may_be_kept_to_either_edge(edge: int) -> N
     opened = "> 0 S seq=1000 mss=1460 wnd=8000\n< 10 SA seq=5000 ack=1001 mss=1460\n> 11 A seq=1001 ack=5001 wnd=8000\n"
     shrunk = "> 50 A seq=1001 ack=5001 wnd=7000\n< 60 A seq=5001 ack=1001 len=20000\n"
     assert_found(Grade.WARN, "g.edge", opened, shrunk, f"> 61 A seq=1001 ack={5001 + edge} wnd=0")
+
+
+# What every segment carries
+
+
+def test_a_bare_acknowledgment_carries_the_next_number() -> None:
+    sent = "> 20 A seq=1001 ack=5001 len=100\n< 30 A seq=5001 ack=1001 len=10\n"
+    assert_passes(CONNECT, sent, "> 31 A seq=1101 ack=5011")
+    assert_found(Grade.WARN, "tx.ack.behind", CONNECT, sent, "> 31 A seq=1001 ack=5011")
+
+
+def test_an_older_number_is_heard_where_the_window_was_taken_back() -> None:
+    shrunk = "> 20 A seq=1001 ack=5001 len=100\n< 30 A seq=5001 ack=1001 len=10 wnd=50\n"
+    assert_passes(CONNECT, shrunk, "> 31 A seq=1051 ack=5011")
+
+
+def test_text_keeps_to_the_segment_size_that_the_peer_asks_for() -> None:
+    small = "> 0 S seq=1000 mss=1460\n< 10 SA seq=5000 ack=1001 mss=536\n> 11 A seq=1001 ack=5001\n"
+    assert_passes(small, "> 20 A seq=1001 ack=5001 len=536")
+    assert_found(Grade.FAIL, "g.size", small, "> 20 A seq=1001 ack=5001 len=537")
+    assert_passes(small, "> 20 A seq=1001 ack=5001 len=5360 cut=1")  # its checksum is left to a device that cuts it
+    assert_passes(small, "> 20 A seq=1001 ack=5001 len=5360")  # no link takes that: it will be cut
+    silent = "> 0 S seq=1000 mss=1460\n< 10 SA seq=5000 ack=1001\n> 11 A seq=1001 ack=5001\n"
+    assert_found(Grade.FAIL, "g.size", silent, "> 20 A seq=1001 ack=5001 len=537")
+
+
+def test_a_repeated_syn_ack_keeps_its_number() -> None:
+    heard = "< 0 S seq=5000 mss=1460\n> 1 SA seq=1000 ack=5001 mss=1460\n"
+    assert_passes(heard, "> 1001 SA seq=1000 ack=5001 mss=1460")
+    verdict = judged(heard, "> 1001 SA seq=56555 ack=5001 mss=1460")
+    assert (verdict.grade, verdict.findings[-1].clause) == (Grade.FAIL, "rfc9293:3.10.8/retransmission")

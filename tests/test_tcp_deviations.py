@@ -25,9 +25,10 @@ HEARD = Environment(lag=0, swap=0, losses=0, hidden=0)
 
 
 class Seen(Segment):
-    """A segment with the fact the law also asks about."""
+    """A segment with the facts the law also asks about."""
 
     same = True
+    cut = False
 
 
 Step = tuple[str, object]

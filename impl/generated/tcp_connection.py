@@ -41,8 +41,11 @@ _SYNCED: Final = frozenset(
 )
 _RECEIVING: Final = frozenset({ESTABLISHED, FIN_WAIT_1, FIN_WAIT_2})
 _TRANSFER: Final = frozenset({ESTABLISHED, FIN_WAIT_1, FIN_WAIT_2, CLOSE_WAIT, CLOSING, LAST_ACK})
-_STATES_OF_RST_EXACT: Final = frozenset({ESTABLISHED, FIN_WAIT_1, FIN_WAIT_2, CLOSE_WAIT})
 _CLOSING_OR_LAST_ACK_OR_TIME_WAIT: Final = frozenset({CLOSING, LAST_ACK, TIME_WAIT})
+_SYN_RECEIVED_OR_CLOSING_OR_LAST_ACK_OR_TIME_WAIT: Final = frozenset(
+    {SYN_RECEIVED, CLOSING, LAST_ACK, TIME_WAIT}
+)
+_STATES_OF_RST_SHUT: Final = frozenset({ESTABLISHED, FIN_WAIT_1, FIN_WAIT_2, CLOSE_WAIT})
 _OPEN: Final = frozenset({ESTABLISHED, FIN_WAIT_1, FIN_WAIT_2, CLOSE_WAIT, CLOSING, LAST_ACK, TIME_WAIT})
 _FLIGHT: Final = frozenset({ESTABLISHED, FIN_WAIT_1, CLOSE_WAIT, CLOSING, LAST_ACK})
 _STATES_OF_ACK_ALL: Final = frozenset({ESTABLISHED, FIN_WAIT_2, CLOSE_WAIT, TIME_WAIT})
@@ -96,6 +99,7 @@ class Seg:
     sacks: Any = None
     sum_ok: bool = True
     same: bool = True
+    cut: bool = True
     gso_size: int = 0
 
 
@@ -211,12 +215,13 @@ class TcpConnection:
         self.snd_una: int = 0
         self.snd_nxt: int = 0
         self.snd_edge: int = 0
+        self.window_back: bool = False
         self.irs: int = 0
         self.rcv_nxt: int = 0
         self.rcv_edge: int = 0
         self.edge_most: int = 0
         self.last_ack: int = 0
-        self.taken_from: int = 0
+        self.accepted_from: int = 0
         self.held: Any = None
         self.fin_known: bool = False
         self.fin_in: bool = False
@@ -239,6 +244,7 @@ class TcpConnection:
         self.ts_sent: int = 0
         self.syn_wnd: int = 0
         self.peer_mss: int = 0
+        self.mss_offered: int = 0
         self.syn_at: int = 0
         self.peer_ecn: bool = False
         self.max_seen: int = 65535
@@ -360,24 +366,27 @@ class TcpConnection:
         return False
 
     def on_seg(self, s: Seg, now: int) -> None:
-        """Take `seg` through closed, listen, syn_sent, unsent, paws, sequence, recent, reset, syn, measure,
-        peer_window, congestion, again, ack, text, fin, finish; then `pump`.
+        """Take `seg` through closed, listen, syn_sent, early, paws, sequence, overrun, stamp, reset, syn,
+        injection, measure, peer_window, congestion, again, ack, unread, text, fin, finish; then `pump`.
         """
         (
             self._closed(s, now)
             and self._listen(s, now)
             and self._syn_sent(s, now)
-            and self._unsent(s, now)
+            and self._early(s, now)
             and self._paws(s, now)
             and self._sequence(s, now)
-            and self._recent(s, now)
+            and self._overrun(s, now)
+            and self._stamp(s, now)
             and self._reset(s, now)
             and self._syn(s, now)
+            and self._injection(s, now)
             and self._measure(s, now)
             and self._peer_window(s, now)
             and self._congestion(s, now)
             and self._again(s, now)
             and self._ack(s, now)
+            and self._unread(s, now)
             and self._text(s, now)
             and self._fin(s, now)
             and self._finish(s, now)
@@ -406,7 +415,7 @@ class TcpConnection:
                 if self.on_step is not None:
                     self.on_step(Step(now, "closed", "closed.ack", "seg", s))
                 return False
-            # [closed.bare] rfc9293:3.10.7.1/no-ack MUST
+            # [closed.no.ack] rfc9293:3.10.7.1/no-ack MUST
             self.host.emit_seg(
                 Seg(
                     ack=(s.seq + (s.len + s.syn + s.fin)) & 0xFFFFFFFF,
@@ -420,7 +429,7 @@ class TcpConnection:
                 )
             )
             if self.on_step is not None:
-                self.on_step(Step(now, "closed", "closed.bare", "seg", s))
+                self.on_step(Step(now, "closed", "closed.no.ack", "seg", s))
             return False
         return True
 
@@ -447,17 +456,15 @@ class TcpConnection:
                 if self.on_step is not None:
                     self.on_step(Step(now, "listen", "listen.ack", "seg", s))
                 return False
-            bare_syn = s.len == 0 and not s.fin
-            # [listen.syn] rfc9293:3.10.7.2/third MUST, rfc7323:2.2/syn-only MUST, rfc7323:3.2/tsecr-unset
-            #     MUST, rfc9293:MUST-15 MUST
-            if s.syn and not self.full and bare_syn:
-                self._do_hear_syn(s, now)
-                self.conn = SYN_RECEIVED
-                self.ack_due = None
+            if not s.syn:  # [listen.other] rfc9293:3.10.7.2/fourth MUST
                 if self.on_step is not None:
-                    self.on_step(Step(now, "listen", "listen.syn", "seg", s))
+                    self.on_step(Step(now, "listen", "listen.other", "seg", s))
                 return False
-            if s.syn and not self.full and not bare_syn:  # [listen.syn.queue] rfc9293:3.10.7.2/third MUST
+            if self.full:  # [listen.full] rfc4987:2.2/backlog MAY
+                if self.on_step is not None:
+                    self.on_step(Step(now, "listen", "listen.full", "seg", s))
+                return False
+            if (s.len > 0 or s.fin):  # [listen.syn.queue] rfc9293:3.10.7.2/third MUST
                 self._do_hear_syn(s, now)
                 self._do_queue_text(s)
                 self.conn = SYN_RECEIVED
@@ -465,13 +472,13 @@ class TcpConnection:
                 if self.on_step is not None:
                     self.on_step(Step(now, "listen", "listen.syn.queue", "seg", s))
                 return False
-            if s.syn and self.full:  # [listen.full] rfc4987:2.2/backlog MAY
-                if self.on_step is not None:
-                    self.on_step(Step(now, "listen", "listen.full", "seg", s))
-                return False
-            # [listen.none] rfc9293:3.10.7.2/fourth MUST
+            # [listen.syn] rfc9293:3.10.7.2/third MUST, rfc7323:2.2/syn-only MUST, rfc7323:3.2/tsecr-unset
+            #     MUST, rfc9293:MUST-15 MUST
+            self._do_hear_syn(s, now)
+            self.conn = SYN_RECEIVED
+            self.ack_due = None
             if self.on_step is not None:
-                self.on_step(Step(now, "listen", "listen.none", "seg", s))
+                self.on_step(Step(now, "listen", "listen.syn", "seg", s))
             return False
         return True
 
@@ -484,8 +491,11 @@ class TcpConnection:
                     ((s.ack - ((self.iss + 1) & 0xFFFFFFFF)) & 0xFFFFFFFF)
                     < (self.snd_nxt - self.iss) & 0xFFFFFFFF
                 )
-                # [syn_sent.ack.bad] rfc9293:3.10.7.3/first MUST, rfc9293:3.5.2/2 MUST
-                if not wanted_ack and not s.rst:
+                if not wanted_ack and s.rst:  # [syn_sent.ack.rst] rfc9293:3.10.7.3/first MUST
+                    if self.on_step is not None:
+                        self.on_step(Step(now, "syn_sent", "syn_sent.ack.rst", "seg", s))
+                    return False
+                if not wanted_ack:  # [syn_sent.ack.bad] rfc9293:3.10.7.3/first MUST, rfc9293:3.5.2/2 MUST
                     self.host.emit_seg(
                         Seg(
                             seq=s.ack,
@@ -500,10 +510,6 @@ class TcpConnection:
                     if self.on_step is not None:
                         self.on_step(Step(now, "syn_sent", "syn_sent.ack.bad", "seg", s))
                     return False
-                if not wanted_ack and s.rst:  # [syn_sent.ack.rst] rfc9293:3.10.7.3/first MUST
-                    if self.on_step is not None:
-                        self.on_step(Step(now, "syn_sent", "syn_sent.ack.rst", "seg", s))
-                    return False
                 if s.rst:  # [syn_sent.refused] rfc9293:3.10.7.3/second MUST, rfc9293:MUST-12
                     self._do_end()
                     self.host.tell_refused()
@@ -514,60 +520,63 @@ class TcpConnection:
                     if self.on_step is not None:
                         self.on_step(Step(now, "syn_sent", "syn_sent.refused", "seg", s))
                     return False
-            if not s.ackf and s.rst:  # [syn_sent.rst] rfc9293:3.10.7.3/second MUST, rfc5961:3.2/syn-sent MUST
+            if s.rst:  # [syn_sent.rst] rfc9293:3.10.7.3/second MUST, rfc5961:3.2/syn-sent MUST
                 if self.on_step is not None:
                     self.on_step(Step(now, "syn_sent", "syn_sent.rst", "seg", s))
                 return False
+            if not s.syn:  # [syn_sent.other] rfc9293:3.10.7.3/fifth MUST
+                if self.on_step is not None:
+                    self.on_step(Step(now, "syn_sent", "syn_sent.other", "seg", s))
+                return False
             if s.ackf:
-                if s.syn:
-                    bare_syn = s.len == 0 and not s.fin
-                    # [syn_sent.open] rfc9293:3.10.7.3/fourth/ESTABLISHED MUST, rfc7323:2.2/syn-window
-                    #     MUST_NOT, rfc5681:3.1/syn-ack MUST_NOT, rfc6298:5.7 MUST, rfc5681:3.1/ssthresh
-                    #     SHOULD, rfc6582:3.2/1, rfc7323:2.3/off
-                    if (bare_syn or s.len + s.fin > self.syn_wnd):
-                        self._do_synchronize(s)
-                        self._do_open_up(s, now)
-                        self.ack_upto = self.rcv_nxt
-                        if self.ack_due is None or now < self.ack_due:
-                            self.ack_due = now
-                        self.conn = ESTABLISHED
-                        self.synack_due = None
-                        if self.on_step is not None:
-                            self.on_step(Step(now, "syn_sent", "syn_sent.open", "seg", s))
-                        return False
-                    # [syn_sent.open.text] rfc9293:3.10.7.3/fourth/text
-                    if s.len > 0 and not s.fin and s.len <= self.syn_wnd:
-                        self._do_synchronize(s)
-                        self._do_open_up(s, now)
-                        self.host.tell_deliver(0, s.len)
-                        self.rcv_nxt = (self.rcv_nxt + s.len) & 0xFFFFFFFF
-                        self.ack_upto = self.rcv_nxt
-                        if self.ack_due is None or now < self.ack_due:
-                            self.ack_due = now
-                        self.conn = ESTABLISHED
-                        self.synack_due = None
-                        if self.on_step is not None:
-                            self.on_step(Step(now, "syn_sent", "syn_sent.open.text", "seg", s))
-                        return False
-                    # [syn_sent.open.fin] rfc9293:3.10.7.3/fourth/text
-                    if s.fin and s.len + 1 <= self.syn_wnd:
-                        self._do_synchronize(s)
-                        self._do_open_up(s, now)
-                        self.host.tell_deliver(0, s.len)
-                        self.rcv_nxt = (self.rcv_nxt + (s.len + 1)) & 0xFFFFFFFF
-                        self.fin_in = True
-                        self.closed_first = self.closing
-                        self.ack_upto = self.rcv_nxt
-                        if self.ack_due is None or now < self.ack_due:
-                            self.ack_due = now
-                        self.conn = CLOSE_WAIT
-                        self.synack_due = None
-                        if self.on_step is not None:
-                            self.on_step(Step(now, "syn_sent", "syn_sent.open.fin", "seg", s))
-                        return False
-            bare_syn = s.len == 0 and not s.fin
+                carries = s.len > 0 or s.fin
+                fits = s.len + s.fin <= self.syn_wnd
+                # [syn_sent.open] rfc9293:3.10.7.3/fourth/ESTABLISHED MUST, rfc7323:2.2/syn-window MUST_NOT,
+                #     rfc5681:3.1/syn-ack MUST_NOT, rfc6298:5.7 MUST, rfc5681:3.1/ssthresh SHOULD,
+                #     rfc6582:3.2/1, rfc7323:2.3/off
+                if (not carries or not fits):
+                    self._do_synchronize(s)
+                    self._do_open_up(s, now)
+                    self.ack_upto = self.rcv_nxt
+                    if self.ack_due is None or now < self.ack_due:
+                        self.ack_due = now
+                    self.conn = ESTABLISHED
+                    self.synack_due = None
+                    if self.on_step is not None:
+                        self.on_step(Step(now, "syn_sent", "syn_sent.open", "seg", s))
+                    return False
+                if s.len > 0 and not s.fin and fits:  # [syn_sent.open.text] rfc9293:3.10.7.3/fourth/text
+                    self._do_synchronize(s)
+                    self._do_open_up(s, now)
+                    self.host.tell_deliver(0, s.len)
+                    self.rcv_nxt = (self.rcv_nxt + s.len) & 0xFFFFFFFF
+                    self.ack_upto = self.rcv_nxt
+                    if self.ack_due is None or now < self.ack_due:
+                        self.ack_due = now
+                    self.conn = ESTABLISHED
+                    self.synack_due = None
+                    if self.on_step is not None:
+                        self.on_step(Step(now, "syn_sent", "syn_sent.open.text", "seg", s))
+                    return False
+                if s.fin and fits:  # [syn_sent.open.fin] rfc9293:3.10.7.3/fourth/text
+                    self._do_synchronize(s)
+                    self._do_open_up(s, now)
+                    self.host.tell_deliver(0, s.len)
+                    self.rcv_nxt = (self.rcv_nxt + (s.len + 1)) & 0xFFFFFFFF
+                    self.fin_in = True
+                    self.closed_first = self.closing
+                    self.ack_upto = self.rcv_nxt
+                    if self.ack_due is None or now < self.ack_due:
+                        self.ack_due = now
+                    self.host.tell_finished()
+                    self.conn = CLOSE_WAIT
+                    self.synack_due = None
+                    if self.on_step is not None:
+                        self.on_step(Step(now, "syn_sent", "syn_sent.open.fin", "seg", s))
+                    return False
+            carries = s.len > 0 or s.fin
             # [syn_sent.both] rfc9293:3.10.7.3/fourth/SYN-RECEIVED MUST, rfc9293:MUST-10 MUST
-            if not s.ackf and s.syn and bare_syn:
+            if not s.ackf and not carries:
                 self._do_synchronize(s)
                 self.snd_edge = self.snd_nxt
                 if self.synack_due is None or now < self.synack_due:
@@ -578,7 +587,7 @@ class TcpConnection:
                     self.on_step(Step(now, "syn_sent", "syn_sent.both", "seg", s))
                 return False
             # [syn_sent.both.text] rfc9293:3.10.7.3/fourth/text, rfc9293:3.10.7.3/fourth/SYN-RECEIVED MUST
-            if not s.ackf and s.syn and not bare_syn:
+            if not s.ackf and carries:
                 self._do_synchronize(s)
                 self.snd_edge = self.snd_nxt
                 self._do_queue_text(s)
@@ -589,24 +598,16 @@ class TcpConnection:
                 if self.on_step is not None:
                     self.on_step(Step(now, "syn_sent", "syn_sent.both.text", "seg", s))
                 return False
-            wanted_ack = (
-                ((s.ack - ((self.iss + 1) & 0xFFFFFFFF)) & 0xFFFFFFFF)
-                < (self.snd_nxt - self.iss) & 0xFFFFFFFF
-            )
-            if not s.syn and (not s.ackf or wanted_ack):  # [syn_sent.none] rfc9293:3.10.7.3/fifth MUST
-                if self.on_step is not None:
-                    self.on_step(Step(now, "syn_sent", "syn_sent.none", "seg", s))
-                return False
             raise IncompleteTableError("tcp.connection", "syn_sent", "seg")
         return True
 
-    def _unsent(self, s: Seg, now: int) -> bool:
-        """Table `unsent` (rfc9293:3.5.2/2)."""
+    def _early(self, s: Seg, now: int) -> bool:
+        """Table `early` (rfc9293:3.5.2/2)."""
         st = self.conn
         if st == SYN_RECEIVED:
-            # [unsent.none]
+            # [early.none]
             if self.on_step is not None:
-                self.on_step(Step(now, "unsent", "unsent.none", "seg", s))
+                self.on_step(Step(now, "early", "early.none", "seg", s))
             return True
         return True
 
@@ -616,39 +617,26 @@ class TcpConnection:
         if st in _SYNCED:
             # [paws.ok]
             if (
-                (
-                    s.rst
-                    and not (
-                        self.ts_on and s.tson and ((s.tsval - self.ts_recent) & 0xFFFFFFFF) >= 0x80000000
-                    )
-                )
-                or not self.ts_on
+                not self.ts_on
                 or (s.tson and ((s.tsval - self.ts_recent) & 0xFFFFFFFF) < 0x80000000)
+                or (s.rst and not s.tson)
             ):
                 if self.on_step is not None:
                     self.on_step(Step(now, "paws", "paws.ok", "seg", s))
                 return True
-            # [paws.rst] rfc7323:5.2/rst MUST_NOT
-            if s.rst and self.ts_on and s.tson and ((s.tsval - self.ts_recent) & 0xFFFFFFFF) >= 0x80000000:
+            if s.rst:  # [paws.rst] rfc7323:5.2/rst MUST_NOT
                 if self.on_step is not None:
                     self.on_step(Step(now, "paws", "paws.rst", "seg", s))
                 return True
-            # [paws.old] rfc7323:5.3/R1
-            if (
-                not s.rst
-                and self.ts_on
-                and s.tson
-                and ((s.tsval - self.ts_recent) & 0xFFFFFFFF) >= 0x80000000
-            ):
+            if s.tson:  # [paws.old] rfc7323:5.3/R1
                 self._do_challenge(now)
                 if self.on_step is not None:
                     self.on_step(Step(now, "paws", "paws.old", "seg", s))
                 return False
-            if not s.rst and self.ts_on and not s.tson:  # [paws.bare] rfc7323:3.2/no-abort MUST_NOT
-                if self.on_step is not None:
-                    self.on_step(Step(now, "paws", "paws.bare", "seg", s))
-                return True
-            raise IncompleteTableError("tcp.connection", "paws", "seg")
+            # [paws.missing] rfc7323:3.2/no-abort MUST_NOT
+            if self.on_step is not None:
+                self.on_step(Step(now, "paws", "paws.missing", "seg", s))
+            return True
         return True
 
     def _sequence(self, s: Seg, now: int) -> bool:
@@ -657,7 +645,8 @@ class TcpConnection:
         if st in _SYNCED:
             seglen = s.len + s.syn + s.fin
             rwnd = (self.rcv_edge - self.rcv_nxt) & 0xFFFFFFFF
-            acceptable = (
+            # [seq.acceptable] rfc9293:3.10.7.4/first MUST, rfc9293:3.4/window
+            if (
                 ((s.seq - self.rcv_nxt) & 0xFFFFFFFF) < rwnd
                 or (
                     seglen > 0
@@ -665,27 +654,9 @@ class TcpConnection:
                     < rwnd
                 )
                 or (seglen == 0 and s.seq == self.rcv_nxt)
-            )
-            text_end = (s.seq + s.len) & 0xFFFFFFFF
-            # [seq.ok] rfc9293:3.10.7.4/first MUST, rfc9293:3.4/window
-            if (
-                acceptable
-                and not (
-                    s.len + s.syn > 0
-                    and ((self.rcv_edge - ((text_end + s.syn) & 0xFFFFFFFF)) & 0xFFFFFFFF) >= 0x80000000
-                )
             ):
                 if self.on_step is not None:
-                    self.on_step(Step(now, "sequence", "seq.ok", "seg", s))
-                return True
-            # [seq.over] rfc9293:3.10.7.4/first MUST
-            if (
-                acceptable
-                and s.len + s.syn > 0
-                and ((self.rcv_edge - ((text_end + s.syn) & 0xFFFFFFFF)) & 0xFFFFFFFF) >= 0x80000000
-            ):
-                if self.on_step is not None:
-                    self.on_step(Step(now, "sequence", "seq.over", "seg", s))
+                    self.on_step(Step(now, "sequence", "seq.acceptable", "seg", s))
                 return True
             if s.rst:  # [seq.rst] rfc9293:3.10.7.4/second/1 MUST
                 if self.on_step is not None:
@@ -701,40 +672,16 @@ class TcpConnection:
                 if self.on_step is not None:
                     self.on_step(Step(now, "sequence", "seq.zero.past", "seg", s))
                 return True
-            ack_new = (
-                ((s.ack - ((self.snd_una + 1) & 0xFFFFFFFF)) & 0xFFFFFFFF)
-                < (self.snd_nxt - self.snd_una) & 0xFFFFFFFF
-            )
-            # [seq.syn.again] rfc9293:3.10.7.4/first SHOULD
-            if (
-                st == SYN_RECEIVED
-                and s.syn
-                and (s.seq + 1) & 0xFFFFFFFF == self.rcv_nxt
-                and not (
-                    not self.passive
-                    and s.ackf
-                    and ack_new
-                    and s.len == 0
-                    and not s.fin
-                    and self.held is None
-                    and not self.fin_known
-                )
-            ):
-                if self.synack_due is None or now < self.synack_due:
-                    self.synack_due = now
-                if self.on_step is not None:
-                    self.on_step(Step(now, "sequence", "seq.syn.again", "seg", s))
-                return False
             # [seq.syn.crossed] rfc9293:MUST-10 MUST, rfc9293:3.5, rfc7323:2.2/syn-window MUST_NOT
             if (
                 st == SYN_RECEIVED
                 and s.syn
-                and (s.seq + 1) & 0xFFFFFFFF == self.rcv_nxt
+                and s.seq == self.irs
                 and not self.passive
                 and s.ackf
-                and ack_new
-                and s.len == 0
-                and not s.fin
+                and ((s.ack - ((self.snd_una + 1) & 0xFFFFFFFF)) & 0xFFFFFFFF)
+                < (self.snd_nxt - self.snd_una) & 0xFFFFFFFF
+                and not (s.len > 0 or s.fin)
                 and self.held is None
                 and not self.fin_known
             ):
@@ -744,14 +691,15 @@ class TcpConnection:
                 if self.on_step is not None:
                     self.on_step(Step(now, "sequence", "seq.syn.crossed", "seg", s))
                 return False
+            # [seq.syn.again] rfc9293:3.10.7.4/first SHOULD
+            if st == SYN_RECEIVED and s.syn and s.seq == self.irs:
+                if self.synack_due is None or now < self.synack_due:
+                    self.synack_due = now
+                if self.on_step is not None:
+                    self.on_step(Step(now, "sequence", "seq.syn.again", "seg", s))
+                return False
             # [seq.fin.again] rfc9293:3.10.7.4/eighth/TIME-WAIT MUST, rfc9293:3.10.7.4/fifth/TIME-WAIT
-            if (
-                st == TIME_WAIT
-                and s.fin
-                and not s.syn
-                and (s.seq + seglen) & 0xFFFFFFFF == self.rcv_nxt
-                and s.seq != self.rcv_nxt
-            ):
+            if st == TIME_WAIT and s.fin and not s.syn and (s.seq + seglen) & 0xFFFFFFFF == self.rcv_nxt:
                 self.ack_upto = self.rcv_nxt
                 if self.ack_due is None or now < self.ack_due:
                     self.ack_due = now
@@ -759,23 +707,32 @@ class TcpConnection:
                 if self.on_step is not None:
                     self.on_step(Step(now, "sequence", "seq.fin.again", "seg", s))
                 return False
-            # [seq.text] rfc9293:3.10.7.4/first SHOULD
-            if st in _TRANSFER and s.len > 0 and s.seq != self.rcv_nxt:
+            if st in _TRANSFER and s.len > 0:  # [seq.text] rfc9293:3.10.7.4/first SHOULD
                 self.ack_upto = self.rcv_nxt
                 if self.ack_due is None or now < self.ack_due:
                     self.ack_due = now
                 if self.on_step is not None:
                     self.on_step(Step(now, "sequence", "seq.text", "seg", s))
                 return False
-            # [seq.bad] rfc9293:3.10.7.4/first SHOULD, rfc9293:3.5.2/3, rfc9293:3.4/window, rfc7323:5.3/R2
+            # [seq.old] rfc9293:3.10.7.4/first SHOULD, rfc9293:3.5.2/3, rfc9293:3.4/window, rfc7323:5.3/R2
             self._do_challenge(now)
             if self.on_step is not None:
-                self.on_step(Step(now, "sequence", "seq.bad", "seg", s))
+                self.on_step(Step(now, "sequence", "seq.old", "seg", s))
             return False
         return True
 
-    def _recent(self, s: Seg, now: int) -> bool:
-        """Table `recent` (rfc7323:4.3/2)."""
+    def _overrun(self, s: Seg, now: int) -> bool:
+        """Table `overrun` (rfc9293:3.10.7.4/first)."""
+        st = self.conn
+        if st in _SYNCED:
+            # [overrun.none]
+            if self.on_step is not None:
+                self.on_step(Step(now, "overrun", "overrun.none", "seg", s))
+            return True
+        return True
+
+    def _stamp(self, s: Seg, now: int) -> bool:
+        """Table `stamp` (rfc7323:4.3/2)."""
         st = self.conn
         if st in _SYNCED:
             seglen = s.len + s.syn + s.fin
@@ -804,7 +761,7 @@ class TcpConnection:
                     < ((self.snd_nxt - self.snd_una) & 0xFFFFFFFF) + 1
                 )
             )
-            # [recent.new] rfc7323:4.3/2 MUST, rfc7323:5.3/R3
+            # [stamp.newer] rfc7323:4.3/2 MUST, rfc7323:5.3/R3
             if (
                 self.ts_on
                 and s.tson
@@ -814,9 +771,9 @@ class TcpConnection:
             ):
                 self.ts_recent = s.tsval
                 if self.on_step is not None:
-                    self.on_step(Step(now, "recent", "recent.new", "seg", s))
+                    self.on_step(Step(now, "stamp", "stamp.newer", "seg", s))
                 return True
-            # [recent.skip] rfc7323:5.3/R3 MAY
+            # [stamp.skip] rfc7323:5.3/R3 MAY
             if (
                 self.ts_on
                 and s.tson
@@ -825,29 +782,34 @@ class TcpConnection:
                 and not timely
             ):
                 if self.on_step is not None:
-                    self.on_step(Step(now, "recent", "recent.skip", "seg", s))
+                    self.on_step(Step(now, "stamp", "stamp.skip", "seg", s))
                 return True
-            if not self.ts_on and s.tson:  # [recent.unasked] rfc7323:3.2/unasked MUST
+            if not self.ts_on and s.tson:  # [stamp.unasked] rfc7323:3.2/unasked MUST
                 if self.on_step is not None:
-                    self.on_step(Step(now, "recent", "recent.unasked", "seg", s))
+                    self.on_step(Step(now, "stamp", "stamp.unasked", "seg", s))
                 return True
-            # [recent.none]
+            # [stamp.none]
             if self.on_step is not None:
-                self.on_step(Step(now, "recent", "recent.none", "seg", s))
+                self.on_step(Step(now, "stamp", "stamp.none", "seg", s))
             return True
         return True
 
     def _reset(self, s: Seg, now: int) -> bool:
-        """Table `reset` (rfc9293:3.10.7.4/second/SYN-RECEIVED)."""
+        """Table `reset` (rfc9293:3.10.7.4/second/3)."""
         st = self.conn
-        if st == SYN_RECEIVED:
+        if st in _SYN_RECEIVED_OR_CLOSING_OR_LAST_ACK_OR_TIME_WAIT:
             if not s.rst:  # [rst.none]
                 if self.on_step is not None:
                     self.on_step(Step(now, "reset", "rst.none", "seg", s))
                 return True
+            if s.seq != self.rcv_nxt:  # [rst.near] rfc9293:3.10.7.4/second/3 MUST
+                self._do_challenge(now)
+                if self.on_step is not None:
+                    self.on_step(Step(now, "reset", "rst.near", "seg", s))
+                return False
             # [rst.passive] rfc9293:3.10.7.4/second/SYN-RECEIVED MUST, rfc9293:3.10.7.4/second/2 MUST,
             #     rfc9293:MUST-11 MUST, rfc9293:3.3.2/note-1
-            if s.seq == self.rcv_nxt and self.passive:
+            if st == SYN_RECEIVED and self.passive:
                 self._do_end()
                 self.host.tell_abandoned()
                 self.conn = LISTEN
@@ -858,7 +820,7 @@ class TcpConnection:
                     self.on_step(Step(now, "reset", "rst.passive", "seg", s))
                 return False
             # [rst.refused] rfc9293:3.10.7.4/second/SYN-RECEIVED MUST, rfc9293:MUST-11 MUST
-            if s.seq == self.rcv_nxt and not self.passive:
+            if st == SYN_RECEIVED and not self.passive:
                 self._do_end()
                 self.host.tell_refused()
                 self.conn = CLOSED
@@ -868,43 +830,8 @@ class TcpConnection:
                 if self.on_step is not None:
                     self.on_step(Step(now, "reset", "rst.refused", "seg", s))
                 return False
-            # [rst.near] rfc9293:3.10.7.4/second/3 MUST
-            self._do_challenge(now)
-            if self.on_step is not None:
-                self.on_step(Step(now, "reset", "rst.near", "seg", s))
-            return False
-        if st in _OPEN:
-            if not s.rst:  # [rst.none]
-                if self.on_step is not None:
-                    self.on_step(Step(now, "reset", "rst.none", "seg", s))
-                return True
-            rwnd = (self.rcv_edge - self.rcv_nxt) & 0xFFFFFFFF
-            # [rst.exact] rfc9293:3.10.7.4/second/2 MUST, rfc9293:MUST-12,
-            #     rfc9293:3.10.7.4/second/ESTABLISHED, rfc5961:3.2, rfc9293:SHLD-2 SHOULD, rfc7323:5.2/rst
-            #     MUST_NOT
-            if st in _STATES_OF_RST_EXACT and s.seq == self.rcv_nxt and rwnd > 0:
-                self._do_end()
-                self.host.tell_reset_by_peer()
-                self.conn = CLOSED
-                self.ack_due = None
-                self.challenge_due = None
-                self.synack_due = None
-                if self.on_step is not None:
-                    self.on_step(Step(now, "reset", "rst.exact", "seg", s))
-                return False
-            # [rst.shut] rfc9293:MUST-66 MUST, rfc9293:3.10.7.4/second/ESTABLISHED
-            if st in _STATES_OF_RST_EXACT and s.seq == self.rcv_nxt and rwnd == 0:
-                self._do_end()
-                self.host.tell_reset_by_peer()
-                self.conn = CLOSED
-                self.ack_due = None
-                self.challenge_due = None
-                self.synack_due = None
-                if self.on_step is not None:
-                    self.on_step(Step(now, "reset", "rst.shut", "seg", s))
-                return False
             # [rst.quiet] rfc9293:3.10.7.4/second/2 MUST, rfc9293:MUST-12, rfc9293:3.10.7.4/second/CLOSING
-            if st in _CLOSING_OR_LAST_ACK_OR_TIME_WAIT and s.seq == self.rcv_nxt:
+            if st in _CLOSING_OR_LAST_ACK_OR_TIME_WAIT:
                 self._do_end()
                 self.host.tell_closed()
                 self.conn = CLOSED
@@ -914,10 +841,40 @@ class TcpConnection:
                 if self.on_step is not None:
                     self.on_step(Step(now, "reset", "rst.quiet", "seg", s))
                 return False
+            raise IncompleteTableError("tcp.connection", "reset", "seg")
+        if st in _STATES_OF_RST_SHUT:
+            if not s.rst:  # [rst.none]
+                if self.on_step is not None:
+                    self.on_step(Step(now, "reset", "rst.none", "seg", s))
+                return True
             if s.seq != self.rcv_nxt:  # [rst.near] rfc9293:3.10.7.4/second/3 MUST
                 self._do_challenge(now)
                 if self.on_step is not None:
                     self.on_step(Step(now, "reset", "rst.near", "seg", s))
+                return False
+            rwnd = (self.rcv_edge - self.rcv_nxt) & 0xFFFFFFFF
+            if rwnd == 0:  # [rst.shut] rfc9293:MUST-66 MUST, rfc9293:3.10.7.4/second/ESTABLISHED
+                self._do_end()
+                self.host.tell_reset_by_peer()
+                self.conn = CLOSED
+                self.ack_due = None
+                self.challenge_due = None
+                self.synack_due = None
+                if self.on_step is not None:
+                    self.on_step(Step(now, "reset", "rst.shut", "seg", s))
+                return False
+            # [rst.exact] rfc9293:3.10.7.4/second/2 MUST, rfc9293:MUST-12,
+            #     rfc9293:3.10.7.4/second/ESTABLISHED, rfc5961:3.2, rfc9293:SHLD-2 SHOULD, rfc7323:5.2/rst
+            #     MUST_NOT
+            if rwnd > 0:
+                self._do_end()
+                self.host.tell_reset_by_peer()
+                self.conn = CLOSED
+                self.ack_due = None
+                self.challenge_due = None
+                self.synack_due = None
+                if self.on_step is not None:
+                    self.on_step(Step(now, "reset", "rst.exact", "seg", s))
                 return False
             raise IncompleteTableError("tcp.connection", "reset", "seg")
         return True
@@ -930,20 +887,37 @@ class TcpConnection:
                 if self.on_step is not None:
                     self.on_step(Step(now, "syn", "syn.none", "seg", s))
                 return True
-            # [syn.again] rfc9293:3.10.7.4/first SHOULD
-            if st == SYN_RECEIVED and not (s.syn and s.seq != self.irs):
+            if st == SYN_RECEIVED and s.seq == self.irs:  # [syn.again] rfc9293:3.10.7.4/first SHOULD
                 if self.synack_due is None or now < self.synack_due:
                     self.synack_due = now
                 if self.on_step is not None:
                     self.on_step(Step(now, "syn", "syn.again", "seg", s))
                 return False
             # [syn.challenge] rfc9293:3.10.7.4/fourth/challenge MUST, rfc5961:4.2, rfc5961:7 SHOULD
-            if (st != SYN_RECEIVED or s.seq != self.irs):
+            self._do_challenge(now)
+            if self.on_step is not None:
+                self.on_step(Step(now, "syn", "syn.challenge", "seg", s))
+            return False
+        return True
+
+    def _injection(self, s: Seg, now: int) -> bool:
+        """Table `injection` (rfc9293:3.10.7.4/fifth/data-injection)."""
+        st = self.conn
+        if st in _OPEN:
+            # [injection.challenge] rfc9293:3.10.7.4/fifth/data-injection MUST, rfc5961:5.2
+            if (
+                s.ackf
+                and ((self.snd_una - s.ack) & 0xFFFFFFFF) < 0x80000000
+                and (self.snd_una - s.ack) & 0xFFFFFFFF > self.max_seen
+            ):
                 self._do_challenge(now)
                 if self.on_step is not None:
-                    self.on_step(Step(now, "syn", "syn.challenge", "seg", s))
+                    self.on_step(Step(now, "injection", "injection.challenge", "seg", s))
                 return False
-            raise IncompleteTableError("tcp.connection", "syn", "seg")
+            # [injection.none]
+            if self.on_step is not None:
+                self.on_step(Step(now, "injection", "injection.none", "seg", s))
+            return True
         return True
 
     def _measure(self, s: Seg, now: int) -> bool:
@@ -1173,8 +1147,8 @@ class TcpConnection:
                 < (self.snd_nxt - self.snd_una) & 0xFFFFFFFF
             )
             # [ack.all] rfc9293:3.10.7.4/fifth/ESTABLISHED MUST, rfc6298:5.2
-            if st in _STATES_OF_ACK_ALL and s.ackf and ack_new and s.ack == self.snd_nxt:
-                self._do_drained(s)
+            if st in _STATES_OF_ACK_ALL and ack_new and s.ackf and s.ack == self.snd_nxt:
+                self._do_acked_all(s)
                 if self.on_step is not None:
                     self.on_step(Step(now, "ack", "ack.all", "seg", s))
                 return True
@@ -1186,28 +1160,37 @@ class TcpConnection:
                 # [ack.some] rfc9293:3.10.7.4/fifth/ESTABLISHED MUST, rfc6298:5.3, rfc2018:8 MUST_NOT,
                 #     rfc6582:3.2/3/timer
                 if s.ack != self.snd_nxt:
-                    self._do_advance(s, now)
+                    self._do_acked_some(s, now)
                     if self.on_step is not None:
                         self.on_step(Step(now, "ack", "ack.some", "seg", s))
                     return True
                 if st == FIN_WAIT_1:  # [ack.fin] rfc9293:3.10.7.4/fifth/FIN-WAIT-1 MUST
-                    self._do_drained(s)
+                    self._do_acked_all(s)
                     self.conn = FIN_WAIT_2
                     self.synack_due = None
                     if self.on_step is not None:
                         self.on_step(Step(now, "ack", "ack.fin", "seg", s))
                     return True
                 if st == CLOSING:  # [ack.closing] rfc9293:3.10.7.4/fifth/CLOSING MUST, rfc9293:MUST-13 MUST
-                    self._do_drained(s)
+                    self._do_acked_all(s)
                     self.time_wait_at = now + 2 * MSL
                     self.conn = TIME_WAIT
                     self.synack_due = None
                     if self.on_step is not None:
                         self.on_step(Step(now, "ack", "ack.closing", "seg", s))
                     return False
+                # [ack.last.first] rfc9293:3.10.4/ESTABLISHED MUST, rfc9293:3.10.7.4/fifth/CLOSING MUST
+                if st == LAST_ACK and self.closed_first:
+                    self._do_acked_all(s)
+                    self.time_wait_at = now + 2 * MSL
+                    self.conn = TIME_WAIT
+                    self.synack_due = None
+                    if self.on_step is not None:
+                        self.on_step(Step(now, "ack", "ack.last.first", "seg", s))
+                    return False
                 # [ack.last] rfc9293:3.10.7.4/fifth/LAST-ACK MUST
                 if st == LAST_ACK and not self.closed_first:
-                    self._do_drained(s)
+                    self._do_acked_all(s)
                     self._do_end()
                     self.host.tell_closed()
                     self.conn = CLOSED
@@ -1217,22 +1200,23 @@ class TcpConnection:
                     if self.on_step is not None:
                         self.on_step(Step(now, "ack", "ack.last", "seg", s))
                     return False
-                # [ack.last.first] rfc9293:3.10.4/ESTABLISHED MUST, rfc9293:3.10.7.4/fifth/CLOSING MUST
-                if st == LAST_ACK and self.closed_first:
-                    self._do_drained(s)
-                    self.time_wait_at = now + 2 * MSL
-                    self.conn = TIME_WAIT
-                    self.synack_due = None
-                    if self.on_step is not None:
-                        self.on_step(Step(now, "ack", "ack.last.first", "seg", s))
-                    return False
-            # [ack.dup] rfc9293:3.10.7.4/fifth/ESTABLISHED MUST
+            # [ack.old] rfc9293:MAY-12 MAY
             if (
-                not ack_new
-                and ((self.snd_una - s.ack) & 0xFFFFFFFF) < 0x80000000
-                and (self.snd_una - s.ack) & 0xFFFFFFFF <= self.max_seen
+                ((self.snd_una - s.ack) & 0xFFFFFFFF) < 0x80000000
+                and (self.snd_una - s.ack) & 0xFFFFFFFF > self.max_seen
             ):
+                if self.on_step is not None:
+                    self.on_step(Step(now, "ack", "ack.old", "seg", s))
+                return True
+            # [ack.duplicate] rfc9293:3.10.7.4/fifth/ESTABLISHED MUST
+            if ((self.snd_una - s.ack) & 0xFFFFFFFF) < 0x80000000:
                 self.max_seen = max(self.max_seen, s.wnd << self.snd_shift)
+                self.window_back = (
+                    self.window_back
+                    if ((s.ack - self.snd_una) & 0xFFFFFFFF) >= 0x80000000
+                    else ((((s.ack + (s.wnd << self.snd_shift)) & 0xFFFFFFFF) - self.snd_edge) & 0xFFFFFFFF)
+                    >= 0x80000000
+                )
                 self.snd_edge = (
                     (s.ack + (s.wnd << self.snd_shift)) & 0xFFFFFFFF
                     if ((self.snd_edge - ((s.ack + (s.wnd << self.snd_shift)) & 0xFFFFFFFF)) & 0xFFFFFFFF)
@@ -1240,53 +1224,23 @@ class TcpConnection:
                     else self.snd_edge
                 )
                 if self.on_step is not None:
-                    self.on_step(Step(now, "ack", "ack.dup", "seg", s))
+                    self.on_step(Step(now, "ack", "ack.duplicate", "seg", s))
                 return True
-            # [ack.old] rfc9293:3.10.7.4/fifth/data-injection MUST, rfc5961:5.2
-            if (
-                not ack_new
-                and ((self.snd_una - s.ack) & 0xFFFFFFFF) < 0x80000000
-                and (self.snd_una - s.ack) & 0xFFFFFFFF > self.max_seen
-            ):
-                self._do_challenge(now)
-                if self.on_step is not None:
-                    self.on_step(Step(now, "ack", "ack.old", "seg", s))
-                return False
             # [ack.unsent] rfc9293:3.10.7.4/fifth/ESTABLISHED/unsent SHOULD, rfc9293:3.5.2/3
-            if ((self.snd_una - s.ack) & 0xFFFFFFFF) >= 0x80000000 and not ack_new:
-                self._do_challenge(now)
-                if self.on_step is not None:
-                    self.on_step(Step(now, "ack", "ack.unsent", "seg", s))
-                return False
-            raise IncompleteTableError("tcp.connection", "ack", "seg")
+            self._do_challenge(now)
+            if self.on_step is not None:
+                self.on_step(Step(now, "ack", "ack.unsent", "seg", s))
+            return False
         if st == SYN_RECEIVED:
             if not s.ackf:  # [ack.none] rfc9293:3.10.7.4/fifth MUST
                 if self.on_step is not None:
                     self.on_step(Step(now, "ack", "ack.none", "seg", s))
                 return False
-            ack_new = (
+            # [ack.bad] rfc9293:3.10.7.4/fifth/SYN-RECEIVED MUST, rfc9293:3.5.2/2
+            if not (
                 ((s.ack - ((self.snd_una + 1) & 0xFFFFFFFF)) & 0xFFFFFFFF)
                 < (self.snd_nxt - self.snd_una) & 0xFFFFFFFF
-            )
-            # [ack.open.queue] rfc9293:3.10.7.2/third MUST
-            if ack_new and (self.held is not None or self.fin_known):
-                return self._row_ack_open_queue(s, now)
-            # [ack.open] rfc9293:3.10.7.4/fifth/SYN-RECEIVED MUST, rfc5681:3.1/syn-ack MUST_NOT,
-            #     rfc5681:3.1/syn-lost MUST, rfc5681:3.1/initial MUST, rfc6298:5.7 MUST
-            if ack_new and self.held is None and not self.fin_known:
-                self.snd_edge = s.ack
-                self._do_first_window(now)
-                self._do_drained(s)
-                self.snd_wnd = s.wnd << self.snd_shift
-                self.snd_wl1 = s.seq
-                self.snd_wl2 = s.ack
-                self.host.tell_connected()
-                self.conn = ESTABLISHED
-                self.synack_due = None
-                if self.on_step is not None:
-                    self.on_step(Step(now, "ack", "ack.open", "seg", s))
-                return True
-            if not ack_new:  # [ack.bad] rfc9293:3.10.7.4/fifth/SYN-RECEIVED MUST, rfc9293:3.5.2/2
+            ):
                 self.host.emit_seg(
                     Seg(
                         seq=s.ack,
@@ -1301,23 +1255,58 @@ class TcpConnection:
                 if self.on_step is not None:
                     self.on_step(Step(now, "ack", "ack.bad", "seg", s))
                 return False
-            raise IncompleteTableError("tcp.connection", "ack", "seg")
+            if (self.held is not None or self.fin_known):  # [ack.open.queue] rfc9293:3.10.7.2/third MUST
+                self._do_opened(s, now)
+                self._do_process_queue(s, now)
+                self.conn = ESTABLISHED
+                self.synack_due = None
+                if self.on_step is not None:
+                    self.on_step(Step(now, "ack", "ack.open.queue", "seg", s))
+                return True
+            # [ack.open] rfc9293:3.10.7.4/fifth/SYN-RECEIVED MUST, rfc5681:3.1/syn-ack MUST_NOT,
+            #     rfc5681:3.1/syn-lost MUST, rfc5681:3.1/initial MUST, rfc6298:5.7 MUST
+            self._do_opened(s, now)
+            self.conn = ESTABLISHED
+            self.synack_due = None
+            if self.on_step is not None:
+                self.on_step(Step(now, "ack", "ack.open", "seg", s))
+            return True
         return True
 
-    def _row_ack_open_queue(self, s: Any, now: int) -> bool:
-        """[ack.open.queue] rfc9293:3.10.7.2/third MUST."""
-        self.snd_edge = s.ack
-        self._do_first_window(now)
-        self._do_drained(s)
-        self.snd_wnd = s.wnd << self.snd_shift
-        self.snd_wl1 = s.seq
-        self.snd_wl2 = s.ack
-        self.host.tell_connected()
-        self._do_take_queue(s, now)
-        self.conn = ESTABLISHED
-        self.synack_due = None
-        if self.on_step is not None:
-            self.on_step(Step(now, "ack", "ack.open.queue", "seg", s))
+    def _unread(self, s: Seg, now: int) -> bool:
+        """Table `unread` (rfc9293:SHLD-3)."""
+        st = self.conn
+        if st in _RECEIVING:
+            # [text.gone] rfc9293:SHLD-3 SHOULD, rfc9293:3.6.1
+            if (
+                self.gone
+                and s.len > 0
+                and ((self.rcv_nxt - ((s.seq + s.len) & 0xFFFFFFFF)) & 0xFFFFFFFF) >= 0x80000000
+            ):
+                self._do_end()
+                self.host.emit_seg(
+                    Seg(
+                        seq=s.ack,
+                        wnd=self._advertise(),
+                        rst=True,
+                        tson=self.ts_on,
+                        tsval=self.host.ask_ts_clock(),
+                        tsecr=self.ts_recent,
+                        gso_size=self._mss(),
+                    )
+                )
+                self.host.tell_closed()
+                self.conn = CLOSED
+                self.ack_due = None
+                self.challenge_due = None
+                self.synack_due = None
+                if self.on_step is not None:
+                    self.on_step(Step(now, "unread", "text.gone", "seg", s))
+                return False
+            # [text.read]
+            if self.on_step is not None:
+                self.on_step(Step(now, "unread", "text.read", "seg", s))
+            return True
         return True
 
     def _text(self, s: Seg, now: int) -> bool:
@@ -1329,15 +1318,14 @@ class TcpConnection:
             # [text.next] rfc9293:3.10.7.4/seventh MUST, rfc9293:MUST-40 MUST, rfc5681:4.2/time MUST,
             #     rfc9293:SHLD-18, rfc9293:SHLD-19, rfc5681:4.2
             if (
-                not self.gone
-                and s.len > 0
-                and ((self.rcv_nxt - s.seq) & 0xFFFFFFFF) < 0x80000000
-                and ((self.rcv_nxt - text_end) & 0xFFFFFFFF) >= 0x80000000
-                and rwnd > 0
+                ((self.rcv_nxt - s.seq) & 0xFFFFFFFF) < 0x80000000
                 and ((self.rcv_edge - text_end) & 0xFFFFFFFF) < 0x80000000
                 and self.held is None
+                and s.len != 0
+                and ((self.rcv_nxt - text_end) & 0xFFFFFFFF) >= 0x80000000
+                and rwnd != 0
             ):
-                self._do_take(s)
+                self._do_accept(s)
                 self.largest = min(s.len, self.host.ask_own_mss()) if s.len > self.largest else self.largest
                 self._do_owe_ack_soon(now)
                 if self.on_step is not None:
@@ -1347,90 +1335,44 @@ class TcpConnection:
                 if self.on_step is not None:
                     self.on_step(Step(now, "text", "text.none", "seg", s))
                 return True
-            # [text.gone] rfc9293:SHLD-3 SHOULD, rfc9293:3.6.1
-            if self.gone and s.len > 0 and ((self.rcv_nxt - text_end) & 0xFFFFFFFF) >= 0x80000000:
-                return self._row_text_gone(s, now)
-            if s.len > 0:
-                # [text.old] rfc9293:3.10.7.4/first SHOULD
-                if ((self.rcv_nxt - text_end) & 0xFFFFFFFF) < 0x80000000:
+            # [text.old] rfc9293:3.10.7.4/first SHOULD
+            if ((self.rcv_nxt - text_end) & 0xFFFFFFFF) < 0x80000000:
+                self.ack_upto = self.rcv_nxt
+                if self.ack_due is None or now < self.ack_due:
+                    self.ack_due = now
+                if self.on_step is not None:
+                    self.on_step(Step(now, "text", "text.old", "seg", s))
+                return True
+            if ((self.rcv_nxt - s.seq) & 0xFFFFFFFF) < 0x80000000:
+                if rwnd == 0:  # [text.shut] rfc9293:3.10.7.4/first/zero-window SHOULD
+                    self._do_challenge(now)
+                    if self.on_step is not None:
+                        self.on_step(Step(now, "text", "text.shut", "seg", s))
+                    return True
+                # [text.fill] rfc5681:3.2/fill SHOULD
+                if (
+                    ((self.rcv_edge - text_end) & 0xFFFFFFFF) < 0x80000000
+                    and reach(self.held, text_end) == text_end
+                ):
+                    self._do_accept(s)
                     self.ack_upto = self.rcv_nxt
                     if self.ack_due is None or now < self.ack_due:
                         self.ack_due = now
                     if self.on_step is not None:
-                        self.on_step(Step(now, "text", "text.old", "seg", s))
+                        self.on_step(Step(now, "text", "text.fill", "seg", s))
                     return True
-                if ((self.rcv_nxt - s.seq) & 0xFFFFFFFF) < 0x80000000:
-                    if rwnd == 0:  # [text.shut] rfc9293:3.10.7.4/first/zero-window SHOULD
-                        self._do_challenge(now)
-                        if self.on_step is not None:
-                            self.on_step(Step(now, "text", "text.shut", "seg", s))
-                        return True
-                    # [text.fill] rfc5681:3.2/fill SHOULD
-                    if (
-                        rwnd > 0
-                        and ((self.rcv_edge - text_end) & 0xFFFFFFFF) < 0x80000000
-                        and self.held is not None
-                        and reach(self.held, text_end) == text_end
-                    ):
-                        return self._row_text_fill(s, now)
-                    # [text.join] rfc9293:SHLD-31 SHOULD, rfc5681:3.2/fill
-                    if (
-                        rwnd > 0
-                        and ((self.rcv_edge - text_end) & 0xFFFFFFFF) < 0x80000000
-                        and self.held is not None
-                        and reach(self.held, text_end) != text_end
-                        and not s.fin
-                    ):
-                        return self._row_text_join(s, now)
-            # [text.join.fin] rfc9293:3.10.7.4/eighth MUST
-            if (
-                not self.gone
-                and s.len > 0
-                and ((self.rcv_nxt - s.seq) & 0xFFFFFFFF) < 0x80000000
-                and ((self.rcv_nxt - text_end) & 0xFFFFFFFF) >= 0x80000000
-                and rwnd > 0
-                and ((self.rcv_edge - text_end) & 0xFFFFFFFF) < 0x80000000
-                and self.held is not None
-                and reach(self.held, text_end) != text_end
-                and s.fin
-            ):
-                return self._row_text_join_fin(s, now)
-            # [text.over.trim] rfc9293:3.10.7.4/first/trim MUST
-            if (
-                not self.gone
-                and s.len > 0
-                and ((self.rcv_nxt - s.seq) & 0xFFFFFFFF) < 0x80000000
-                and ((self.rcv_nxt - text_end) & 0xFFFFFFFF) >= 0x80000000
-                and rwnd > 0
-                and ((self.rcv_edge - text_end) & 0xFFFFFFFF) >= 0x80000000
-            ):
-                return self._row_text_over_trim(s, now)
-            # [text.ahead] rfc5681:3.2/out-of-order SHOULD, rfc9293:MAY-13 MAY
-            if (
-                not self.gone
-                and s.len > 0
-                and ((self.rcv_nxt - s.seq) & 0xFFFFFFFF) >= 0x80000000
-                and ((self.rcv_nxt - text_end) & 0xFFFFFFFF) >= 0x80000000
-                and ((s.seq - self.rcv_nxt) & 0xFFFFFFFF) < rwnd
-                and ((self.rcv_edge - text_end) & 0xFFFFFFFF) < 0x80000000
-            ):
-                return self._row_text_ahead(s, now)
-            # [text.ahead.trim] rfc9293:3.10.7.4/first/trim MUST
-            if (
-                not self.gone
-                and s.len > 0
-                and ((self.rcv_nxt - s.seq) & 0xFFFFFFFF) >= 0x80000000
-                and ((self.rcv_nxt - text_end) & 0xFFFFFFFF) >= 0x80000000
-                and ((s.seq - self.rcv_nxt) & 0xFFFFFFFF) < rwnd
-                and ((self.rcv_edge - text_end) & 0xFFFFFFFF) >= 0x80000000
-            ):
-                return self._row_text_ahead_trim(s, now)
+                # [text.join.fin] rfc9293:3.10.7.4/eighth MUST
+                if ((self.rcv_edge - text_end) & 0xFFFFFFFF) < 0x80000000 and s.fin:
+                    self._do_accept(s)
+                    self.ack_upto = self.rcv_nxt
+                    if self.ack_due is None or now < self.ack_due:
+                        self.ack_due = now
+                    if self.on_step is not None:
+                        self.on_step(Step(now, "text", "text.join.fin", "seg", s))
+                    return True
             # [text.beyond] rfc9293:3.10.7.4/first/trim MUST
             if (
-                not self.gone
-                and s.len > 0
-                and ((self.rcv_nxt - s.seq) & 0xFFFFFFFF) >= 0x80000000
-                and ((self.rcv_nxt - text_end) & 0xFFFFFFFF) >= 0x80000000
+                ((self.rcv_nxt - s.seq) & 0xFFFFFFFF) >= 0x80000000
                 and not ((s.seq - self.rcv_nxt) & 0xFFFFFFFF) < rwnd
             ):
                 self.ack_upto = self.rcv_nxt
@@ -1439,147 +1381,89 @@ class TcpConnection:
                 if self.on_step is not None:
                     self.on_step(Step(now, "text", "text.beyond", "seg", s))
                 return True
-            raise IncompleteTableError("tcp.connection", "text", "seg")
-        if st in _RECEIVED:
-            # [text.late] rfc9293:3.10.7.4/seventh/CLOSE-WAIT MUST
+            # [text.ahead] rfc5681:3.2/out-of-order SHOULD, rfc9293:MAY-13 MAY
+            if (
+                ((self.rcv_nxt - s.seq) & 0xFFFFFFFF) >= 0x80000000
+                and ((self.rcv_edge - text_end) & 0xFFFFFFFF) < 0x80000000
+            ):
+                self.host.tell_stash(0, (s.seq - self.rcv_nxt) & 0xFFFFFFFF, s.len)
+                self.held = hold(self.held, s.seq, (s.seq + s.len) & 0xFFFFFFFF)
+                self.ack_upto = self.rcv_nxt
+                if self.ack_due is None or now < self.ack_due:
+                    self.ack_due = now
+                if self.on_step is not None:
+                    self.on_step(Step(now, "text", "text.ahead", "seg", s))
+                return True
+            # [text.join] rfc9293:SHLD-31 SHOULD, rfc5681:3.2/fill
+            if (
+                ((self.rcv_nxt - s.seq) & 0xFFFFFFFF) < 0x80000000
+                and ((self.rcv_edge - text_end) & 0xFFFFFFFF) < 0x80000000
+            ):
+                self.host.tell_stash(
+                    (self.rcv_nxt - s.seq) & 0xFFFFFFFF,
+                    0,
+                    (((s.seq + s.len) & 0xFFFFFFFF) - self.rcv_nxt) & 0xFFFFFFFF,
+                )
+                self._do_accept_2(s)
+                self.rcv_edge = (
+                    self.rcv_nxt
+                    if ((self.rcv_edge - self.rcv_nxt) & 0xFFFFFFFF) >= 0x80000000
+                    else self.rcv_edge
+                )
+                self.ack_upto = self.rcv_nxt
+                if self.ack_due is None or now < self.ack_due:
+                    self.ack_due = now
+                if self.on_step is not None:
+                    self.on_step(Step(now, "text", "text.join", "seg", s))
+                return True
+            # [text.over.trim] rfc9293:3.10.7.4/first/trim MUST
+            if ((self.rcv_nxt - s.seq) & 0xFFFFFFFF) < 0x80000000:
+                self._do_accept_3(s)
+                self.ack_upto = self.rcv_nxt
+                if self.ack_due is None or now < self.ack_due:
+                    self.ack_due = now
+                if self.on_step is not None:
+                    self.on_step(Step(now, "text", "text.over.trim", "seg", s))
+                return True
+            # [text.ahead.trim] rfc9293:3.10.7.4/first/trim MUST
+            self.host.tell_stash(0, (s.seq - self.rcv_nxt) & 0xFFFFFFFF, (self.rcv_edge - s.seq) & 0xFFFFFFFF)
+            self.held = hold(self.held, s.seq, self.rcv_edge)
+            self.ack_upto = self.rcv_nxt
+            if self.ack_due is None or now < self.ack_due:
+                self.ack_due = now
             if self.on_step is not None:
-                self.on_step(Step(now, "text", "text.late", "seg", s))
+                self.on_step(Step(now, "text", "text.ahead.trim", "seg", s))
+            return True
+        if st in _RECEIVED:
+            # [text.after.fin] rfc9293:3.10.7.4/seventh/CLOSE-WAIT MUST
+            if self.on_step is not None:
+                self.on_step(Step(now, "text", "text.after.fin", "seg", s))
             return True
         return True
 
-    def _row_text_gone(self, s: Any, now: int) -> bool:
-        """[text.gone] rfc9293:SHLD-3 SHOULD, rfc9293:3.6.1."""
-        self._do_end()
-        self.host.emit_seg(
-            Seg(
-                seq=s.ack,
-                wnd=self._advertise(),
-                rst=True,
-                tson=self.ts_on,
-                tsval=self.host.ask_ts_clock(),
-                tsecr=self.ts_recent,
-                gso_size=self._mss(),
-            )
-        )
-        self.host.tell_closed()
-        self.conn = CLOSED
-        self.ack_due = None
-        self.challenge_due = None
-        self.synack_due = None
-        if self.on_step is not None:
-            self.on_step(Step(now, "text", "text.gone", "seg", s))
-        return False
-
-    def _row_text_fill(self, s: Any, now: int) -> bool:
-        """[text.fill] rfc5681:3.2/fill SHOULD."""
-        self._do_take(s)
-        self.ack_upto = self.rcv_nxt
-        if self.ack_due is None or now < self.ack_due:
-            self.ack_due = now
-        if self.on_step is not None:
-            self.on_step(Step(now, "text", "text.fill", "seg", s))
-        return True
-
-    def _row_text_join(self, s: Any, now: int) -> bool:
-        """[text.join] rfc9293:SHLD-31 SHOULD, rfc5681:3.2/fill."""
-        self.host.tell_stash(
-            (self.rcv_nxt - s.seq) & 0xFFFFFFFF,
-            0,
-            (((s.seq + s.len) & 0xFFFFFFFF) - self.rcv_nxt) & 0xFFFFFFFF,
-        )
-        self._do_take_2(s)
-        self.rcv_edge = (
-            self.rcv_nxt if ((self.rcv_edge - self.rcv_nxt) & 0xFFFFFFFF) >= 0x80000000 else self.rcv_edge
-        )
-        self.ack_upto = self.rcv_nxt
-        if self.ack_due is None or now < self.ack_due:
-            self.ack_due = now
-        if self.on_step is not None:
-            self.on_step(Step(now, "text", "text.join", "seg", s))
-        return True
-
-    def _row_text_join_fin(self, s: Any, now: int) -> bool:
-        """[text.join.fin] rfc9293:3.10.7.4/eighth MUST."""
-        self._do_take(s)
-        self.ack_upto = self.rcv_nxt
-        if self.ack_due is None or now < self.ack_due:
-            self.ack_due = now
-        if self.on_step is not None:
-            self.on_step(Step(now, "text", "text.join.fin", "seg", s))
-        return True
-
-    def _row_text_over_trim(self, s: Any, now: int) -> bool:
-        """[text.over.trim] rfc9293:3.10.7.4/first/trim MUST."""
-        self._do_take_3(s)
-        self.ack_upto = self.rcv_nxt
-        if self.ack_due is None or now < self.ack_due:
-            self.ack_due = now
-        if self.on_step is not None:
-            self.on_step(Step(now, "text", "text.over.trim", "seg", s))
-        return True
-
-    def _row_text_ahead(self, s: Any, now: int) -> bool:
-        """[text.ahead] rfc5681:3.2/out-of-order SHOULD, rfc9293:MAY-13 MAY."""
-        self.host.tell_stash(0, (s.seq - self.rcv_nxt) & 0xFFFFFFFF, s.len)
-        self.held = hold(self.held, s.seq, (s.seq + s.len) & 0xFFFFFFFF)
-        self.ack_upto = self.rcv_nxt
-        if self.ack_due is None or now < self.ack_due:
-            self.ack_due = now
-        if self.on_step is not None:
-            self.on_step(Step(now, "text", "text.ahead", "seg", s))
-        return True
-
-    def _row_text_ahead_trim(self, s: Any, now: int) -> bool:
-        """[text.ahead.trim] rfc9293:3.10.7.4/first/trim MUST."""
-        self.host.tell_stash(0, (s.seq - self.rcv_nxt) & 0xFFFFFFFF, (self.rcv_edge - s.seq) & 0xFFFFFFFF)
-        self.held = hold(self.held, s.seq, self.rcv_edge)
-        self.ack_upto = self.rcv_nxt
-        if self.ack_due is None or now < self.ack_due:
-            self.ack_due = now
-        if self.on_step is not None:
-            self.on_step(Step(now, "text", "text.ahead.trim", "seg", s))
-        return True
-
     def _fin(self, s: Seg, now: int) -> bool:
-        """Table `fin` (rfc9293:3.10.7.4/eighth)."""
+        """Table `fin` (rfc9293:3.10.7.4/eighth/CLOSE-WAIT)."""
         st = self.conn
         if st == TIME_WAIT:
             if not s.fin:  # [fin.over]
                 if self.on_step is not None:
                     self.on_step(Step(now, "fin", "fin.over", "seg", s))
                 return True
-            # [fin.again.quiet] rfc9293:3.10.7.4/eighth/TIME-WAIT MUST, rfc9293:3.10.7.4/fifth/TIME-WAIT
+            # [fin.again.2msl] rfc9293:3.10.7.4/eighth/TIME-WAIT MUST, rfc9293:3.10.7.4/fifth/TIME-WAIT
             self.ack_upto = self.rcv_nxt
             if self.ack_due is None or now < self.ack_due:
                 self.ack_due = now
             self.time_wait_at = now + 2 * MSL
             if self.on_step is not None:
-                self.on_step(Step(now, "fin", "fin.again.quiet", "seg", s))
+                self.on_step(Step(now, "fin", "fin.again.2msl", "seg", s))
             return False
         if st in _RECEIVING:
             text_end = (s.seq + s.len) & 0xFFFFFFFF
             rwnd = (self.rcv_edge - self.rcv_nxt) & 0xFFFFFFFF
             if s.fin and text_end == self.rcv_nxt and rwnd > 0:  # [fin.here] rfc9293:3.10.7.4/eighth MUST
-                self._do_take_fin(now)
+                self._do_accept_fin(now)
                 if self.on_step is not None:
                     self.on_step(Step(now, "fin", "fin.here", "seg", s))
-                return True
-            # [fin.edge.wait] rfc9293:3.10.7.4/first/zero-window SHOULD
-            if s.fin and text_end == self.rcv_nxt and rwnd == 0:
-                self._do_challenge(now)
-                if self.on_step is not None:
-                    self.on_step(Step(now, "fin", "fin.edge.wait", "seg", s))
-                return False
-            # [fin.joined] rfc9293:3.10.7.4/eighth MUST
-            if not (s.fin and text_end == self.rcv_nxt) and self.fin_known and self.fin_at == self.rcv_nxt:
-                self._do_take_fin(now)
-                self.rcv_edge = (
-                    self.rcv_nxt
-                    if ((self.rcv_edge - self.rcv_nxt) & 0xFFFFFFFF) >= 0x80000000
-                    else self.rcv_edge
-                )
-                if self.on_step is not None:
-                    self.on_step(Step(now, "fin", "fin.joined", "seg", s))
                 return True
             # [fin.ahead] rfc5681:3.2/out-of-order SHOULD
             if (
@@ -1595,6 +1479,23 @@ class TcpConnection:
                     self.ack_due = now
                 if self.on_step is not None:
                     self.on_step(Step(now, "fin", "fin.ahead", "seg", s))
+                return False
+            # [fin.queued] rfc9293:3.10.7.4/eighth MUST
+            if not (s.fin and text_end == self.rcv_nxt) and self.fin_known and self.fin_at == self.rcv_nxt:
+                self._do_accept_fin(now)
+                self.rcv_edge = (
+                    self.rcv_nxt
+                    if ((self.rcv_edge - self.rcv_nxt) & 0xFFFFFFFF) >= 0x80000000
+                    else self.rcv_edge
+                )
+                if self.on_step is not None:
+                    self.on_step(Step(now, "fin", "fin.queued", "seg", s))
+                return True
+            # [fin.edge.wait] rfc9293:3.10.7.4/first/zero-window SHOULD
+            if s.fin and text_end == self.rcv_nxt and rwnd == 0:
+                self._do_challenge(now)
+                if self.on_step is not None:
+                    self.on_step(Step(now, "fin", "fin.edge.wait", "seg", s))
                 return False
             # [fin.none]
             if self.on_step is not None:
@@ -1618,30 +1519,31 @@ class TcpConnection:
         """Table `finish` (rfc9293:3.10.7.4/eighth/ESTABLISHED)."""
         st = self.conn
         if st == ESTABLISHED:
-            if self.fin_in:  # [finish.est] rfc9293:3.10.7.4/eighth/ESTABLISHED MUST, rfc9293:3.6/case-2
+            # [finish.established] rfc9293:3.10.7.4/eighth/ESTABLISHED MUST, rfc9293:3.6/case-2
+            if self.fin_in:
                 self.closed_first = self.closing
                 self.conn = CLOSE_WAIT
                 self.synack_due = None
                 if self.on_step is not None:
-                    self.on_step(Step(now, "finish", "finish.est", "seg", s))
+                    self.on_step(Step(now, "finish", "finish.established", "seg", s))
                 return False
             # [finish.none]
             if self.on_step is not None:
                 self.on_step(Step(now, "finish", "finish.none", "seg", s))
             return False
         if st == FIN_WAIT_1:
-            if self.fin_in:  # [finish.wait1] rfc9293:3.10.7.4/eighth/FIN-WAIT-1 MUST, rfc9293:3.6/case-3
+            if self.fin_in:  # [finish.fin.wait.1] rfc9293:3.10.7.4/eighth/FIN-WAIT-1 MUST, rfc9293:3.6/case-3
                 self.conn = CLOSING
                 self.synack_due = None
                 if self.on_step is not None:
-                    self.on_step(Step(now, "finish", "finish.wait1", "seg", s))
+                    self.on_step(Step(now, "finish", "finish.fin.wait.1", "seg", s))
                 return False
             # [finish.none]
             if self.on_step is not None:
                 self.on_step(Step(now, "finish", "finish.none", "seg", s))
             return False
         if st == FIN_WAIT_2:
-            # [finish.wait2] rfc9293:3.10.7.4/eighth/FIN-WAIT-2 MUST, rfc9293:MUST-13 MUST,
+            # [finish.fin.wait.2] rfc9293:3.10.7.4/eighth/FIN-WAIT-2 MUST, rfc9293:MUST-13 MUST,
             #     rfc9293:3.3.2/note-2
             if self.fin_in:
                 self.rto_at = None
@@ -1650,7 +1552,7 @@ class TcpConnection:
                 self.conn = TIME_WAIT
                 self.synack_due = None
                 if self.on_step is not None:
-                    self.on_step(Step(now, "finish", "finish.wait2", "seg", s))
+                    self.on_step(Step(now, "finish", "finish.fin.wait.2", "seg", s))
                 return False
             # [finish.none]
             if self.on_step is not None:
@@ -2298,7 +2200,7 @@ class TcpConnection:
                 # [tx.probe]
                 if self.unsent > 0 and self.snd_nxt == self.snd_edge and self._out_tx_probe(now):
                     continue
-                if self.closing and self.unsent == 0 and self._out_tx_fin_late(now):  # [tx.fin.late]
+                if self.closing and self.unsent == 0 and self._out_tx_fin_last(now):  # [tx.fin.last]
                     continue
                 if self.unsent > 0 and self._out_persist_arm(now):  # [persist.arm]
                     continue
@@ -2388,7 +2290,8 @@ class TcpConnection:
     def _out_tx_abort_edge(self, now: int) -> bool:
         """[tx.abort.edge] rfc9293:3.10.5/ESTABLISHED MAY."""
         if not (
-            ((((self.snd_una + self.snd_wnd) & 0xFFFFFFFF) - self.snd_nxt) & 0xFFFFFFFF) >= 0x80000000
+            (((self.snd_edge - self.snd_nxt) & 0xFFFFFFFF) >= 0x80000000 or self.window_back)
+            and ((((self.snd_una + self.snd_wnd) & 0xFFFFFFFF) - self.snd_nxt) & 0xFFFFFFFF) >= 0x80000000
             and (
                 self.snd_wnd == 0
                 or (self.snd_nxt - ((self.snd_una + self.snd_wnd) & 0xFFFFFFFF)) & 0xFFFFFFFF
@@ -2582,6 +2485,8 @@ class TcpConnection:
         """[tx.ack.edge] rfc9293:MUST-34 MAY, rfc9293:3.10.7.4/first/zero-window."""
         if not (
             not self.syn_pending
+            and (((self.snd_edge - self.snd_nxt) & 0xFFFFFFFF) >= 0x80000000 or self.window_back)
+            and (((self.snd_edge - self.snd_nxt) & 0xFFFFFFFF) >= 0x80000000 or self.window_back)
             and ((((self.snd_una + self.snd_wnd) & 0xFFFFFFFF) - self.snd_nxt) & 0xFFFFFFFF) >= 0x80000000
             and (
                 self.snd_wnd == 0
@@ -2636,7 +2541,7 @@ class TcpConnection:
             >= 0x80000000
         ):
             return False
-        gate_g_edge_late = (
+        gate_g_edge_after = (
             self.conn in _RECEIVED
             and ((self.rcv_edge - ((o.ack + (o.wnd << self.rcv_shift)) & 0xFFFFFFFF)) & 0xFFFFFFFF)
             >= 0x80000000
@@ -2671,7 +2576,7 @@ class TcpConnection:
                 >= 0x80000000
                 else self.edge_most
             )
-        if gate_g_edge_late:
+        if gate_g_edge_after:
             self.rcv_edge = (o.ack + (o.wnd << self.rcv_shift)) & 0xFFFFFFFF
         if gate_g_ts_clock:
             self.ts_sent = o.tsval
@@ -2745,7 +2650,7 @@ class TcpConnection:
             >= 0x80000000
         ):
             return False
-        gate_g_edge_late = (
+        gate_g_edge_after = (
             self.conn in _CLOSE_WAIT_OR_CLOSING_OR_LAST_ACK
             and ((self.rcv_edge - ((o.ack + (o.wnd << self.rcv_shift)) & 0xFFFFFFFF)) & 0xFFFFFFFF)
             >= 0x80000000
@@ -2785,7 +2690,7 @@ class TcpConnection:
                 >= 0x80000000
                 else self.edge_most
             )
-        if gate_g_edge_late:
+        if gate_g_edge_after:
             self.rcv_edge = (o.ack + (o.wnd << self.rcv_shift)) & 0xFFFFFFFF
         if gate_g_ts_clock:
             self.ts_sent = o.tsval
@@ -2853,7 +2758,7 @@ class TcpConnection:
             >= 0x80000000
         ):
             return False
-        gate_g_edge_late = (
+        gate_g_edge_after = (
             self.conn == CLOSE_WAIT
             and ((self.rcv_edge - ((o.ack + (o.wnd << self.rcv_shift)) & 0xFFFFFFFF)) & 0xFFFFFFFF)
             >= 0x80000000
@@ -2895,7 +2800,7 @@ class TcpConnection:
                 >= 0x80000000
                 else self.edge_most
             )
-        if gate_g_edge_late:
+        if gate_g_edge_after:
             self.rcv_edge = (o.ack + (o.wnd << self.rcv_shift)) & 0xFFFFFFFF
         if gate_g_ts_clock:
             self.ts_sent = o.tsval
@@ -2949,7 +2854,7 @@ class TcpConnection:
             >= 0x80000000
         ):
             return False
-        gate_g_edge_late = (
+        gate_g_edge_after = (
             self.conn == CLOSE_WAIT
             and ((self.rcv_edge - ((o.ack + (o.wnd << self.rcv_shift)) & 0xFFFFFFFF)) & 0xFFFFFFFF)
             >= 0x80000000
@@ -2987,7 +2892,7 @@ class TcpConnection:
                 >= 0x80000000
                 else self.edge_most
             )
-        if gate_g_edge_late:
+        if gate_g_edge_after:
             self.rcv_edge = (o.ack + (o.wnd << self.rcv_shift)) & 0xFFFFFFFF
         if gate_g_ts_clock:
             self.ts_sent = o.tsval
@@ -3056,8 +2961,8 @@ class TcpConnection:
             self.on_step(Step(now, "out", "tx.fin", "seg", o))
         return True
 
-    def _out_tx_fin_late(self, now: int) -> bool:
-        """[tx.fin.late] rfc9293:3.10.4/CLOSE-WAIT MUST, rfc9293:3.6/case-2."""
+    def _out_tx_fin_last(self, now: int) -> bool:
+        """[tx.fin.last] rfc9293:3.10.4/CLOSE-WAIT MUST, rfc9293:3.6/case-2."""
         o = Seg(
             seq=self.snd_nxt,
             ack=self.rcv_nxt,
@@ -3069,7 +2974,7 @@ class TcpConnection:
             tsecr=self.ts_recent,
             gso_size=self._mss(),
         )
-        gate_g_edge_late = (
+        gate_g_edge_after = (
             ((self.rcv_edge - ((o.ack + (o.wnd << self.rcv_shift)) & 0xFFFFFFFF)) & 0xFFFFFFFF) >= 0x80000000
         )
         gate_g_ts_clock = self.ts_on and o.tson
@@ -3077,7 +2982,7 @@ class TcpConnection:
         if gate_g_ts_clock and ((o.tsval - self.ts_sent) & 0xFFFFFFFF) >= 0x80000000:
             return False
         self.last_ack = o.ack
-        if gate_g_edge_late:
+        if gate_g_edge_after:
             self.rcv_edge = (o.ack + (o.wnd << self.rcv_shift)) & 0xFFFFFFFF
         if gate_g_ts_clock:
             self.ts_sent = o.tsval
@@ -3089,7 +2994,7 @@ class TcpConnection:
         self.conn = LAST_ACK
         self.synack_due = None
         if self.on_step is not None:
-            self.on_step(Step(now, "out", "tx.fin.late", "seg", o))
+            self.on_step(Step(now, "out", "tx.fin.last", "seg", o))
         return True
 
     def _out_persist_arm(self, now: int) -> bool:
@@ -3162,7 +3067,7 @@ class TcpConnection:
             >= 0x80000000
         ):
             return False
-        gate_g_edge_late = (
+        gate_g_edge_after = (
             self.conn in _RECEIVED
             and ((self.rcv_edge - ((o.ack + (o.wnd << self.rcv_shift)) & 0xFFFFFFFF)) & 0xFFFFFFFF)
             >= 0x80000000
@@ -3197,7 +3102,7 @@ class TcpConnection:
                 >= 0x80000000
                 else self.edge_most
             )
-        if gate_g_edge_late:
+        if gate_g_edge_after:
             self.rcv_edge = (o.ack + (o.wnd << self.rcv_shift)) & 0xFFFFFFFF
         if gate_g_ts_clock:
             self.ts_sent = o.tsval
@@ -3209,10 +3114,102 @@ class TcpConnection:
             self.on_step(Step(now, "out", "tx.ack", "seg", o))
         return True
 
-    def _do_advance(self, s: Any, now: int) -> None:
-        """`advance` of the law."""
+    def _do_accept(self, s: Any) -> None:
+        """`accept` of the law."""
+        self.accepted_from = (
+            self.accepted_from
+            if (
+                ((self.accepted_from - self.last_ack) & 0xFFFFFFFF) >= 0x80000000
+                and ((self.last_ack - self.rcv_nxt) & 0xFFFFFFFF) >= 0x80000000
+            )
+            else self.rcv_nxt
+        )
+        self.host.tell_deliver(
+            (self.rcv_nxt - s.seq) & 0xFFFFFFFF,
+            (((s.seq + s.len) & 0xFFFFFFFF) - self.rcv_nxt) & 0xFFFFFFFF,
+        )
+        self.rcv_nxt = (s.seq + s.len) & 0xFFFFFFFF
+        self.held = forget(self.held, self.rcv_nxt)
+
+    def _do_accept_2(self, s: Any) -> None:
+        """`accept` of the law."""
+        self.accepted_from = (
+            self.accepted_from
+            if (
+                ((self.accepted_from - self.last_ack) & 0xFFFFFFFF) >= 0x80000000
+                and ((self.last_ack - self.rcv_nxt) & 0xFFFFFFFF) >= 0x80000000
+            )
+            else self.rcv_nxt
+        )
+        self.host.tell_deliver(
+            (self.rcv_nxt - s.seq) & 0xFFFFFFFF,
+            (reach(self.held, (s.seq + s.len) & 0xFFFFFFFF) - self.rcv_nxt) & 0xFFFFFFFF,
+        )
+        self.rcv_nxt = reach(self.held, (s.seq + s.len) & 0xFFFFFFFF)
+        self.held = forget(self.held, self.rcv_nxt)
+
+    def _do_accept_3(self, s: Any) -> None:
+        """`accept` of the law."""
+        self.accepted_from = (
+            self.accepted_from
+            if (
+                ((self.accepted_from - self.last_ack) & 0xFFFFFFFF) >= 0x80000000
+                and ((self.last_ack - self.rcv_nxt) & 0xFFFFFFFF) >= 0x80000000
+            )
+            else self.rcv_nxt
+        )
+        self.host.tell_deliver(
+            (self.rcv_nxt - s.seq) & 0xFFFFFFFF,
+            (self.rcv_edge - self.rcv_nxt) & 0xFFFFFFFF,
+        )
+        self.rcv_nxt = self.rcv_edge
+        self.held = forget(self.held, self.rcv_nxt)
+
+    def _do_accept_fin(self, now: int) -> None:
+        """`accept_fin` of the law."""
+        self.accepted_from = self.rcv_nxt
+        self.rcv_nxt = (self.rcv_nxt + 1) & 0xFFFFFFFF
+        self.fin_in = True
+        self.fin_known = False
+        self.ack_upto = self.rcv_nxt
+        if self.ack_due is None or now < self.ack_due:
+            self.ack_due = now
+        self.host.tell_finished()
+
+    def _do_acked_all(self, s: Any) -> None:
+        """`acked_all` of the law."""
         self.snd_una = s.ack
         self.max_seen = max(self.max_seen, s.wnd << self.snd_shift)
+        self.window_back = (
+            self.window_back
+            if ((s.ack - self.snd_una) & 0xFFFFFFFF) >= 0x80000000
+            else ((((s.ack + (s.wnd << self.snd_shift)) & 0xFFFFFFFF) - self.snd_edge) & 0xFFFFFFFF)
+            >= 0x80000000
+        )
+        self.snd_edge = (
+            (s.ack + (s.wnd << self.snd_shift)) & 0xFFFFFFFF
+            if ((self.snd_edge - ((s.ack + (s.wnd << self.snd_shift)) & 0xFFFFFFFF)) & 0xFFFFFFFF)
+            >= 0x80000000
+            else self.snd_edge
+        )
+        self.backoff = 0
+        self.trouble_type = 0
+        self.host.tell_acknowledged(s.ack)
+        self.rto_at = None
+        self.user_timeout_at = None
+        self.slow = self.resent
+        self.resent = False
+
+    def _do_acked_some(self, s: Any, now: int) -> None:
+        """`acked_some` of the law."""
+        self.snd_una = s.ack
+        self.max_seen = max(self.max_seen, s.wnd << self.snd_shift)
+        self.window_back = (
+            self.window_back
+            if ((s.ack - self.snd_una) & 0xFFFFFFFF) >= 0x80000000
+            else ((((s.ack + (s.wnd << self.snd_shift)) & 0xFFFFFFFF) - self.snd_edge) & 0xFFFFFFFF)
+            >= 0x80000000
+        )
         self.snd_edge = (
             (s.ack + (s.wnd << self.snd_shift)) & 0xFFFFFFFF
             if ((self.snd_edge - ((s.ack + (s.wnd << self.snd_shift)) & 0xFFFFFFFF)) & 0xFFFFFFFF)
@@ -3255,31 +3252,13 @@ class TcpConnection:
     def _do_cross(self, s: Any, now: int) -> None:
         """`cross` of the law."""
         self.snd_edge = s.ack
-        self._do_drained(s)
+        self._do_acked_all(s)
         self._do_first_window(now)
         self.snd_edge = (s.ack + s.wnd) & 0xFFFFFFFF
         self.snd_wnd = s.wnd
         self.snd_wl1 = s.seq
         self.snd_wl2 = s.ack
         self.host.tell_connected()
-
-    def _do_drained(self, s: Any) -> None:
-        """`drained` of the law."""
-        self.snd_una = s.ack
-        self.max_seen = max(self.max_seen, s.wnd << self.snd_shift)
-        self.snd_edge = (
-            (s.ack + (s.wnd << self.snd_shift)) & 0xFFFFFFFF
-            if ((self.snd_edge - ((s.ack + (s.wnd << self.snd_shift)) & 0xFFFFFFFF)) & 0xFFFFFFFF)
-            >= 0x80000000
-            else self.snd_edge
-        )
-        self.backoff = 0
-        self.trouble_type = 0
-        self.host.tell_acknowledged(s.ack)
-        self.rto_at = None
-        self.user_timeout_at = None
-        self.slow = self.resent
-        self.resent = False
 
     def _do_end(self) -> None:
         """`end` of the law."""
@@ -3317,7 +3296,7 @@ class TcpConnection:
         self.rcv_nxt = (s.seq + 1) & 0xFFFFFFFF
         self.rcv_edge = (s.seq + 1) & 0xFFFFFFFF
         self.last_ack = s.seq
-        self.taken_from = self.rcv_nxt
+        self.accepted_from = self.rcv_nxt
         self.held = None
         self.fin_known = False
         self._do_learn_options(s)
@@ -3368,6 +3347,7 @@ class TcpConnection:
         self.ts_sent = o.tsval
         self.syn_wnd = o.wnd
         self.syn_at = now
+        self.mss_offered = o.mss if o.has_mss else 536
 
     def _do_open_up(self, s: Any, now: int) -> None:
         """`open_up` of the law."""
@@ -3381,12 +3361,34 @@ class TcpConnection:
         self.host.tell_acknowledged(s.ack)
         self.host.tell_connected()
 
+    def _do_opened(self, s: Any, now: int) -> None:
+        """`opened` of the law."""
+        self.snd_edge = s.ack
+        self._do_first_window(now)
+        self._do_acked_all(s)
+        self.snd_wnd = s.wnd << self.snd_shift
+        self.snd_wl1 = s.seq
+        self.snd_wl2 = s.ack
+        self.host.tell_connected()
+
     def _do_owe_ack_soon(self, now: int) -> None:
         """`owe_ack_soon` of the law."""
         self.ack_upto = self.rcv_nxt
         due = now + (0 if (self.rcv_nxt - self.last_ack) & 0xFFFFFFFF >= 2 * self.largest else ACK_DELAY)
         if self.ack_due is None or due < self.ack_due:
             self.ack_due = due
+
+    def _do_process_queue(self, s: Any, now: int) -> None:
+        """`process_queue` of the law."""
+        self.host.tell_deliver(s.len, (reach(self.held, self.rcv_nxt) - self.rcv_nxt) & 0xFFFFFFFF)
+        self.rcv_nxt = reach(self.held, self.rcv_nxt)
+        self.held = forget(self.held, self.rcv_nxt)
+        self.rcv_edge = (
+            self.rcv_nxt if ((self.rcv_edge - self.rcv_nxt) & 0xFFFFFFFF) >= 0x80000000 else self.rcv_edge
+        )
+        self.ack_upto = self.rcv_nxt
+        if self.ack_due is None or now < self.ack_due:
+            self.ack_due = now
 
     def _do_queue_text(self, s: Any) -> None:
         """`queue_text` of the law."""
@@ -3431,86 +3433,12 @@ class TcpConnection:
         self.rcv_edge = (((s.seq + 1) & 0xFFFFFFFF) + self.syn_wnd) & 0xFFFFFFFF
         self.edge_most = self.rcv_edge
         self.last_ack = s.seq
-        self.taken_from = self.rcv_nxt
+        self.accepted_from = self.rcv_nxt
         self._do_agree_options(s)
         self.snd_wnd = s.wnd
         self.snd_wl1 = s.seq
         self.snd_wl2 = s.ack
         self.max_wnd = s.wnd
-
-    def _do_take(self, s: Any) -> None:
-        """`take` of the law."""
-        self.taken_from = (
-            self.taken_from
-            if (
-                ((self.taken_from - self.last_ack) & 0xFFFFFFFF) >= 0x80000000
-                and ((self.last_ack - self.rcv_nxt) & 0xFFFFFFFF) >= 0x80000000
-            )
-            else self.rcv_nxt
-        )
-        self.host.tell_deliver(
-            (self.rcv_nxt - s.seq) & 0xFFFFFFFF,
-            (((s.seq + s.len) & 0xFFFFFFFF) - self.rcv_nxt) & 0xFFFFFFFF,
-        )
-        self.rcv_nxt = (s.seq + s.len) & 0xFFFFFFFF
-        self.held = forget(self.held, self.rcv_nxt)
-
-    def _do_take_2(self, s: Any) -> None:
-        """`take` of the law."""
-        self.taken_from = (
-            self.taken_from
-            if (
-                ((self.taken_from - self.last_ack) & 0xFFFFFFFF) >= 0x80000000
-                and ((self.last_ack - self.rcv_nxt) & 0xFFFFFFFF) >= 0x80000000
-            )
-            else self.rcv_nxt
-        )
-        self.host.tell_deliver(
-            (self.rcv_nxt - s.seq) & 0xFFFFFFFF,
-            (reach(self.held, (s.seq + s.len) & 0xFFFFFFFF) - self.rcv_nxt) & 0xFFFFFFFF,
-        )
-        self.rcv_nxt = reach(self.held, (s.seq + s.len) & 0xFFFFFFFF)
-        self.held = forget(self.held, self.rcv_nxt)
-
-    def _do_take_3(self, s: Any) -> None:
-        """`take` of the law."""
-        self.taken_from = (
-            self.taken_from
-            if (
-                ((self.taken_from - self.last_ack) & 0xFFFFFFFF) >= 0x80000000
-                and ((self.last_ack - self.rcv_nxt) & 0xFFFFFFFF) >= 0x80000000
-            )
-            else self.rcv_nxt
-        )
-        self.host.tell_deliver(
-            (self.rcv_nxt - s.seq) & 0xFFFFFFFF,
-            (self.rcv_edge - self.rcv_nxt) & 0xFFFFFFFF,
-        )
-        self.rcv_nxt = self.rcv_edge
-        self.held = forget(self.held, self.rcv_nxt)
-
-    def _do_take_fin(self, now: int) -> None:
-        """`take_fin` of the law."""
-        self.taken_from = self.rcv_nxt
-        self.rcv_nxt = (self.rcv_nxt + 1) & 0xFFFFFFFF
-        self.fin_in = True
-        self.fin_known = False
-        self.ack_upto = self.rcv_nxt
-        if self.ack_due is None or now < self.ack_due:
-            self.ack_due = now
-        self.host.tell_finished()
-
-    def _do_take_queue(self, s: Any, now: int) -> None:
-        """`take_queue` of the law."""
-        self.host.tell_deliver(s.len, (reach(self.held, self.rcv_nxt) - self.rcv_nxt) & 0xFFFFFFFF)
-        self.rcv_nxt = reach(self.held, self.rcv_nxt)
-        self.held = forget(self.held, self.rcv_nxt)
-        self.rcv_edge = (
-            self.rcv_nxt if ((self.rcv_edge - self.rcv_nxt) & 0xFFFFFFFF) >= 0x80000000 else self.rcv_edge
-        )
-        self.ack_upto = self.rcv_nxt
-        if self.ack_due is None or now < self.ack_due:
-            self.ack_due = now
 
     def _advertise(self) -> int:
         """`advertise` of the law."""
@@ -3589,7 +3517,8 @@ class TcpConnection:
     def _shut_out(self) -> bool:
         """`shut_out` of the law."""
         return (
-            ((((self.snd_una + self.snd_wnd) & 0xFFFFFFFF) - self.snd_nxt) & 0xFFFFFFFF) >= 0x80000000
+            (((self.snd_edge - self.snd_nxt) & 0xFFFFFFFF) >= 0x80000000 or self.window_back)
+            and ((((self.snd_una + self.snd_wnd) & 0xFFFFFFFF) - self.snd_nxt) & 0xFFFFFFFF) >= 0x80000000
             and (
                 self.snd_wnd == 0
                 or (self.snd_nxt - ((self.snd_una + self.snd_wnd) & 0xFFFFFFFF)) & 0xFFFFFFFF

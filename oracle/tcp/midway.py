@@ -246,10 +246,10 @@ def _history(at: Standstill, scale: int, direction: Direction, own_fin: bool, pe
     def sent(is_own: bool, seq: int, ack: int, **more: object) -> Observation:
         like = _bare(at.own if is_own else at.peer, seq, ack)
         ts = like.segment.tsval if is_own else at.own.segment.tsecr
-        s: ObservedSegment = replace(like.segment, tson=stamped, tsval=ts, **more)  # type: ignore[arg-type]
+        s: ObservedSegment = replace(like.segment, tson=stamped, tsval=ts, cut=True, **more)  # type: ignore[arg-type]
         return Observation(0, at.time - _BEFORE, direction if is_own else Direction(1 - direction), s)
 
-    offer = {"syn": True, "has_mss": True, "mss": 536, "has_wscale": True, "wnd": 0xFFFF}
+    offer = {"syn": True, "has_mss": True, "mss": 0xFFFF, "has_wscale": True, "wnd": 0xFFFF}
     yield sent(True, own - 1, 0, ackf=False, **offer, wscale=scale)
     yield sent(False, peer - 1, own, **offer, wscale=LARGEST_SCALE)
     yield sent(True, own, peer)

@@ -44,7 +44,8 @@ class ObservedSegment:
     """A segment as `impl.wire.tcp.Segment`, with `seq`, `ack` and `sacks` unwrapped, and the fact `same`.
 
     `ack` is 0 when the ACK bit is not set. `len` is the payload's length on the wire; `payload` may be shorter (snaplen).
-    `sum_ok` also holds for a partial checksum (offloaded: the folded pseudo-header sum).
+    `sum_ok` also holds for a partial checksum (offloaded: the folded pseudo-header sum); `cut`: such a checksum, or none to see, so
+    that a device may cut the segment into several.
     """
 
     src_port: int
@@ -75,6 +76,7 @@ class ObservedSegment:
     gso_size: int
     payload: bytes
     same: bool
+    cut: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,8 +151,8 @@ class Connection:
         return f"{self.client} > {self.server}"
 
 
-def _checksum_ok(octets: bytes, addresses: bytes, size: int) -> bool:
-    """Whether the TCP checksum holds, in full or in its partial form.
+def _checksum(octets: bytes, addresses: bytes, size: int) -> str:
+    """How the TCP checksum holds: "partial", "full", or "" when it does not.
 
     With checksum offload a near capture holds the folded sum of the pseudo-header, some drivers leaving out the length.
     The sum is taken modulo 65535, to which 2^16 is congruent to 1 (RFC 1071 1).
@@ -158,9 +160,9 @@ def _checksum_ok(octets: bytes, addresses: bytes, size: int) -> bool:
     pseudo = int.from_bytes(addresses, "big") + TCP
     field_value = octets[16] << 8 | octets[17]
     if (pseudo + size - field_value) % 65535 == 0 or (pseudo - field_value) % 65535 == 0:
-        return True
+        return "partial"
     even = octets if size % 2 == 0 else octets + b"\0"
-    return (int.from_bytes(even, "big") + pseudo + size) % 65535 == 0
+    return "full" if (int.from_bytes(even, "big") + pseudo + size) % 65535 == 0 else ""
 
 
 class Demultiplexer:
@@ -256,7 +258,8 @@ class Demultiplexer:
         own, peer = connection.spaces[direction], connection.spaces[1 - direction]
         whole = len(octets) == located.size
         size = s.len + located.size - len(octets)
-        sum_ok = located.header_ok and (not whole or _checksum_ok(octets, located.addresses, located.size))
+        checksum = _checksum(octets, located.addresses, located.size) if whole else "partial"
+        sum_ok = located.header_ok and bool(checksum)
         seq = own.unwrap_reset(s.seq, peer.last_ack) if s.rst else own.unwrap(s.seq)
         ack, sacks = 0, s.sacks
         if s.ackf:
@@ -276,7 +279,7 @@ class Demultiplexer:
         observed = ObservedSegment(
             s.src_port, s.dst_port, seq, ack, s.wnd, s.up, s.syn, s.fin, s.rst, s.ackf, s.psh, s.urg, s.ece, s.cwr, size,
             s.mss, s.has_mss, s.wscale, s.has_wscale, s.sack_ok, s.tson, s.tsval, s.tsecr, sacks, sum_ok, 0, payload,
-            same,
+            same, checksum == "partial",
         )  # fmt: skip
         return Observation(packet.number, packet.time_us, direction, observed)
 
@@ -284,7 +287,8 @@ class Demultiplexer:
         """Note what the segment says about its connection."""
         own, peer = connection.spaces[direction], connection.spaces[1 - direction]
         start = min(seq, own.end) if s.rst and own.end is not None else seq  # the number of an RST says nothing of text before it
-        own.sent(start, seq + size + s.syn + s.fin, not peer.packets, packet.number, packet.time_us)
+        if not s.syn or own.isn in (None, seq):  # a SYN with another number is no text that came before it
+            own.sent(start, seq + size + s.syn + s.fin, not peer.packets, packet.number, packet.time_us)
         if s.ackf:
             own.last_ack = ack
             peer.acknowledged(ack, packet.number, packet.time_us)

@@ -6,14 +6,14 @@ profile wirelaw for tcp.connection {
   choose rst_near   = challenge
   choose shrunk     = obey
   choose syn_near   = challenge
-  choose past_zero  = take
+  choose past_zero  = accept
   choose ts_missing = accept
   choose ts_odd     = skip
   choose beyond     = trim
   choose reassembly = keep
   choose fin_edge   = refuse
   choose syn_text   = queue
-  choose ack_before = take
+  choose ack_before = accept
   choose ack_old    = challenge
   choose bad_ack    = inside
   choose hard_error = bear
@@ -29,5 +29,5 @@ profile wirelaw for tcp.connection {
   set orphan_patience    = 60s
 
   order tx.abort, abort.quiet, close.unopened, tx.abort.edge, tx.syn, tx.syn.again, tx.synack, tx.synack.again, tx.ack.edge, tx.again,
-    tx.data, tx.probe, tx.fin, tx.fin.late, persist.arm, orphan.arm, tx.ack
+    tx.data, tx.probe, tx.fin, tx.fin.last, persist.arm, orphan.arm, tx.ack
 }
