@@ -928,8 +928,8 @@ class TcpConnection:
                 ((s.ack - ((self.snd_una + 1) & 0xFFFFFFFF)) & 0xFFFFFFFF)
                 < (self.snd_nxt - self.snd_una) & 0xFFFFFFFF
             )
-            # [rtt.first] rfc6298:2.2 MUST, rfc6298:3/karn MUST_NOT, rfc6298:3/rate MUST, rfc6298:4 MUST,
-            #     rfc6298:2.4 SHOULD, rfc6298:2.5 MAY
+            # [rtt.first] rfc6298:2.2 MUST, rfc6298:3 MUST, rfc6298:3/karn MUST_NOT, rfc6298:3/rate MUST,
+            #     rfc6298:4 MUST, rfc6298:2.4 SHOULD, rfc6298:2.5 MAY
             if (
                 s.ackf
                 and ack_new
@@ -944,7 +944,8 @@ class TcpConnection:
                 if self.on_step is not None:
                     self.on_step(Step(now, "measure", "rtt.first", "seg", s))
                 return True
-            # [rtt.next] rfc6298:2.3 MUST, rfc9293:MUST-18 MUST
+            # [rtt.next] rfc6298:2.3 MUST, rfc6298:2.3/order MUST, rfc6298:2.3/gains SHOULD,
+            #     rfc6298:2.3/timeout MUST, rfc9293:MUST-18 MUST
             if (
                 s.ackf
                 and ack_new
@@ -1029,28 +1030,40 @@ class TcpConnection:
                 flight = (self.snd_nxt - self.snd_una) & 0xFFFFFFFF
                 ack_new = ((s.ack - ((self.snd_una + 1) & 0xFFFFFFFF)) & 0xFFFFFFFF) < flight
                 if ack_new:
-                    # [cc.slow] rfc5681:3.1 MUST, rfc9293:MUST-19 MUST, rfc5681:3.1/slow-start, rfc5681:2
-                    #     MUST_NOT
+                    # [cc.slow] rfc5681:3.1 MUST, rfc9293:MUST-19 MUST, rfc5681:3.1/which,
+                    #     rfc5681:3.1/slow-start, rfc5681:2 MUST_NOT, rfc6582:6/recover
                     if not self.recovering and self.cwnd < self.ssthresh:
                         self.cwnd = min(
                             self.cwnd + min((s.ack - self.snd_una) & 0xFFFFFFFF, self._mss()),
                             1073741824,
                         )
                         self.dupacks = 0
+                        self.recover = (
+                            self.snd_una
+                            if ((self.recover - self.snd_una) & 0xFFFFFFFF) >= 0x80000000
+                            else self.recover
+                        )
                         if self.on_step is not None:
                             self.on_step(Step(now, "congestion", "cc.slow", "seg", s))
                         return True
-                    # [cc.avoid] rfc5681:3.1 MUST, rfc5681:3.1/avoidance MUST
+                    # [cc.avoid] rfc5681:3.1 MUST, rfc5681:3.1/avoidance MUST_NOT, rfc5681:3.1/avoidance/each
+                    #     MAY, rfc5681:3.1/avoidance/least SHOULD, rfc6582:6/recover
                     if not self.recovering and self.cwnd >= self.ssthresh:
                         self.cwnd = min(
                             self.cwnd + max((self._mss() * self._mss() // self.cwnd if self.cwnd else 0), 1),
                             1073741824,
                         )
                         self.dupacks = 0
+                        self.recover = (
+                            self.snd_una
+                            if ((self.recover - self.snd_una) & 0xFFFFFFFF) >= 0x80000000
+                            else self.recover
+                        )
                         if self.on_step is not None:
                             self.on_step(Step(now, "congestion", "cc.avoid", "seg", s))
                         return True
-                    # [cc.full] rfc6582:3.2/3/full SHOULD, rfc5681:3.2/6 MUST, rfc5681:4.3/after MUST
+                    # [cc.full] rfc6582:3.2/3/full SHOULD, rfc5681:3.2/6 MUST, rfc5681:4.3/after MUST,
+                    #     rfc6582:6/again
                     if ((s.ack - self.recover) & 0xFFFFFFFF) < 0x80000000:
                         self.cwnd = min(
                             self.ssthresh,
@@ -1061,8 +1074,16 @@ class TcpConnection:
                         if self.on_step is not None:
                             self.on_step(Step(now, "congestion", "cc.full", "seg", s))
                         return True
-                    # [cc.partial] rfc6582:3.2/3/partial SHOULD
-                    self.cwnd = max(self.cwnd - ((s.ack - self.snd_una) & 0xFFFFFFFF), 0) + self._mss()
+                    # [cc.partial] rfc6582:3.2/3/partial SHOULD, rfc6582:3.2/3/stay, rfc5681:4.3/advanced
+                    #     SHOULD
+                    self.cwnd = max(
+                        (
+                            self.cwnd
+                            + (self._mss() if (s.ack - self.snd_una) & 0xFFFFFFFF >= self._mss() else 0)
+                            - ((s.ack - self.snd_una) & 0xFFFFFFFF)
+                        ),
+                        1,
+                    )
                     self.again_from = s.ack
                     self.again_upto = (s.ack + self._mss()) & 0xFFFFFFFF
                     if self.on_step is not None:
@@ -1074,8 +1095,9 @@ class TcpConnection:
                             if not s.fin:
                                 if flight > 0:
                                     if s.wnd << self.snd_shift == self.snd_wnd:
-                                        # [cc.third] rfc5681:3.2/2 MUST, rfc5681:3.2/3 MUST, rfc5681:4.3/half
-                                        #     MUST, rfc6582:3.2/2
+                                        # [cc.third] rfc5681:3.2/2 MUST, rfc5681:3.2/3 MUST,
+                                        #     rfc5681:3.1/ssthresh/congestion MUST, rfc5681:4.3/first MUST,
+                                        #     rfc5681:4.3/half MUST, rfc6582:3.2/2
                                         if (
                                             not self.recovering
                                             and self.dupacks == 2
@@ -1094,7 +1116,8 @@ class TcpConnection:
                                             if self.on_step is not None:
                                                 self.on_step(Step(now, "congestion", "cc.third", "seg", s))
                                             return True
-                                        # [cc.count] rfc5681:3.2/1/cwnd MUST_NOT, rfc5681:2/duplicate
+                                        # [cc.count] rfc5681:3.2/1/cwnd MUST_NOT, rfc5681:2/duplicate,
+                                        #     rfc6582:3.2/2/not, rfc6582:4
                                         if (
                                             not self.recovering
                                             and (
@@ -1106,7 +1129,8 @@ class TcpConnection:
                                             if self.on_step is not None:
                                                 self.on_step(Step(now, "congestion", "cc.count", "seg", s))
                                             return True
-                                        if self.recovering:  # [cc.inflate] rfc5681:3.2/4 MUST, rfc5681:3.2/5
+                                        # [cc.inflate] rfc5681:3.2/4 MUST, rfc5681:3.2/5, rfc6582:6/flag
+                                        if self.recovering:
                                             self.cwnd = min(self.cwnd + self._mss(), 1073741824)
                                             if self.on_step is not None:
                                                 self.on_step(Step(now, "congestion", "cc.inflate", "seg", s))
@@ -3277,7 +3301,7 @@ class TcpConnection:
 
     def _do_first_window(self, now: int) -> None:
         """`first_window` of the law."""
-        self.cwnd = self._mss() if self.backoff > 0 else self._initial_window()
+        self.cwnd = self._mss() if self.resent else self._initial_window()
         self.ssthresh = 1073741824
         self.recover = self.iss
         self.again_from = self.snd_una
