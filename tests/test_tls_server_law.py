@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from dataclasses import make_dataclass
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
 from rig import READINGS, Rig
 from test_tls_law import CHACHA, P256, P384, PKCS1, PSS, RETRY_RANDOM, SHA256_AES, SHA384_AES, X25519, client, hello, law, raw
-from wirelaw.spec.language.check import run_checks
+from wirelaw.oracle.engine.explanation import render
+from wirelaw.oracle.engine.judge import Judge
+from wirelaw.oracle.engine.reading import compile_law
+from wirelaw.oracle.engine.verdict import Grade
 
 SESSION = "5" * 64
 
@@ -174,5 +178,14 @@ def test_every_message_in_every_state(state: str) -> None:
         assert rig["hs"] not in ("NEGOTIATE", "SEND_EE", "SEND_CR", "SEND_CERT", "SEND_CV", "SEND_FINISHED"), kind
 
 
-def test_law_is_sound() -> None:
-    assert [str(d) for d in run_checks(law()).diagnostics if "tls/server.law" in str(d)] == []
+def test_answer_before_any_question_is_a_finding_and_no_crash() -> None:
+    """What is compared with a message that has not come does not hold, and can be told."""
+    machine = law().machine("tls13.server")
+    fields = vars(server_hello(hello(), X25519))
+    judge = Judge(compile_law(machine, 9846))
+    judge.output("server_hello", make_dataclass("ServerHello", fields, frozen=True)(**fields), 1000, 1)
+    verdict = judge.finish(2_000_000)
+    assert verdict.grade is Grade.FAIL
+    said = "\n".join(render(f, {}) for f in verdict.findings)
+    assert "[sh] NEGOTIATE" in said
+    assert "the state is START" in said

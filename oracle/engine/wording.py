@@ -10,7 +10,7 @@ from wirelaw.oracle.engine.configuration import Configuration
 from wirelaw.oracle.engine.reading import CompiledLaw, CompiledRow, attribute
 from wirelaw.spec.language.evaluate import Context, evaluate
 from wirelaw.spec.language.expressions import Binary, Expr, Field, Lit, Member, Name, Unary, Window, names, text, walk
-from wirelaw.spec.language.model import Variable
+from wirelaw.spec.language.model import Message, Variable
 
 FAR_AWAY = 1 << 24
 
@@ -23,7 +23,10 @@ def context(law: CompiledLaw, c: Configuration, i: Any, binders: Mapping[str, An
         holder = i if owner is not None and owner.family else c
         if isinstance(owner, Variable) and owner.kind == "key":
             return i.key
-        return getattr(holder, attribute(name))
+        value = getattr(holder, attribute(name))
+        if value is None and isinstance(owner, Variable) and owner.type.kind == "message":
+            return _Absent(law.machine.messages[owner.type.name])
+        return value
 
     def function(kind: str, name: str, args: tuple[Any, ...]) -> Any:
         if kind == "count":
@@ -31,6 +34,26 @@ def context(law: CompiledLaw, c: Configuration, i: Any, binders: Mapping[str, An
         return getattr(law.externs, name)(*args) if kind == "extern" else True
 
     return Context(variable, variable, function, binders=binders, now=now, unbounded=True)
+
+
+class _Absent:
+    """Stands for a message that has not come, where a conjunct asks for its fields: they are zero, false or none, and it is none."""
+
+    def __init__(self, message: Message) -> None:
+        self._message = message
+
+    def __getattr__(self, field: str) -> Any:
+        kind = self._message.fields[field].type.kind
+        return {"bool": False, "string": ""}.get(kind, 0 if kind in {"uint", "nat", "seq", "duration", "time"} else None)
+
+    def __eq__(self, other: object) -> bool:
+        return other is None or isinstance(other, _Absent)
+
+    def __hash__(self) -> int:
+        return hash(None)
+
+    def __str__(self) -> str:
+        return "none"
 
 
 def short(e: Expr, binders: Iterable[str]) -> str:
