@@ -56,7 +56,8 @@ def make(role: str, reading: str = "interpreted", *, strict: bool = True, ext: b
         "next_login": lambda rig, session: said(rig, user="me", service="ssh-connection", method="none", content=session),
         "next_request": lambda rig, key: said(rig, want_reply=True, request="exec", content=b""),
         "piece": lambda rig, key, count: bytes(count),
-        "admits": lambda rig: True,
+        "admits": lambda rig, user, method: method != "password",
+        "grants": lambda rig, key, request: request == "exec",
         "ways_in": lambda rig: ("publickey",),
         "takes": lambda rig, channel_type: role == "server",
     }
@@ -411,6 +412,55 @@ def test_client_takes_no_channel_of_the_server() -> None:
     rig = served("client")
     sent = rig.receive("channel_open", key=0, sender=1, window=9, packet=9, channel_type="session")
     assert [(o.kind, o.reason) for o in sent] == [("open_failure", "administratively_prohibited")]
+
+
+def test_replies_of_a_channel_come_in_the_order_of_its_requests() -> None:
+    rig = served("server")
+    rig.receive("channel_open", key=0, sender=1, window=9, packet=9, channel_type="session")
+    rig.call("rekey")
+    for request in ("env", "exec", "env"):
+        assert rig.receive("channel_request", key=0, want_reply=True, request=request) == []
+    rig.receive("kexinit", **offer("client", first=False))
+    assert [o.kind for o in rig.receive("ecdh_init")][2:] == ["channel_failure", "channel_success", "channel_failure"]
+
+
+def test_client_runs_nothing_for_the_server() -> None:
+    rig = served("client")
+    rig.call("open", 0)
+    rig.receive("open_confirmation", key=0, sender=4, window=9, packet=9)
+    assert [(o.kind, o.key) for o in rig.receive("channel_request", key=0, want_reply=True, request="exec")] == [("channel_failure", 4)]
+
+
+def test_channels_and_requests_are_bounded() -> None:
+    rig = served("server", "generated")
+    rig.call("rekey")
+    for key in range(1024):
+        assert rig.receive("channel_open", key=key, sender=key, window=9, packet=9, channel_type="session") == []
+    assert [o.reason for o in rig.receive("channel_open", key=1024, sender=1, window=9, packet=9)] == ["by_application"]
+    rig = served("server")
+    rig.receive("channel_open", key=0, sender=1, window=9, packet=9, channel_type="session")
+    rig.call("rekey")
+    for _ in range(64):
+        assert rig.receive("channel_request", key=0, want_reply=True, request="env") == []
+    assert [o.reason for o in rig.receive("channel_request", key=0, want_reply=True, request="env")] == ["by_application"]
+
+
+def test_attempts_to_log_in_are_answered_in_order_and_bounded() -> None:
+    rig = exchange(named(make("server")))
+    rig.receive("service_request", name="ssh-userauth")
+    rig.call("rekey")
+    for method in ("password", "password", "publickey"):
+        assert rig.receive("userauth_request", user="me", method=method) == []
+    rig.receive("kexinit", **offer("client", first=False))
+    assert [o.kind for o in rig.receive("ecdh_init")][2:] == ["userauth_failure", "userauth_failure", "userauth_success"]
+    assert rig.receive("newkeys") == []
+    assert rig.receive("userauth_request", user="me", method="none") == []
+    rig = exchange(named(make("server")))
+    rig.receive("service_request", name="ssh-userauth")
+    rig.call("rekey")
+    for _ in range(20):
+        rig.receive("userauth_request", user="me", method="password")
+    assert [o.reason for o in rig.receive("userauth_request", user="me", method="password")] == ["no_more_auth_methods_available"]
 
 
 CHANNEL_FAULTS: list[tuple[str, dict[str, Any]]] = [

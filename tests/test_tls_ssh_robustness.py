@@ -9,6 +9,7 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from wirelaw.impl.runtime.errors import UserError
 from wirelaw.impl.ssh import Password, SshClient, UserKey
 from wirelaw.impl.ssh import codec as ssh
 from wirelaw.impl.ssh.messages import parse as parse_ssh
@@ -75,6 +76,12 @@ def test_tls_client_survives_any_octets(octets: bytes) -> None:
     client.receive(octets)
     client.transport_ended()
     assert client.over
+
+
+@pytest.mark.parametrize("name", ["bücher.test", "", "a b"])
+def test_names_that_no_certificate_can_have(name: str) -> None:
+    with pytest.raises(UserError, match="neither a host name"):
+        TlsClient(name, Trust([]), TODAY)
 
 
 def test_tls_client_waits_for_no_message_without_end() -> None:

@@ -465,6 +465,9 @@ class SshTransportClientHost(Protocol):
     def emit_channel_request(self, o: ChannelRequest) -> None:
         """Carry the message away."""
 
+    def emit_channel_success(self, o: ChannelSuccess) -> None:
+        """Carry the message away."""
+
     def emit_channel_failure(self, o: ChannelFailure) -> None:
         """Carry the message away."""
 
@@ -506,6 +509,10 @@ class SshTransportClientHost(Protocol):
         """Take news from the machine."""
 
     def ask_takes(self, channel_type: Any, /) -> bool:
+        """Answer a question of the machine."""
+        ...
+
+    def ask_grants(self, key: int, request: Any, /) -> bool:
         """Answer a question of the machine."""
         ...
 
@@ -582,7 +589,7 @@ class SshTransportClient:
         self.aged: bool = False
         self.ways: int = 0
         self.lifetime_at: int | None = None
-        self.chan_of: Instances[SshTransportClientChanOf] = Instances(11)
+        self.chan_of: Instances[SshTransportClientChanOf] = Instances(12)
 
     def _chan_of_of(self, key: Any) -> SshTransportClientChanOf:
         """The instance of family `chan_of` for this key; where none is kept, a fresh one."""
@@ -1333,11 +1340,14 @@ class SshTransportClient:
         if kind == "channel_open":
             st = chan_of.ch
             if st == FREE:
+                if self.chan_of.count >= 1024:  # [open.many] rfc4254:5.1/1 MUST
+                    self.host.emit_disconnect(Disconnect(number=self.tx_number, reason="by_application"))
+                    self.kx = ENDED
+                    if self.on_step is not None:
+                        self.on_step(Step(now, "opening", "open.many", m.kind, m))
+                    return False
                 # [open.in] rfc4254:5.1/1 MUST, rfc4254:5.1/3 MUST
-                chan_of.peer_id = m.sender
-                chan_of.tx_window = m.window
-                chan_of.tx_packet = m.packet
-                chan_of.wanted = m.channel_type
+                self._do_opened_by(chan_of, m)
                 chan_of.ch = OPENING
                 self._settle_chan_of(chan_of, now)
                 if self.on_step is not None:
@@ -1474,24 +1484,30 @@ class SshTransportClient:
         return True
 
     def _channel_requests(self, m: Any, now: int) -> bool:
-        """Table `channel_requests` (rfc4254:5.4/2)."""
+        """Table `channel_requests` (rfc4254:5.4/1)."""
         chan_of = self._chan_of_of(m.key)
         kind = m.kind
         if kind == "channel_request":
             st = chan_of.ch
             if st == LIVE:
-                # [req.in] rfc4254:5.4/2 MUST, rfc4254:5.4/3 MUST, rfc4254:6.2/1 SHOULD, rfc4254:6.5/3 SHOULD
-                if m.want_reply and not chan_of.close_in:
-                    chan_of.replies += 1
-                    self.host.tell_requested(chan_of.key, m)
-                    self._settle_chan_of(chan_of, now)
-                    if self.on_step is not None:
-                        self.on_step(Step(now, "channel_requests", "req.in", m.kind, m))
-                    return False
                 # [req.quiet] rfc4254:5.4/1 MUST, rfc4254:6.7/1 SHOULD_NOT
+                if (not m.want_reply or chan_of.close_in):
+                    self.host.tell_requested(chan_of.key, m)
+                    if self.on_step is not None:
+                        self.on_step(Step(now, "channel_requests", "req.quiet", m.kind, m))
+                    return False
+                if len(chan_of.replies) >= 64:  # [req.many] rfc4254:5.4/3 MUST
+                    self.host.emit_disconnect(Disconnect(number=self.tx_number, reason="by_application"))
+                    self.kx = ENDED
+                    if self.on_step is not None:
+                        self.on_step(Step(now, "channel_requests", "req.many", m.kind, m))
+                    return False
+                # [req.in] rfc4254:5.4/2 MUST, rfc4254:5.4/3 MUST, rfc4254:6.2/1 SHOULD, rfc4254:6.5/3 SHOULD
+                chan_of.replies = (*chan_of.replies, (m.request,))[:64]
                 self.host.tell_requested(chan_of.key, m)
+                self._settle_chan_of(chan_of, now)
                 if self.on_step is not None:
-                    self.on_step(Step(now, "channel_requests", "req.quiet", m.kind, m))
+                    self.on_step(Step(now, "channel_requests", "req.in", m.kind, m))
                 return False
             return True
         if kind == "channel_success":
@@ -1717,6 +1733,7 @@ class SshTransportClient:
             or self._each_ok_out(now)
             or self._each_fail_out(now)
             or self._each_fail_type(now)
+            or self._each_yes_out(now)
             or self._each_no_out(now)
             or self._each_adjust_out(now)
             or self._each_close_out(now)
@@ -1739,6 +1756,7 @@ class SshTransportClient:
             or self._each_ok_out(now)
             or self._each_fail_out(now)
             or self._each_fail_type(now)
+            or self._each_yes_out(now)
             or self._each_no_out(now)
             or self._each_adjust_out(now)
             or self._each_close_out(now)
@@ -1758,6 +1776,7 @@ class SshTransportClient:
             or self._each_ok_out(now)
             or self._each_fail_out(now)
             or self._each_fail_type(now)
+            or self._each_yes_out(now)
             or self._each_no_out(now)
             or self._each_adjust_out(now)
             or self._each_close_out(now)
@@ -1779,6 +1798,7 @@ class SshTransportClient:
             or self._each_ok_out(now)
             or self._each_fail_out(now)
             or self._each_fail_type(now)
+            or self._each_yes_out(now)
             or self._each_no_out(now)
             or self._each_adjust_out(now)
             or self._each_close_out(now)
@@ -1798,6 +1818,7 @@ class SshTransportClient:
             or self._each_ok_out(now)
             or self._each_fail_out(now)
             or self._each_fail_type(now)
+            or self._each_yes_out(now)
             or self._each_no_out(now)
             or self._each_adjust_out(now)
             or self._each_close_out(now)
@@ -1817,6 +1838,7 @@ class SshTransportClient:
             or self._each_ok_out(now)
             or self._each_fail_out(now)
             or self._each_fail_type(now)
+            or self._each_yes_out(now)
             or self._each_no_out(now)
             or self._each_adjust_out(now)
             or self._each_close_out(now)
@@ -1834,6 +1856,7 @@ class SshTransportClient:
             or self._each_ok_out(now)
             or self._each_fail_out(now)
             or self._each_fail_type(now)
+            or self._each_yes_out(now)
             or self._each_no_out(now)
             or self._each_adjust_out(now)
             or self._each_close_out(now)
@@ -1852,6 +1875,7 @@ class SshTransportClient:
             or self._each_ok_out(now)
             or self._each_fail_out(now)
             or self._each_fail_type(now)
+            or self._each_yes_out(now)
             or self._each_no_out(now)
             or self._each_adjust_out(now)
             or self._each_close_out(now)
@@ -2334,30 +2358,69 @@ class SshTransportClient:
             self.on_step(Step(now, "out", "fail.type", "open_failure", o))
         return True
 
-    def _each_no_out(self, now: int) -> bool:
+    def _each_yes_out(self, now: int) -> bool:
         for chan_of in self.chan_of.lines[3].values():
-            if self._out_no_out(chan_of, now):
+            if (
+                len(chan_of.replies) != 0
+                and (chan_of.replies[0][0] if chan_of.replies else None)
+                not in ("pty-req", "shell", "exec", "subsystem")
+                and self.host.ask_grants(chan_of.key, (chan_of.replies[0][0] if chan_of.replies else None))
+                and self._out_yes_out(chan_of, now)
+            ):
+                return True
+        return False
+
+    def _out_yes_out(self, chan_of: SshTransportClientChanOf, now: int) -> bool:
+        """[yes.out] rfc4254:5.4/2 MUST, rfc4254:5.4/3 MUST."""
+        if not (self.keyed_out and self.kx == QUIET):  # [o.chan] rfc4253:7.1/10 MUST_NOT
+            return False
+        o = ChannelSuccess(number=self.tx_number, key=chan_of.peer_id)
+        self.tx_number = (self.tx_number + 1) % 4294967296
+        self.sent_packets += 1
+        self.ext_turn = False
+        chan_of.replies = chan_of.replies[1:]
+        self.host.emit_channel_success(o)
+        self.chan_of.lines[3].pop(chan_of.key, None)
+        self._settle_chan_of(chan_of, now)
+        if self.on_step is not None:
+            self.on_step(Step(now, "out", "yes.out", "channel_success", o))
+        return True
+
+    def _each_no_out(self, now: int) -> bool:
+        for chan_of in self.chan_of.lines[4].values():
+            if (
+                len(chan_of.replies) != 0
+                and (
+                    not (chan_of.replies[0][0] if chan_of.replies else None)
+                    not in ("pty-req", "shell", "exec", "subsystem")
+                    or not self.host.ask_grants(
+                        chan_of.key,
+                        (chan_of.replies[0][0] if chan_of.replies else None),
+                    )
+                )
+                and self._out_no_out(chan_of, now)
+            ):
                 return True
         return False
 
     def _out_no_out(self, chan_of: SshTransportClientChanOf, now: int) -> bool:
-        """[no.out] rfc4254:5.4/2 MUST."""
+        """[no.out] rfc4254:5.4/2 MUST, rfc4254:5.4/3 MUST."""
         if not (self.keyed_out and self.kx == QUIET):  # [o.chan] rfc4253:7.1/10 MUST_NOT
             return False
         o = ChannelFailure(number=self.tx_number, key=chan_of.peer_id)
         self.tx_number = (self.tx_number + 1) % 4294967296
         self.sent_packets += 1
         self.ext_turn = False
-        chan_of.replies -= 1
+        chan_of.replies = chan_of.replies[1:]
         self.host.emit_channel_failure(o)
-        self.chan_of.lines[3].pop(chan_of.key, None)
+        self.chan_of.lines[4].pop(chan_of.key, None)
         self._settle_chan_of(chan_of, now)
         if self.on_step is not None:
             self.on_step(Step(now, "out", "no.out", "channel_failure", o))
         return True
 
     def _each_adjust_out(self, now: int) -> bool:
-        for chan_of in self.chan_of.lines[4].values():
+        for chan_of in self.chan_of.lines[5].values():
             if self._out_adjust_out(chan_of, now):
                 return True
         return False
@@ -2374,15 +2437,15 @@ class SshTransportClient:
         self.ext_turn = False
         chan_of.rx_window += o.add
         self.host.emit_window_adjust(o)
-        self.chan_of.lines[4].pop(chan_of.key, None)
+        self.chan_of.lines[5].pop(chan_of.key, None)
         self._settle_chan_of(chan_of, now)
         if self.on_step is not None:
             self.on_step(Step(now, "out", "adjust.out", "window_adjust", o))
         return True
 
     def _each_close_out(self, now: int) -> bool:
-        for chan_of in self.chan_of.lines[5].values():
-            if self._out_close_out(chan_of, now):
+        for chan_of in self.chan_of.lines[6].values():
+            if len(chan_of.replies) == 0 and self._out_close_out(chan_of, now):
                 return True
         return False
 
@@ -2397,7 +2460,7 @@ class SshTransportClient:
         self.host.tell_closed(chan_of.key)
         self.host.emit_channel_close(o)
         chan_of.ch = GONE
-        self.chan_of.lines[5].pop(chan_of.key, None)
+        self.chan_of.lines[6].pop(chan_of.key, None)
         self._settle_chan_of(chan_of, now)
         if self.on_step is not None:
             self.on_step(Step(now, "out", "close.out", "channel_close", o))
@@ -2406,7 +2469,7 @@ class SshTransportClient:
     def _each_open_out(self, now: int) -> bool:
         if self.au != USER:
             return False
-        for chan_of in self.chan_of.lines[6].values():
+        for chan_of in self.chan_of.lines[7].values():
             if self._out_open_out(chan_of, now):
                 return True
         return False
@@ -2431,14 +2494,14 @@ class SshTransportClient:
         chan_of.dialled = False
         self.host.emit_channel_open(o)
         chan_of.ch = ASKING
-        self.chan_of.lines[6].pop(chan_of.key, None)
+        self.chan_of.lines[7].pop(chan_of.key, None)
         self._settle_chan_of(chan_of, now)
         if self.on_step is not None:
             self.on_step(Step(now, "out", "open.out", "channel_open", o))
         return True
 
     def _each_req_out(self, now: int) -> bool:
-        for chan_of in self.chan_of.lines[7].values():
+        for chan_of in self.chan_of.lines[8].values():
             if self._out_req_out(chan_of, now):
                 return True
         return False
@@ -2465,14 +2528,14 @@ class SshTransportClient:
         chan_of.to_ask -= 1
         chan_of.asked += o.want_reply
         self.host.emit_channel_request(o)
-        self.chan_of.lines[7].pop(chan_of.key, None)
+        self.chan_of.lines[8].pop(chan_of.key, None)
         self._settle_chan_of(chan_of, now)
         if self.on_step is not None:
             self.on_step(Step(now, "out", "req.out", "channel_request", o))
         return True
 
     def _each_data_out(self, now: int) -> bool:
-        for chan_of in self.chan_of.lines[8].values():
+        for chan_of in self.chan_of.lines[9].values():
             if self._out_data_out(chan_of, now):
                 return True
         return False
@@ -2498,14 +2561,14 @@ class SshTransportClient:
         chan_of.tx_window -= o.len
         chan_of.pending -= o.len
         self.host.emit_channel_data(o)
-        self.chan_of.lines[8].pop(chan_of.key, None)
+        self.chan_of.lines[9].pop(chan_of.key, None)
         self._settle_chan_of(chan_of, now)
         if self.on_step is not None:
             self.on_step(Step(now, "out", "data.out", "channel_data", o))
         return True
 
     def _each_eof_out(self, now: int) -> bool:
-        for chan_of in self.chan_of.lines[9].values():
+        for chan_of in self.chan_of.lines[10].values():
             if self._out_eof_out(chan_of, now):
                 return True
         return False
@@ -2520,14 +2583,14 @@ class SshTransportClient:
         self.ext_turn = False
         chan_of.eof_out = True
         self.host.emit_channel_eof(o)
-        self.chan_of.lines[9].pop(chan_of.key, None)
+        self.chan_of.lines[10].pop(chan_of.key, None)
         self._settle_chan_of(chan_of, now)
         if self.on_step is not None:
             self.on_step(Step(now, "out", "eof.out", "channel_eof", o))
         return True
 
     def _each_close_own(self, now: int) -> bool:
-        for chan_of in self.chan_of.lines[10].values():
+        for chan_of in self.chan_of.lines[11].values():
             if self._out_close_own(chan_of, now):
                 return True
         return False
@@ -2542,7 +2605,7 @@ class SshTransportClient:
         self.ext_turn = False
         chan_of.close_out = True
         self.host.emit_channel_close(o)
-        self.chan_of.lines[10].pop(chan_of.key, None)
+        self.chan_of.lines[11].pop(chan_of.key, None)
         self._settle_chan_of(chan_of, now)
         if self.on_step is not None:
             self.on_step(Step(now, "out", "close.own", "channel_close", o))
@@ -2565,7 +2628,6 @@ class SshTransportClient:
                 and not chan_of.eof_out
                 and not chan_of.close_in
                 and not chan_of.close_out
-                and chan_of.replies == 0
                 and chan_of.asked == 0
                 and chan_of.wanted is None
                 and not chan_of.dialled
@@ -2573,6 +2635,7 @@ class SshTransportClient:
                 and not chan_of.hanging
                 and chan_of.pending == 0
                 and chan_of.to_ask == 0
+                and chan_of.replies == ()
             )
         ):
             self.chan_of.forget(chan_of)
@@ -2590,17 +2653,18 @@ class SshTransportClient:
                 and not chan_of.eof_out
                 and not chan_of.close_in
                 and not chan_of.close_out
-                and chan_of.replies == 0
                 and chan_of.asked == 0
                 and chan_of.wanted is None
+                and chan_of.replies == ()
             ),
         )
         self.chan_of.line_up(0, chan_of, chan_of.ch == OPENING and chan_of.wanted == "session")
         self.chan_of.line_up(1, chan_of, chan_of.ch == OPENING and chan_of.wanted == "session")
         self.chan_of.line_up(2, chan_of, chan_of.ch == OPENING and chan_of.wanted != "session")
-        self.chan_of.line_up(3, chan_of, chan_of.ch == LIVE and chan_of.replies > 0 and not chan_of.close_out)
+        self.chan_of.line_up(3, chan_of, chan_of.ch == LIVE and not chan_of.close_out)
+        self.chan_of.line_up(4, chan_of, chan_of.ch == LIVE and not chan_of.close_out)
         self.chan_of.line_up(
-            4,
+            5,
             chan_of,
             (
                 chan_of.ch == LIVE
@@ -2610,15 +2674,11 @@ class SshTransportClient:
                 and not chan_of.close_out
             ),
         )
+        self.chan_of.line_up(6, chan_of, chan_of.ch == LIVE and chan_of.close_in and not chan_of.close_out)
+        self.chan_of.line_up(7, chan_of, chan_of.ch == FREE and chan_of.dialled)
+        self.chan_of.line_up(8, chan_of, chan_of.ch == LIVE and not chan_of.close_out and chan_of.to_ask > 0)
         self.chan_of.line_up(
-            5,
-            chan_of,
-            chan_of.ch == LIVE and chan_of.close_in and not chan_of.close_out and chan_of.replies == 0,
-        )
-        self.chan_of.line_up(6, chan_of, chan_of.ch == FREE and chan_of.dialled)
-        self.chan_of.line_up(7, chan_of, chan_of.ch == LIVE and not chan_of.close_out and chan_of.to_ask > 0)
-        self.chan_of.line_up(
-            8,
+            9,
             chan_of,
             (
                 chan_of.ch == LIVE
@@ -2630,7 +2690,7 @@ class SshTransportClient:
             ),
         )
         self.chan_of.line_up(
-            9,
+            10,
             chan_of,
             (
                 chan_of.ch == LIVE
@@ -2641,7 +2701,7 @@ class SshTransportClient:
             ),
         )
         self.chan_of.line_up(
-            10,
+            11,
             chan_of,
             chan_of.ch == LIVE and not chan_of.close_in and not chan_of.close_out and chan_of.hanging,
         )
@@ -2668,6 +2728,13 @@ class SshTransportClient:
                 and head(self.mine.host_keys) == head(self.theirs.host_keys)
             )
         )
+
+    def _do_opened_by(self, chan_of: Any, m: Any) -> None:
+        """`opened_by` of the law."""
+        chan_of.peer_id = m.sender
+        chan_of.tx_window = m.window
+        chan_of.tx_packet = m.packet
+        chan_of.wanted = m.channel_type
 
     def _late_kexinit(self) -> bool:
         """`late_kexinit` of the law."""
@@ -2708,7 +2775,6 @@ class SshTransportClientChanOf:
         self.eof_out: bool = False
         self.close_in: bool = False
         self.close_out: bool = False
-        self.replies: int = 0
         self.asked: int = 0
         self.wanted: Any = None
         self.dialled: bool = False
@@ -2716,5 +2782,6 @@ class SshTransportClientChanOf:
         self.hanging: bool = False
         self.pending: int = 0
         self.to_ask: int = 0
+        self.replies: tuple[tuple[Any, ...], ...] = ()
         self.serial = 0
         self.counted = False

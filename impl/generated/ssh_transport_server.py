@@ -470,6 +470,9 @@ class SshTransportServerHost(Protocol):
     def emit_channel_request(self, o: ChannelRequest) -> None:
         """Carry the message away."""
 
+    def emit_channel_success(self, o: ChannelSuccess) -> None:
+        """Carry the message away."""
+
     def emit_channel_failure(self, o: ChannelFailure) -> None:
         """Carry the message away."""
 
@@ -497,7 +500,7 @@ class SshTransportServerHost(Protocol):
     def tell_keyed(self, /) -> None:
         """Take news from the machine."""
 
-    def ask_admits(self, /) -> bool:
+    def ask_admits(self, user: Any, method: Any, /) -> bool:
         """Answer a question of the machine."""
         ...
 
@@ -512,6 +515,10 @@ class SshTransportServerHost(Protocol):
         """Take news from the machine."""
 
     def ask_takes(self, channel_type: Any, /) -> bool:
+        """Answer a question of the machine."""
+        ...
+
+    def ask_grants(self, key: int, request: Any, /) -> bool:
         """Answer a question of the machine."""
         ...
 
@@ -586,10 +593,10 @@ class SshTransportServer:
         self.want_rekey: bool = False
         self.closing: bool = False
         self.aged: bool = False
-        self.attempts: int = 0
         self.service_name: Any = None
+        self.attempts: tuple[tuple[Any, ...], ...] = ()
         self.lifetime_at: int | None = None
-        self.chan_of: Instances[SshTransportServerChanOf] = Instances(11)
+        self.chan_of: Instances[SshTransportServerChanOf] = Instances(12)
 
     def _chan_of_of(self, key: Any) -> SshTransportServerChanOf:
         """The instance of family `chan_of` for this key; where none is kept, a fresh one."""
@@ -1199,8 +1206,16 @@ class SshTransportServer:
                     if self.on_step is not None:
                         self.on_step(Step(now, "login", "ua.early", m.kind, m))
                     return False
+                if len(self.attempts) >= 20:  # [ua.many] rfc4252:4/4 SHOULD
+                    self.host.emit_disconnect(
+                        Disconnect(number=self.tx_number, reason="no_more_auth_methods_available")
+                    )
+                    self.kx = ENDED
+                    if self.on_step is not None:
+                        self.on_step(Step(now, "login", "ua.many", m.kind, m))
+                    return False
                 # [ua.in] rfc4252:5.1/4 MUST
-                self.attempts += 1
+                self.attempts = (*self.attempts, (m.user, m.method,))[:20]
                 self.host.tell_wants_in(m)
                 if self.on_step is not None:
                     self.on_step(Step(now, "login", "ua.in", m.kind, m))
@@ -1304,11 +1319,14 @@ class SshTransportServer:
         if kind == "channel_open":
             st = chan_of.ch
             if st == FREE:
+                if self.chan_of.count >= 1024:  # [open.many] rfc4254:5.1/1 MUST
+                    self.host.emit_disconnect(Disconnect(number=self.tx_number, reason="by_application"))
+                    self.kx = ENDED
+                    if self.on_step is not None:
+                        self.on_step(Step(now, "opening", "open.many", m.kind, m))
+                    return False
                 # [open.in] rfc4254:5.1/1 MUST, rfc4254:5.1/3 MUST
-                chan_of.peer_id = m.sender
-                chan_of.tx_window = m.window
-                chan_of.tx_packet = m.packet
-                chan_of.wanted = m.channel_type
+                self._do_opened_by(chan_of, m)
                 chan_of.ch = OPENING
                 self._settle_chan_of(chan_of, now)
                 if self.on_step is not None:
@@ -1445,24 +1463,30 @@ class SshTransportServer:
         return True
 
     def _channel_requests(self, m: Any, now: int) -> bool:
-        """Table `channel_requests` (rfc4254:5.4/2)."""
+        """Table `channel_requests` (rfc4254:5.4/1)."""
         chan_of = self._chan_of_of(m.key)
         kind = m.kind
         if kind == "channel_request":
             st = chan_of.ch
             if st == LIVE:
-                # [req.in] rfc4254:5.4/2 MUST, rfc4254:5.4/3 MUST, rfc4254:6.2/1 SHOULD, rfc4254:6.5/3 SHOULD
-                if m.want_reply and not chan_of.close_in:
-                    chan_of.replies += 1
-                    self.host.tell_requested(chan_of.key, m)
-                    self._settle_chan_of(chan_of, now)
-                    if self.on_step is not None:
-                        self.on_step(Step(now, "channel_requests", "req.in", m.kind, m))
-                    return False
                 # [req.quiet] rfc4254:5.4/1 MUST, rfc4254:6.7/1 SHOULD_NOT
+                if (not m.want_reply or chan_of.close_in):
+                    self.host.tell_requested(chan_of.key, m)
+                    if self.on_step is not None:
+                        self.on_step(Step(now, "channel_requests", "req.quiet", m.kind, m))
+                    return False
+                if len(chan_of.replies) >= 64:  # [req.many] rfc4254:5.4/3 MUST
+                    self.host.emit_disconnect(Disconnect(number=self.tx_number, reason="by_application"))
+                    self.kx = ENDED
+                    if self.on_step is not None:
+                        self.on_step(Step(now, "channel_requests", "req.many", m.kind, m))
+                    return False
+                # [req.in] rfc4254:5.4/2 MUST, rfc4254:5.4/3 MUST, rfc4254:6.2/1 SHOULD, rfc4254:6.5/3 SHOULD
+                chan_of.replies = (*chan_of.replies, (m.request,))[:64]
                 self.host.tell_requested(chan_of.key, m)
+                self._settle_chan_of(chan_of, now)
                 if self.on_step is not None:
-                    self.on_step(Step(now, "channel_requests", "req.quiet", m.kind, m))
+                    self.on_step(Step(now, "channel_requests", "req.in", m.kind, m))
                 return False
             return True
         if kind == "channel_success":
@@ -1680,6 +1704,7 @@ class SshTransportServer:
             or self._each_ok_out(now)
             or self._each_fail_out(now)
             or self._each_fail_type(now)
+            or self._each_yes_out(now)
             or self._each_no_out(now)
             or self._each_adjust_out(now)
             or self._each_close_out(now)
@@ -1703,6 +1728,7 @@ class SshTransportServer:
             or self._each_ok_out(now)
             or self._each_fail_out(now)
             or self._each_fail_type(now)
+            or self._each_yes_out(now)
             or self._each_no_out(now)
             or self._each_adjust_out(now)
             or self._each_close_out(now)
@@ -1722,6 +1748,7 @@ class SshTransportServer:
             or self._each_ok_out(now)
             or self._each_fail_out(now)
             or self._each_fail_type(now)
+            or self._each_yes_out(now)
             or self._each_no_out(now)
             or self._each_adjust_out(now)
             or self._each_close_out(now)
@@ -1743,6 +1770,7 @@ class SshTransportServer:
             or self._each_ok_out(now)
             or self._each_fail_out(now)
             or self._each_fail_type(now)
+            or self._each_yes_out(now)
             or self._each_no_out(now)
             or self._each_adjust_out(now)
             or self._each_close_out(now)
@@ -1762,6 +1790,7 @@ class SshTransportServer:
             or self._each_ok_out(now)
             or self._each_fail_out(now)
             or self._each_fail_type(now)
+            or self._each_yes_out(now)
             or self._each_no_out(now)
             or self._each_adjust_out(now)
             or self._each_close_out(now)
@@ -1781,6 +1810,7 @@ class SshTransportServer:
             or self._each_ok_out(now)
             or self._each_fail_out(now)
             or self._each_fail_type(now)
+            or self._each_yes_out(now)
             or self._each_no_out(now)
             or self._each_adjust_out(now)
             or self._each_close_out(now)
@@ -1798,6 +1828,7 @@ class SshTransportServer:
             or self._each_ok_out(now)
             or self._each_fail_out(now)
             or self._each_fail_type(now)
+            or self._each_yes_out(now)
             or self._each_no_out(now)
             or self._each_adjust_out(now)
             or self._each_close_out(now)
@@ -1816,6 +1847,7 @@ class SshTransportServer:
             or self._each_ok_out(now)
             or self._each_fail_out(now)
             or self._each_fail_type(now)
+            or self._each_yes_out(now)
             or self._each_no_out(now)
             or self._each_adjust_out(now)
             or self._each_close_out(now)
@@ -2187,7 +2219,13 @@ class SshTransportServer:
 
     def _out_ua_yes(self, now: int) -> bool:
         """[ua.yes] rfc4252:5.1/5 MUST, rfc4252:5.1/4 MUST."""
-        if not (self.attempts > 0 and self.host.ask_admits()):
+        if not (
+            len(self.attempts) != 0
+            and self.host.ask_admits(
+                (self.attempts[0][0] if self.attempts else None),
+                (self.attempts[0][1] if self.attempts else None),
+            )
+        ):
             return False
         if not (self.keyed_out and self.kx == QUIET):  # [o.upper] rfc4253:7.1/10 MUST_NOT, rfc4253:9/6 MUST
             return False
@@ -2195,7 +2233,7 @@ class SshTransportServer:
         self.tx_number = (self.tx_number + 1) % 4294967296
         self.sent_packets += 1
         self.ext_turn = False
-        self.attempts = 0
+        self.attempts = self.attempts[1:]
         self.host.emit_userauth_success(o)
         self.au = USER
         if self.on_step is not None:
@@ -2204,7 +2242,13 @@ class SshTransportServer:
 
     def _out_ua_no(self, now: int) -> bool:
         """[ua.no] rfc4252:5.1/1 MUST, rfc4252:5.1/4 MUST, rfc4252:4/1 MUST_NOT."""
-        if not (self.attempts > 0 and not self.host.ask_admits()):
+        if not (
+            len(self.attempts) != 0
+            and not self.host.ask_admits(
+                (self.attempts[0][0] if self.attempts else None),
+                (self.attempts[0][1] if self.attempts else None),
+            )
+        ):
             return False
         if not (self.keyed_out and self.kx == QUIET):  # [o.upper] rfc4253:7.1/10 MUST_NOT, rfc4253:9/6 MUST
             return False
@@ -2214,7 +2258,7 @@ class SshTransportServer:
         self.tx_number = (self.tx_number + 1) % 4294967296
         self.sent_packets += 1
         self.ext_turn = False
-        self.attempts -= 1
+        self.attempts = self.attempts[1:]
         self.host.emit_userauth_failure(o)
         if self.on_step is not None:
             self.on_step(Step(now, "out", "ua.no", "userauth_failure", o))
@@ -2309,30 +2353,67 @@ class SshTransportServer:
             self.on_step(Step(now, "out", "fail.type", "open_failure", o))
         return True
 
-    def _each_no_out(self, now: int) -> bool:
+    def _each_yes_out(self, now: int) -> bool:
         for chan_of in self.chan_of.lines[3].values():
-            if self._out_no_out(chan_of, now):
+            if (
+                len(chan_of.replies) != 0
+                and (chan_of.replies[0][0] if chan_of.replies else None) != ""
+                and self.host.ask_grants(chan_of.key, (chan_of.replies[0][0] if chan_of.replies else None))
+                and self._out_yes_out(chan_of, now)
+            ):
+                return True
+        return False
+
+    def _out_yes_out(self, chan_of: SshTransportServerChanOf, now: int) -> bool:
+        """[yes.out] rfc4254:5.4/2 MUST, rfc4254:5.4/3 MUST."""
+        if not (self.keyed_out and self.kx == QUIET):  # [o.chan] rfc4253:7.1/10 MUST_NOT
+            return False
+        o = ChannelSuccess(number=self.tx_number, key=chan_of.peer_id)
+        self.tx_number = (self.tx_number + 1) % 4294967296
+        self.sent_packets += 1
+        self.ext_turn = False
+        chan_of.replies = chan_of.replies[1:]
+        self.host.emit_channel_success(o)
+        self.chan_of.lines[3].pop(chan_of.key, None)
+        self._settle_chan_of(chan_of, now)
+        if self.on_step is not None:
+            self.on_step(Step(now, "out", "yes.out", "channel_success", o))
+        return True
+
+    def _each_no_out(self, now: int) -> bool:
+        for chan_of in self.chan_of.lines[4].values():
+            if (
+                len(chan_of.replies) != 0
+                and (
+                    (chan_of.replies[0][0] if chan_of.replies else None) == ""
+                    or not self.host.ask_grants(
+                        chan_of.key,
+                        (chan_of.replies[0][0] if chan_of.replies else None),
+                    )
+                )
+                and self._out_no_out(chan_of, now)
+            ):
                 return True
         return False
 
     def _out_no_out(self, chan_of: SshTransportServerChanOf, now: int) -> bool:
-        """[no.out] rfc4254:5.4/2 MUST."""
+        """[no.out] rfc4254:5.4/2 MUST, rfc4254:5.4/3 MUST."""
         if not (self.keyed_out and self.kx == QUIET):  # [o.chan] rfc4253:7.1/10 MUST_NOT
             return False
         o = ChannelFailure(number=self.tx_number, key=chan_of.peer_id)
         self.tx_number = (self.tx_number + 1) % 4294967296
         self.sent_packets += 1
         self.ext_turn = False
-        chan_of.replies -= 1
+        chan_of.replies = chan_of.replies[1:]
         self.host.emit_channel_failure(o)
-        self.chan_of.lines[3].pop(chan_of.key, None)
+        self.chan_of.lines[4].pop(chan_of.key, None)
         self._settle_chan_of(chan_of, now)
         if self.on_step is not None:
             self.on_step(Step(now, "out", "no.out", "channel_failure", o))
         return True
 
     def _each_adjust_out(self, now: int) -> bool:
-        for chan_of in self.chan_of.lines[4].values():
+        for chan_of in self.chan_of.lines[5].values():
             if self._out_adjust_out(chan_of, now):
                 return True
         return False
@@ -2349,15 +2430,15 @@ class SshTransportServer:
         self.ext_turn = False
         chan_of.rx_window += o.add
         self.host.emit_window_adjust(o)
-        self.chan_of.lines[4].pop(chan_of.key, None)
+        self.chan_of.lines[5].pop(chan_of.key, None)
         self._settle_chan_of(chan_of, now)
         if self.on_step is not None:
             self.on_step(Step(now, "out", "adjust.out", "window_adjust", o))
         return True
 
     def _each_close_out(self, now: int) -> bool:
-        for chan_of in self.chan_of.lines[5].values():
-            if self._out_close_out(chan_of, now):
+        for chan_of in self.chan_of.lines[6].values():
+            if len(chan_of.replies) == 0 and self._out_close_out(chan_of, now):
                 return True
         return False
 
@@ -2372,7 +2453,7 @@ class SshTransportServer:
         self.host.tell_closed(chan_of.key)
         self.host.emit_channel_close(o)
         chan_of.ch = GONE
-        self.chan_of.lines[5].pop(chan_of.key, None)
+        self.chan_of.lines[6].pop(chan_of.key, None)
         self._settle_chan_of(chan_of, now)
         if self.on_step is not None:
             self.on_step(Step(now, "out", "close.out", "channel_close", o))
@@ -2381,7 +2462,7 @@ class SshTransportServer:
     def _each_open_out(self, now: int) -> bool:
         if self.au != USER:
             return False
-        for chan_of in self.chan_of.lines[6].values():
+        for chan_of in self.chan_of.lines[7].values():
             if self._out_open_out(chan_of, now):
                 return True
         return False
@@ -2406,14 +2487,14 @@ class SshTransportServer:
         chan_of.dialled = False
         self.host.emit_channel_open(o)
         chan_of.ch = ASKING
-        self.chan_of.lines[6].pop(chan_of.key, None)
+        self.chan_of.lines[7].pop(chan_of.key, None)
         self._settle_chan_of(chan_of, now)
         if self.on_step is not None:
             self.on_step(Step(now, "out", "open.out", "channel_open", o))
         return True
 
     def _each_req_out(self, now: int) -> bool:
-        for chan_of in self.chan_of.lines[7].values():
+        for chan_of in self.chan_of.lines[8].values():
             if self._out_req_out(chan_of, now):
                 return True
         return False
@@ -2440,14 +2521,14 @@ class SshTransportServer:
         chan_of.to_ask -= 1
         chan_of.asked += o.want_reply
         self.host.emit_channel_request(o)
-        self.chan_of.lines[7].pop(chan_of.key, None)
+        self.chan_of.lines[8].pop(chan_of.key, None)
         self._settle_chan_of(chan_of, now)
         if self.on_step is not None:
             self.on_step(Step(now, "out", "req.out", "channel_request", o))
         return True
 
     def _each_data_out(self, now: int) -> bool:
-        for chan_of in self.chan_of.lines[8].values():
+        for chan_of in self.chan_of.lines[9].values():
             if self._out_data_out(chan_of, now):
                 return True
         return False
@@ -2473,14 +2554,14 @@ class SshTransportServer:
         chan_of.tx_window -= o.len
         chan_of.pending -= o.len
         self.host.emit_channel_data(o)
-        self.chan_of.lines[8].pop(chan_of.key, None)
+        self.chan_of.lines[9].pop(chan_of.key, None)
         self._settle_chan_of(chan_of, now)
         if self.on_step is not None:
             self.on_step(Step(now, "out", "data.out", "channel_data", o))
         return True
 
     def _each_eof_out(self, now: int) -> bool:
-        for chan_of in self.chan_of.lines[9].values():
+        for chan_of in self.chan_of.lines[10].values():
             if self._out_eof_out(chan_of, now):
                 return True
         return False
@@ -2495,14 +2576,14 @@ class SshTransportServer:
         self.ext_turn = False
         chan_of.eof_out = True
         self.host.emit_channel_eof(o)
-        self.chan_of.lines[9].pop(chan_of.key, None)
+        self.chan_of.lines[10].pop(chan_of.key, None)
         self._settle_chan_of(chan_of, now)
         if self.on_step is not None:
             self.on_step(Step(now, "out", "eof.out", "channel_eof", o))
         return True
 
     def _each_close_own(self, now: int) -> bool:
-        for chan_of in self.chan_of.lines[10].values():
+        for chan_of in self.chan_of.lines[11].values():
             if self._out_close_own(chan_of, now):
                 return True
         return False
@@ -2517,7 +2598,7 @@ class SshTransportServer:
         self.ext_turn = False
         chan_of.close_out = True
         self.host.emit_channel_close(o)
-        self.chan_of.lines[10].pop(chan_of.key, None)
+        self.chan_of.lines[11].pop(chan_of.key, None)
         self._settle_chan_of(chan_of, now)
         if self.on_step is not None:
             self.on_step(Step(now, "out", "close.own", "channel_close", o))
@@ -2540,7 +2621,6 @@ class SshTransportServer:
                 and not chan_of.eof_out
                 and not chan_of.close_in
                 and not chan_of.close_out
-                and chan_of.replies == 0
                 and chan_of.asked == 0
                 and chan_of.wanted is None
                 and not chan_of.dialled
@@ -2548,6 +2628,7 @@ class SshTransportServer:
                 and not chan_of.hanging
                 and chan_of.pending == 0
                 and chan_of.to_ask == 0
+                and chan_of.replies == ()
             )
         ):
             self.chan_of.forget(chan_of)
@@ -2565,17 +2646,18 @@ class SshTransportServer:
                 and not chan_of.eof_out
                 and not chan_of.close_in
                 and not chan_of.close_out
-                and chan_of.replies == 0
                 and chan_of.asked == 0
                 and chan_of.wanted is None
+                and chan_of.replies == ()
             ),
         )
         self.chan_of.line_up(0, chan_of, chan_of.ch == OPENING and chan_of.wanted == "session")
         self.chan_of.line_up(1, chan_of, chan_of.ch == OPENING and chan_of.wanted == "session")
         self.chan_of.line_up(2, chan_of, chan_of.ch == OPENING and chan_of.wanted != "session")
-        self.chan_of.line_up(3, chan_of, chan_of.ch == LIVE and chan_of.replies > 0 and not chan_of.close_out)
+        self.chan_of.line_up(3, chan_of, chan_of.ch == LIVE and not chan_of.close_out)
+        self.chan_of.line_up(4, chan_of, chan_of.ch == LIVE and not chan_of.close_out)
         self.chan_of.line_up(
-            4,
+            5,
             chan_of,
             (
                 chan_of.ch == LIVE
@@ -2585,15 +2667,11 @@ class SshTransportServer:
                 and not chan_of.close_out
             ),
         )
+        self.chan_of.line_up(6, chan_of, chan_of.ch == LIVE and chan_of.close_in and not chan_of.close_out)
+        self.chan_of.line_up(7, chan_of, chan_of.ch == FREE and chan_of.dialled)
+        self.chan_of.line_up(8, chan_of, chan_of.ch == LIVE and not chan_of.close_out and chan_of.to_ask > 0)
         self.chan_of.line_up(
-            5,
-            chan_of,
-            chan_of.ch == LIVE and chan_of.close_in and not chan_of.close_out and chan_of.replies == 0,
-        )
-        self.chan_of.line_up(6, chan_of, chan_of.ch == FREE and chan_of.dialled)
-        self.chan_of.line_up(7, chan_of, chan_of.ch == LIVE and not chan_of.close_out and chan_of.to_ask > 0)
-        self.chan_of.line_up(
-            8,
+            9,
             chan_of,
             (
                 chan_of.ch == LIVE
@@ -2605,7 +2683,7 @@ class SshTransportServer:
             ),
         )
         self.chan_of.line_up(
-            9,
+            10,
             chan_of,
             (
                 chan_of.ch == LIVE
@@ -2616,7 +2694,7 @@ class SshTransportServer:
             ),
         )
         self.chan_of.line_up(
-            10,
+            11,
             chan_of,
             chan_of.ch == LIVE and not chan_of.close_in and not chan_of.close_out and chan_of.hanging,
         )
@@ -2643,6 +2721,13 @@ class SshTransportServer:
                 and head(self.mine.host_keys) == head(self.theirs.host_keys)
             )
         )
+
+    def _do_opened_by(self, chan_of: Any, m: Any) -> None:
+        """`opened_by` of the law."""
+        chan_of.peer_id = m.sender
+        chan_of.tx_window = m.window
+        chan_of.tx_packet = m.packet
+        chan_of.wanted = m.channel_type
 
     def _late_kexinit(self) -> bool:
         """`late_kexinit` of the law."""
@@ -2683,7 +2768,6 @@ class SshTransportServerChanOf:
         self.eof_out: bool = False
         self.close_in: bool = False
         self.close_out: bool = False
-        self.replies: int = 0
         self.asked: int = 0
         self.wanted: Any = None
         self.dialled: bool = False
@@ -2691,5 +2775,6 @@ class SshTransportServerChanOf:
         self.hanging: bool = False
         self.pending: int = 0
         self.to_ask: int = 0
+        self.replies: tuple[tuple[Any, ...], ...] = ()
         self.serial = 0
         self.counted = False

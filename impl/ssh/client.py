@@ -242,7 +242,7 @@ class SshClient:
     emit_ignore = emit_debug = emit_unimplemented = emit_ext_info = emit_service_request = emit_kexinit = emit_ecdh_init = _send
     emit_userauth_request = emit_request_failure = emit_channel_open = emit_open_confirmation = emit_open_failure = _send
     emit_window_adjust = emit_channel_data = emit_channel_eof = emit_channel_close = emit_channel_request = _send
-    emit_channel_failure = _send
+    emit_channel_success = emit_channel_failure = _send
 
     # --- what the machine asks --------------------------------------------------------------------------------------------------
 
@@ -269,6 +269,9 @@ class SshClient:
         return replace(request, content=request.content + string(signature))
 
     def ask_takes(self, channel_type: str, /) -> bool:
+        return False
+
+    def ask_grants(self, key: int, request: str, /) -> bool:
         return False
 
     def ask_piece(self, key: int, count: int, /) -> bytes:

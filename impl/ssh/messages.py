@@ -249,6 +249,6 @@ def _body(o: Any) -> list[bytes]:
             return [number(o.key), string(o.content)]
         case law.ChannelRequest():
             return [number(o.key), string(o.request), boolean(o.want_reply), o.content]
-        case law.ChannelEof() | law.ChannelClose() | law.ChannelFailure():
+        case law.ChannelEof() | law.ChannelClose() | law.ChannelSuccess() | law.ChannelFailure():
             return [number(o.key)]
     return []

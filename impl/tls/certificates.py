@@ -32,6 +32,7 @@ _ECDSA: Final[dict[int, tuple[type[ec.EllipticCurve], Hash]]] = {
 _PSS: Final[dict[int, Hash]] = {0x0804: hashes.SHA256(), 0x0805: hashes.SHA384(), 0x0806: hashes.SHA512()}
 _ED25519: Final = 0x0807
 _PKCS1: Final = (0x0401, 0x0501, 0x0601)
+_LABEL: Final = re.compile(r"[A-Za-z0-9_-]{1,63}")
 SCHEMES: Final = (*_ECDSA, _ED25519, *_PSS, *_PKCS1)
 """What a client offers; the last three only for signatures in certificates."""
 
@@ -128,7 +129,7 @@ class Trust:
             certificates[0].public_key()
         except (ValueError, UnsupportedAlgorithm):
             return "corrupt"
-        if self._holds(certificates, _subject(name), at):
+        if self._holds(certificates, subject(name), at):
             return "trusted"
         if any(not c.not_valid_before_utc <= at <= c.not_valid_after_utc for c in certificates):
             return "expired"
@@ -166,8 +167,13 @@ def is_address(name: str) -> bool:
     return True
 
 
-def _subject(name: str) -> x509.DNSName | x509.IPAddress:
-    return x509.IPAddress(ip_address(name)) if is_address(name) else x509.DNSName(name)
+def subject(name: str) -> x509.DNSName | x509.IPAddress:
+    """What a certificate for `name` must be for. UserError where it can be nobody's name."""
+    if is_address(name):
+        return x509.IPAddress(ip_address(name))
+    if not all(_LABEL.fullmatch(label) for label in name.split(".")):
+        raise UserError(f"{name!r} is neither a host name in ASCII nor an IP address")
+    return x509.DNSName(name)
 
 
 def _names(leaf: x509.Certificate) -> list[x509.DNSName | x509.IPAddress]:

@@ -18,7 +18,7 @@ from wirelaw.impl.generated import tls13_client as law
 from wirelaw.impl.runtime.entropy import Entropy, SystemEntropy
 from wirelaw.impl.runtime.machine import Step
 from wirelaw.impl.tls import messages
-from wirelaw.impl.tls.certificates import SCHEMES, Identity, Trust, check_signature, is_address, signed_content
+from wirelaw.impl.tls.certificates import SCHEMES, Identity, Trust, check_signature, is_address, signed_content, subject
 from wirelaw.impl.tls.keys import AES_128_GCM, AES_256_GCM, CHACHA20, EARLY, HANDSHAKE, P256, P384, X25519, Direction, KeySchedule, KeyShare
 
 _CCS, _ALERT, _HANDSHAKE, _DATA = 20, 21, 22, 23
@@ -69,7 +69,7 @@ class Offer:
 
 
 class TlsClient:
-    """One connection to the host `name`, whose certificate must lead to a root of `trust` at the time `today`.
+    """One connection to the host `name`, whose certificate must lead to a root of `trust` at the time `today` (with its time zone).
 
     The caller carries octets: what `take_output` returns to the peer, what the peer sends to `receive`, and `transport_ended` once
     nothing more will come. `now` is microseconds of any clock. `established`, `ended` (the peer sends no more), `truncated`,
@@ -81,6 +81,7 @@ class TlsClient:
         self, name: str, trust: Trust, today: datetime, offer: Offer | None = None, now: int = 0,
         watch: Watcher | None = None, on_step: Callable[[Step], None] | None = None,
     ) -> None:  # fmt: skip
+        subject(name)  # names that no certificate can have are refused here
         self.name = name
         self.established = self.ended = self.truncated = self.early_taken = False
         self.alert_sent = self.alert_received = ""

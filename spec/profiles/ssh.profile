@@ -5,7 +5,7 @@ profile wirelaw for ssh.transport.client {
   set rekey_interval = 1h
   set first_service  = true
   order id.out, ki.first, ki.answer, kx.late, kx.none, kx.agreed, dh.out, nk.out, ext.out, bye.out, ki.again, sv.out, ua.out, gr.fail,
-    ok.out, fail.out, fail.type, no.out, adjust.out, close.out, open.out, req.out, data.out, eof.out, close.own
+    ok.out, fail.out, fail.type, yes.out, no.out, adjust.out, close.out, open.out, req.out, data.out, eof.out, close.own
   take [ph.upper.rekey] abort
   take [ph.chan.rekey] abort
   take [ph.service.rekey] abort
@@ -15,6 +15,7 @@ profile wirelaw for ssh.transport.client {
   take [sv.role] abort
   take [ua.banner.late] go
   take [ua.method] abort
+  take [open.many] abort
   take [data.late] abort
   take [data.over] abort
   take [ext.data.late] abort
@@ -28,7 +29,7 @@ profile wirelaw for ssh.transport.server {
   set rekey_packets  = 268435456
   set rekey_interval = 1h
   order id.out, ki.first, ki.answer, kx.late, kx.none, kx.agreed, dh.out, nk.out, ext.out, bye.out, ki.again, sv.out, ua.yes, ua.no,
-    gr.fail, ok.out, fail.out, fail.type, no.out, adjust.out, close.out, open.out, req.out, data.out, eof.out, close.own
+    gr.fail, ok.out, fail.out, fail.type, yes.out, no.out, adjust.out, close.out, open.out, req.out, data.out, eof.out, close.own
   take [ph.upper.rekey] abort
   take [ph.chan.rekey] abort
   take [ph.service.rekey] abort
@@ -37,6 +38,7 @@ profile wirelaw for ssh.transport.server {
   take [gr.reply] abort
   take [sv.role] abort
   take [sv.again] abort
+  take [open.many] abort
   take [data.late] abort
   take [data.over] abort
   take [ext.data.late] abort
