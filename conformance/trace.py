@@ -13,7 +13,7 @@ peer, so the same text drives another incarnation, another peer, or a shortened 
     wait 300000                       microseconds
     send SYN seq=isn wnd=65535 mss=1460 wscale=7 sack tsval=1000
     error 3 1 seq=snd_una             an ICMP error, type and code, that quotes a segment of the peer
-    send ACK seq=rcv_nxt+3 ack=snd_nxt wnd=500 len=10     # [seq.ok] s.seq in rcv_nxt ..+ rwnd
+    send ACK seq=rcv_nxt+3 ack=snd_nxt wnd=500 len=10     # [seq.acceptable] s.seq in rcv_nxt ..+ rwnd
 """
 
 from __future__ import annotations

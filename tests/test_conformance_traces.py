@@ -32,7 +32,7 @@ def sends(draw: st.DrawFn) -> Send:
         draw(relatives) if stamped else None,
         draw(relatives) if stamped else None,
         draw(st.booleans()),
-        draw(st.sampled_from(("", "[seq.ok]", "[rst.near] without: s.rst  @rfc9293:3.5"))),
+        draw(st.sampled_from(("", "[seq.acceptable]", "[rst.near] without: s.rst  @rfc9293:3.5"))),
     )
 
 

@@ -47,7 +47,7 @@ KILLED = (
     "[text.next] owe ack(rcv_nxt) late",
     "[tx.data] ensure user_timeout early",
     "[tx.data] ensure user_timeout late",
-    "[finish.wait2] start time_wait late",
+    "[finish.fin.wait.2] start time_wait late",
 )
 """Mutants of the law, of every kind, that walks must notice."""
 

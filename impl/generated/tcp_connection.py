@@ -42,9 +42,6 @@ _SYNCED: Final = frozenset(
 _RECEIVING: Final = frozenset({ESTABLISHED, FIN_WAIT_1, FIN_WAIT_2})
 _TRANSFER: Final = frozenset({ESTABLISHED, FIN_WAIT_1, FIN_WAIT_2, CLOSE_WAIT, CLOSING, LAST_ACK})
 _CLOSING_OR_LAST_ACK_OR_TIME_WAIT: Final = frozenset({CLOSING, LAST_ACK, TIME_WAIT})
-_SYN_RECEIVED_OR_CLOSING_OR_LAST_ACK_OR_TIME_WAIT: Final = frozenset(
-    {SYN_RECEIVED, CLOSING, LAST_ACK, TIME_WAIT}
-)
 _STATES_OF_RST_SHUT: Final = frozenset({ESTABLISHED, FIN_WAIT_1, FIN_WAIT_2, CLOSE_WAIT})
 _OPEN: Final = frozenset({ESTABLISHED, FIN_WAIT_1, FIN_WAIT_2, CLOSE_WAIT, CLOSING, LAST_ACK, TIME_WAIT})
 _FLIGHT: Final = frozenset({ESTABLISHED, FIN_WAIT_1, CLOSE_WAIT, CLOSING, LAST_ACK})
@@ -99,7 +96,7 @@ class Seg:
     sacks: Any = None
     sum_ok: bool = True
     same: bool = True
-    cut: bool = True
+    cut: bool = False
     gso_size: int = 0
 
 
@@ -366,8 +363,8 @@ class TcpConnection:
         return False
 
     def on_seg(self, s: Seg, now: int) -> None:
-        """Take `seg` through closed, listen, syn_sent, early, paws, sequence, overrun, stamp, reset, syn,
-        injection, measure, peer_window, congestion, again, ack, unread, text, fin, finish; then `pump`.
+        """Take `seg` through closed, listen, syn_sent, early, paws, sequence, overrun, stamp, near, reset,
+        syn, injection, measure, peer_window, congestion, again, ack, unread, text, fin, finish; then `pump`.
         """
         (
             self._closed(s, now)
@@ -378,6 +375,7 @@ class TcpConnection:
             and self._sequence(s, now)
             and self._overrun(s, now)
             and self._stamp(s, now)
+            and self._near(s, now)
             and self._reset(s, now)
             and self._syn(s, now)
             and self._injection(s, now)
@@ -409,6 +407,7 @@ class TcpConnection:
                         tson=self.ts_on,
                         tsval=self.host.ask_ts_clock(),
                         tsecr=self.ts_recent,
+                        cut=self.host.ask_chunk() > self.host.ask_own_mss(),
                         gso_size=self._mss(),
                     )
                 )
@@ -425,6 +424,7 @@ class TcpConnection:
                     tson=self.ts_on,
                     tsval=self.host.ask_ts_clock(),
                     tsecr=self.ts_recent,
+                    cut=self.host.ask_chunk() > self.host.ask_own_mss(),
                     gso_size=self._mss(),
                 )
             )
@@ -450,6 +450,7 @@ class TcpConnection:
                         tson=self.ts_on,
                         tsval=self.host.ask_ts_clock(),
                         tsecr=self.ts_recent,
+                        cut=self.host.ask_chunk() > self.host.ask_own_mss(),
                         gso_size=self._mss(),
                     )
                 )
@@ -464,21 +465,22 @@ class TcpConnection:
                 if self.on_step is not None:
                     self.on_step(Step(now, "listen", "listen.full", "seg", s))
                 return False
-            if (s.len > 0 or s.fin):  # [listen.syn.queue] rfc9293:3.10.7.2/third MUST
+            # [listen.syn] rfc9293:3.10.7.2/third MUST, rfc7323:2.2/syn-only MUST, rfc7323:3.2/tsecr-unset
+            #     MUST, rfc9293:MUST-15 MUST
+            if not (s.len > 0 or s.fin):
                 self._do_hear_syn(s, now)
-                self._do_queue_text(s)
                 self.conn = SYN_RECEIVED
                 self.ack_due = None
                 if self.on_step is not None:
-                    self.on_step(Step(now, "listen", "listen.syn.queue", "seg", s))
+                    self.on_step(Step(now, "listen", "listen.syn", "seg", s))
                 return False
-            # [listen.syn] rfc9293:3.10.7.2/third MUST, rfc7323:2.2/syn-only MUST, rfc7323:3.2/tsecr-unset
-            #     MUST, rfc9293:MUST-15 MUST
+            # [listen.syn.queue] rfc9293:3.10.7.2/third MUST
             self._do_hear_syn(s, now)
+            self._do_queue_text(s)
             self.conn = SYN_RECEIVED
             self.ack_due = None
             if self.on_step is not None:
-                self.on_step(Step(now, "listen", "listen.syn", "seg", s))
+                self.on_step(Step(now, "listen", "listen.syn.queue", "seg", s))
             return False
         return True
 
@@ -504,6 +506,7 @@ class TcpConnection:
                             tson=self.ts_on,
                             tsval=self.host.ask_ts_clock(),
                             tsecr=self.ts_recent,
+                            cut=self.host.ask_chunk() > self.host.ask_own_mss(),
                             gso_size=self._mss(),
                         )
                     )
@@ -528,13 +531,35 @@ class TcpConnection:
                 if self.on_step is not None:
                     self.on_step(Step(now, "syn_sent", "syn_sent.other", "seg", s))
                 return False
+            carries = s.len > 0 or s.fin
+            # [syn_sent.open] rfc9293:3.10.7.3/fourth/ESTABLISHED MUST, rfc7323:2.2/syn-window MUST_NOT,
+            #     rfc5681:3.1/syn-ack MUST_NOT, rfc6298:5.7 MUST, rfc5681:3.1/ssthresh SHOULD, rfc6582:3.2/1,
+            #     rfc7323:2.3/off
+            if s.ackf and not carries:
+                self._do_synchronize(s)
+                self._do_open_up(s, now)
+                self.ack_upto = self.rcv_nxt
+                if self.ack_due is None or now < self.ack_due:
+                    self.ack_due = now
+                self.conn = ESTABLISHED
+                self.synack_due = None
+                if self.on_step is not None:
+                    self.on_step(Step(now, "syn_sent", "syn_sent.open", "seg", s))
+                return False
+            # [syn_sent.both] rfc9293:3.10.7.3/fourth/SYN-RECEIVED MUST, rfc9293:MUST-10 MUST
+            if not s.ackf and not carries:
+                self._do_synchronize(s)
+                self.snd_edge = self.snd_nxt
+                if self.synack_due is None or now < self.synack_due:
+                    self.synack_due = now
+                self.conn = SYN_RECEIVED
+                self.ack_due = None
+                if self.on_step is not None:
+                    self.on_step(Step(now, "syn_sent", "syn_sent.both", "seg", s))
+                return False
             if s.ackf:
-                carries = s.len > 0 or s.fin
                 fits = s.len + s.fin <= self.syn_wnd
-                # [syn_sent.open] rfc9293:3.10.7.3/fourth/ESTABLISHED MUST, rfc7323:2.2/syn-window MUST_NOT,
-                #     rfc5681:3.1/syn-ack MUST_NOT, rfc6298:5.7 MUST, rfc5681:3.1/ssthresh SHOULD,
-                #     rfc6582:3.2/1, rfc7323:2.3/off
-                if (not carries or not fits):
+                if not fits:  # [syn_sent.open.ignore] rfc9293:3.10.7.3/fourth/ESTABLISHED MUST
                     self._do_synchronize(s)
                     self._do_open_up(s, now)
                     self.ack_upto = self.rcv_nxt
@@ -543,9 +568,9 @@ class TcpConnection:
                     self.conn = ESTABLISHED
                     self.synack_due = None
                     if self.on_step is not None:
-                        self.on_step(Step(now, "syn_sent", "syn_sent.open", "seg", s))
+                        self.on_step(Step(now, "syn_sent", "syn_sent.open.ignore", "seg", s))
                     return False
-                if s.len > 0 and not s.fin and fits:  # [syn_sent.open.text] rfc9293:3.10.7.3/fourth/text
+                if s.len > 0 and not s.fin:  # [syn_sent.open.text] rfc9293:3.10.7.3/fourth/text
                     self._do_synchronize(s)
                     self._do_open_up(s, now)
                     self.host.tell_deliver(0, s.len)
@@ -558,7 +583,7 @@ class TcpConnection:
                     if self.on_step is not None:
                         self.on_step(Step(now, "syn_sent", "syn_sent.open.text", "seg", s))
                     return False
-                if s.fin and fits:  # [syn_sent.open.fin] rfc9293:3.10.7.3/fourth/text
+                if s.fin:  # [syn_sent.open.fin] rfc9293:3.10.7.3/fourth/text
                     self._do_synchronize(s)
                     self._do_open_up(s, now)
                     self.host.tell_deliver(0, s.len)
@@ -574,20 +599,8 @@ class TcpConnection:
                     if self.on_step is not None:
                         self.on_step(Step(now, "syn_sent", "syn_sent.open.fin", "seg", s))
                     return False
-            carries = s.len > 0 or s.fin
-            # [syn_sent.both] rfc9293:3.10.7.3/fourth/SYN-RECEIVED MUST, rfc9293:MUST-10 MUST
-            if not s.ackf and not carries:
-                self._do_synchronize(s)
-                self.snd_edge = self.snd_nxt
-                if self.synack_due is None or now < self.synack_due:
-                    self.synack_due = now
-                self.conn = SYN_RECEIVED
-                self.ack_due = None
-                if self.on_step is not None:
-                    self.on_step(Step(now, "syn_sent", "syn_sent.both", "seg", s))
-                return False
             # [syn_sent.both.text] rfc9293:3.10.7.3/fourth/text, rfc9293:3.10.7.3/fourth/SYN-RECEIVED MUST
-            if not s.ackf and carries:
+            if not s.ackf:
                 self._do_synchronize(s)
                 self.snd_edge = self.snd_nxt
                 self._do_queue_text(s)
@@ -794,22 +807,32 @@ class TcpConnection:
             return True
         return True
 
-    def _reset(self, s: Seg, now: int) -> bool:
-        """Table `reset` (rfc9293:3.10.7.4/second/3)."""
+    def _near(self, s: Seg, now: int) -> bool:
+        """Table `near` (rfc9293:3.10.7.4/second/3)."""
         st = self.conn
-        if st in _SYN_RECEIVED_OR_CLOSING_OR_LAST_ACK_OR_TIME_WAIT:
+        if st in _SYNCED:
+            if s.rst and s.seq != self.rcv_nxt:  # [rst.near] rfc9293:3.10.7.4/second/3 MUST
+                self._do_challenge(now)
+                if self.on_step is not None:
+                    self.on_step(Step(now, "near", "rst.near", "seg", s))
+                return False
+            # [rst.obey]
+            if self.on_step is not None:
+                self.on_step(Step(now, "near", "rst.obey", "seg", s))
+            return True
+        return True
+
+    def _reset(self, s: Seg, now: int) -> bool:
+        """Table `reset` (rfc9293:3.10.7.4/second/SYN-RECEIVED)."""
+        st = self.conn
+        if st == SYN_RECEIVED:
             if not s.rst:  # [rst.none]
                 if self.on_step is not None:
                     self.on_step(Step(now, "reset", "rst.none", "seg", s))
                 return True
-            if s.seq != self.rcv_nxt:  # [rst.near] rfc9293:3.10.7.4/second/3 MUST
-                self._do_challenge(now)
-                if self.on_step is not None:
-                    self.on_step(Step(now, "reset", "rst.near", "seg", s))
-                return False
             # [rst.passive] rfc9293:3.10.7.4/second/SYN-RECEIVED MUST, rfc9293:3.10.7.4/second/2 MUST,
             #     rfc9293:MUST-11 MUST, rfc9293:3.3.2/note-1
-            if st == SYN_RECEIVED and self.passive:
+            if self.passive:
                 self._do_end()
                 self.host.tell_abandoned()
                 self.conn = LISTEN
@@ -820,38 +843,35 @@ class TcpConnection:
                     self.on_step(Step(now, "reset", "rst.passive", "seg", s))
                 return False
             # [rst.refused] rfc9293:3.10.7.4/second/SYN-RECEIVED MUST, rfc9293:MUST-11 MUST
-            if st == SYN_RECEIVED and not self.passive:
-                self._do_end()
-                self.host.tell_refused()
-                self.conn = CLOSED
-                self.ack_due = None
-                self.challenge_due = None
-                self.synack_due = None
+            self._do_end()
+            self.host.tell_refused()
+            self.conn = CLOSED
+            self.ack_due = None
+            self.challenge_due = None
+            self.synack_due = None
+            if self.on_step is not None:
+                self.on_step(Step(now, "reset", "rst.refused", "seg", s))
+            return False
+        if st in _CLOSING_OR_LAST_ACK_OR_TIME_WAIT:
+            if not s.rst:  # [rst.none]
                 if self.on_step is not None:
-                    self.on_step(Step(now, "reset", "rst.refused", "seg", s))
-                return False
+                    self.on_step(Step(now, "reset", "rst.none", "seg", s))
+                return True
             # [rst.quiet] rfc9293:3.10.7.4/second/2 MUST, rfc9293:MUST-12, rfc9293:3.10.7.4/second/CLOSING
-            if st in _CLOSING_OR_LAST_ACK_OR_TIME_WAIT:
-                self._do_end()
-                self.host.tell_closed()
-                self.conn = CLOSED
-                self.ack_due = None
-                self.challenge_due = None
-                self.synack_due = None
-                if self.on_step is not None:
-                    self.on_step(Step(now, "reset", "rst.quiet", "seg", s))
-                return False
-            raise IncompleteTableError("tcp.connection", "reset", "seg")
+            self._do_end()
+            self.host.tell_closed()
+            self.conn = CLOSED
+            self.ack_due = None
+            self.challenge_due = None
+            self.synack_due = None
+            if self.on_step is not None:
+                self.on_step(Step(now, "reset", "rst.quiet", "seg", s))
+            return False
         if st in _STATES_OF_RST_SHUT:
             if not s.rst:  # [rst.none]
                 if self.on_step is not None:
                     self.on_step(Step(now, "reset", "rst.none", "seg", s))
                 return True
-            if s.seq != self.rcv_nxt:  # [rst.near] rfc9293:3.10.7.4/second/3 MUST
-                self._do_challenge(now)
-                if self.on_step is not None:
-                    self.on_step(Step(now, "reset", "rst.near", "seg", s))
-                return False
             rwnd = (self.rcv_edge - self.rcv_nxt) & 0xFFFFFFFF
             if rwnd == 0:  # [rst.shut] rfc9293:MUST-66 MUST, rfc9293:3.10.7.4/second/ESTABLISHED
                 self._do_end()
@@ -1224,14 +1244,6 @@ class TcpConnection:
                     if self.on_step is not None:
                         self.on_step(Step(now, "ack", "ack.last", "seg", s))
                     return False
-            # [ack.old] rfc9293:MAY-12 MAY
-            if (
-                ((self.snd_una - s.ack) & 0xFFFFFFFF) < 0x80000000
-                and (self.snd_una - s.ack) & 0xFFFFFFFF > self.max_seen
-            ):
-                if self.on_step is not None:
-                    self.on_step(Step(now, "ack", "ack.old", "seg", s))
-                return True
             # [ack.duplicate] rfc9293:3.10.7.4/fifth/ESTABLISHED MUST
             if ((self.snd_una - s.ack) & 0xFFFFFFFF) < 0x80000000:
                 self.max_seen = max(self.max_seen, s.wnd << self.snd_shift)
@@ -1273,6 +1285,7 @@ class TcpConnection:
                         tson=self.ts_on,
                         tsval=self.host.ask_ts_clock(),
                         tsecr=self.ts_recent,
+                        cut=self.host.ask_chunk() > self.host.ask_own_mss(),
                         gso_size=self._mss(),
                     )
                 )
@@ -1316,6 +1329,7 @@ class TcpConnection:
                         tson=self.ts_on,
                         tsval=self.host.ask_ts_clock(),
                         tsecr=self.ts_recent,
+                        cut=self.host.ask_chunk() > self.host.ask_own_mss(),
                         gso_size=self._mss(),
                     )
                 )
@@ -2265,11 +2279,20 @@ class TcpConnection:
             tson=self.ts_on,
             tsval=self.host.ask_ts_clock(),
             tsecr=self.ts_recent,
+            cut=self.host.ask_chunk() > self.host.ask_own_mss(),
             gso_size=self._mss(),
         )
         if not (
             not o.ackf
             or ((o.ack - self.last_ack) & 0xFFFFFFFF) < ((self.rcv_edge - self.last_ack) & 0xFFFFFFFF) + 1
+        ):
+            return False
+        # [g.size] rfc9293:MUST-16 MUST, rfc9293:MUST-15
+        if (
+            self.conn in _STATES_OF_RST_SHUT
+            and not o.cut
+            and o.len + (12 if o.tson else 0) <= self.mss_offered
+            and o.len + (12 if o.tson else 0) > max(self.peer_mss, 76)
         ):
             return False
         # [g.ts.reply] rfc7323:3.2/reply MUST
@@ -2331,6 +2354,7 @@ class TcpConnection:
             tson=self.ts_on,
             tsval=self.host.ask_ts_clock(),
             tsecr=self.ts_recent,
+            cut=self.host.ask_chunk() > self.host.ask_own_mss(),
             gso_size=self._mss(),
         )
         if not (
@@ -2339,6 +2363,14 @@ class TcpConnection:
                 not o.ackf
                 or ((o.ack - self.last_ack) & 0xFFFFFFFF) < ((self.rcv_edge - self.last_ack) & 0xFFFFFFFF) + 1
             )
+        ):
+            return False
+        # [g.size] rfc9293:MUST-16 MUST, rfc9293:MUST-15
+        if (
+            self.conn in _OPEN
+            and not o.cut
+            and o.len + (12 if o.tson else 0) <= self.mss_offered
+            and o.len + (12 if o.tson else 0) > max(self.peer_mss, 76)
         ):
             return False
         self.challenge_due = None
@@ -2367,6 +2399,7 @@ class TcpConnection:
             wscale=self.host.ask_window_shift(),
             tson=True,
             tsval=self.host.ask_ts_clock(),
+            cut=self.host.ask_chunk() > self.host.ask_own_mss(),
             gso_size=self._mss(),
         )
         if o.len > self.unsent:
@@ -2400,6 +2433,7 @@ class TcpConnection:
             wscale=self.own_shift,
             tson=self.ts_offered,
             tsval=self.host.ask_ts_clock(),
+            cut=self.host.ask_chunk() > self.host.ask_own_mss(),
             gso_size=self._mss(),
         )
         if o.len >= (self.snd_nxt - self.snd_una) & 0xFFFFFFFF:
@@ -2436,6 +2470,7 @@ class TcpConnection:
             tson=self.peer_ts,
             tsval=self.host.ask_ts_clock(),
             tsecr=self.ts_recent,
+            cut=self.host.ask_chunk() > self.host.ask_own_mss(),
             gso_size=self._mss(),
         )
         if o.len > self.unsent:
@@ -2479,6 +2514,7 @@ class TcpConnection:
             tson=self.ts_offered and self.peer_ts,
             tsval=self.host.ask_ts_clock(),
             tsecr=self.ts_recent,
+            cut=self.host.ask_chunk() > self.host.ask_own_mss(),
             gso_size=self._mss(),
         )
         if o.len >= (self.snd_nxt - self.snd_una) & 0xFFFFFFFF:
@@ -2533,9 +2569,18 @@ class TcpConnection:
             tson=self.ts_on,
             tsval=self.host.ask_ts_clock(),
             tsecr=self.ts_recent,
+            cut=self.host.ask_chunk() > self.host.ask_own_mss(),
             gso_size=self._mss(),
         )
         if not ((o.seq - self.snd_una) & 0xFFFFFFFF) < (self.snd_nxt - self.snd_una) & 0xFFFFFFFF:
+            return False
+        # [g.size] rfc9293:MUST-16 MUST, rfc9293:MUST-15
+        if (
+            self.conn in _OPEN
+            and not o.cut
+            and o.len + (12 if o.tson else 0) <= self.mss_offered
+            and o.len + (12 if o.tson else 0) > max(self.peer_mss, 76)
+        ):
             return False
         # [g.ts.reply] rfc7323:3.2/reply MUST
         if self.conn == SYN_RECEIVED and o.tson and self.passive and not self.peer_ts:
@@ -2635,6 +2680,7 @@ class TcpConnection:
             tson=self.ts_on,
             tsval=self.host.ask_ts_clock(),
             tsecr=self.ts_recent,
+            cut=self.host.ask_chunk() > self.host.ask_own_mss(),
             gso_size=self._mss(),
         )
         o.fin = self.fin_sent and (((o.seq + o.len) & 0xFFFFFFFF) + 1) & 0xFFFFFFFF == self.snd_nxt
@@ -2647,6 +2693,14 @@ class TcpConnection:
                 or (self.fin_sent and (((o.seq + o.len) & 0xFFFFFFFF) + 1) & 0xFFFFFFFF == self.snd_nxt)
             )
             and (o.fin or not self.fin_sent or (self.snd_nxt - o.seq) & 0xFFFFFFFF > o.len)
+        ):
+            return False
+        # [g.size] rfc9293:MUST-16 MUST, rfc9293:MUST-15
+        if (
+            self.conn in _FLIGHT
+            and not o.cut
+            and o.len + (12 if o.tson else 0) <= self.mss_offered
+            and o.len + (12 if o.tson else 0) > max(self.peer_mss, 76)
         ):
             return False
         gate_g_ack = self.conn in _FLIGHT
@@ -2748,6 +2802,7 @@ class TcpConnection:
             tson=self.ts_on,
             tsval=self.host.ask_ts_clock(),
             tsecr=self.ts_recent,
+            cut=self.host.ask_chunk() > self.host.ask_own_mss(),
             gso_size=self._mss(),
         )
         o.psh = o.len == self.unsent
@@ -2755,6 +2810,14 @@ class TcpConnection:
             o.len >= 1
             and o.len <= self.unsent
             and ((self.snd_edge - ((o.seq + o.len) & 0xFFFFFFFF)) & 0xFFFFFFFF) < 0x80000000
+        ):
+            return False
+        # [g.size] rfc9293:MUST-16 MUST, rfc9293:MUST-15
+        if (
+            (self.conn == ESTABLISHED or self.conn == CLOSE_WAIT)
+            and not o.cut
+            and o.len + (12 if o.tson else 0) <= self.mss_offered
+            and o.len + (12 if o.tson else 0) > max(self.peer_mss, 76)
         ):
             return False
         gate_g_ack = (self.conn == ESTABLISHED or self.conn == CLOSE_WAIT)
@@ -2851,8 +2914,17 @@ class TcpConnection:
             tson=self.ts_on,
             tsval=self.host.ask_ts_clock(),
             tsecr=self.ts_recent,
+            cut=self.host.ask_chunk() > self.host.ask_own_mss(),
             gso_size=self._mss(),
         )
+        # [g.size] rfc9293:MUST-16 MUST, rfc9293:MUST-15
+        if (
+            (self.conn == ESTABLISHED or self.conn == CLOSE_WAIT)
+            and not o.cut
+            and o.len + (12 if o.tson else 0) <= self.mss_offered
+            and o.len + (12 if o.tson else 0) > max(self.peer_mss, 76)
+        ):
+            return False
         gate_g_ack = (self.conn == ESTABLISHED or self.conn == CLOSE_WAIT)
         # [g.edge] rfc9293:SHLD-14 SHOULD_NOT, rfc9293:3.10.7.4/seventh/edge
         if (
@@ -2940,8 +3012,16 @@ class TcpConnection:
             tson=self.ts_on,
             tsval=self.host.ask_ts_clock(),
             tsecr=self.ts_recent,
+            cut=self.host.ask_chunk() > self.host.ask_own_mss(),
             gso_size=self._mss(),
         )
+        # [g.size] rfc9293:MUST-16 MUST, rfc9293:MUST-15
+        if (
+            not o.cut
+            and o.len + (12 if o.tson else 0) <= self.mss_offered
+            and o.len + (12 if o.tson else 0) > max(self.peer_mss, 76)
+        ):
+            return False
         # [g.edge] rfc9293:SHLD-14 SHOULD_NOT, rfc9293:3.10.7.4/seventh/edge
         if (
             (
@@ -2996,8 +3076,16 @@ class TcpConnection:
             tson=self.ts_on,
             tsval=self.host.ask_ts_clock(),
             tsecr=self.ts_recent,
+            cut=self.host.ask_chunk() > self.host.ask_own_mss(),
             gso_size=self._mss(),
         )
+        # [g.size] rfc9293:MUST-16 MUST, rfc9293:MUST-15
+        if (
+            not o.cut
+            and o.len + (12 if o.tson else 0) <= self.mss_offered
+            and o.len + (12 if o.tson else 0) > max(self.peer_mss, 76)
+        ):
+            return False
         gate_g_edge_after = (
             ((self.rcv_edge - ((o.ack + (o.wnd << self.rcv_shift)) & 0xFFFFFFFF)) & 0xFFFFFFFF) >= 0x80000000
         )
@@ -3061,8 +3149,17 @@ class TcpConnection:
             tson=self.ts_on,
             tsval=self.host.ask_ts_clock(),
             tsecr=self.ts_recent,
+            cut=self.host.ask_chunk() > self.host.ask_own_mss(),
             gso_size=self._mss(),
         )
+        # [g.size] rfc9293:MUST-16 MUST, rfc9293:MUST-15
+        if (
+            self.conn in _OPEN
+            and not o.cut
+            and o.len + (12 if o.tson else 0) <= self.mss_offered
+            and o.len + (12 if o.tson else 0) > max(self.peer_mss, 76)
+        ):
+            return False
         # [g.ts.reply] rfc7323:3.2/reply MUST
         if self.conn == SYN_RECEIVED and o.tson and self.passive and not self.peer_ts:
             return False
