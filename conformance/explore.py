@@ -279,7 +279,7 @@ class Explorer:
         """A silence until something is due: what the judge sees run, or one of the law's durations."""
         now, law = walk.peer.now(), self.goals.law
         times = [d.due - now for d in c.debts]
-        times += [since + edge - now for (name, _), since in c.timers.items() for edge in law.windows[name]]
+        times += [since + edge - now for (name, _), when in c.timers.items() for since, edge in zip(when, law.windows[name], strict=True)]
         times += [min(self.random.sample(self.goals.durations, 2))]
         limit = NEVER if walk.peer.is_virtual else _PATIENT_US
         times = [t + 1 + walk.judge.environment.lag for t in times if 0 <= t <= limit]

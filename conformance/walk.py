@@ -303,7 +303,7 @@ class Walk:
 
     def _may_be_over(self, c: Configuration) -> bool:
         """Whether a timer that nobody sees may have ended what goes on."""
-        return any(self.law.windows[name][0] <= self.peer.now() - since for (name, _), since in c.timers.items())
+        return any(self.law.windows[name][0] <= self.peer.now() - earliest for (name, _), (earliest, _) in c.timers.items())
 
     def _posit(self, call: str) -> None:
         """What the call may do at once without a packet: the judge need not guess the moment."""
@@ -352,8 +352,8 @@ class Walk:
     def _over_and_listening(self, now: int) -> None:
         steps, frontier = self.search.steps, self.judge.frontier
         for c in list(frontier):
-            for slot, since in c.timers.items():
-                if self.law.windows[slot[0]][0] <= now - since:
+            for slot, (earliest, _) in c.timers.items():
+                if self.law.windows[slot[0]][0] <= now - earliest:
                     frontier += steps.expire(c, slot, now, len(self.frames))
         if any(steps.control(c) == CLOSED for c in frontier):
             self._called(OPENING["server"], now)

@@ -189,7 +189,7 @@ class Configuration(Instance):
     alarm: int
     debts: tuple[Debt, ...]
     replies: tuple[Reply, ...]
-    timers: dict[tuple[str, Any], int]  # by name, and key of the member that it is of
+    timers: dict[tuple[str, Any], tuple[int, int]]  # by name, and key of the member: the earliest and latest time at which it was started
     owed: dict[tuple[int, Any], int]
     trail: Trail | None
     remarks: Remarks | None

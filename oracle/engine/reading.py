@@ -198,7 +198,9 @@ class _Compiler:
         )  # fmt: skip
         self.writer = PythonWriter(names, unbounded=True)
         self.plain = {r.id for r in machine.rows() if not any(machine.is_hidden(c) for c in r.guard)}
-        self.timers = {name for name in machine.timers if any(self.shows(r) for r in self.rows_on(name))}
+        self.timers: set[str] = set()
+        while more := {t for t in machine.timers if t not in self.timers and any(self.shows(r) for r in self.rows_on(t))}:
+            self.timers |= more
 
     def rows_on(self, event: str) -> list[m.Row]:
         return [r for t in self.machine.tables.values() if not t.policy for r in t.rows if r.event == event and self.current(r)]
@@ -215,11 +217,15 @@ class _Compiler:
     def shows(self, row: m.Row) -> bool:
         """Whether taking `row` changes anything a judge keeps."""
         endings = [(row.ending, row.actions), *row.ending.alternatives]
-        return any(e.kind in ("become", "abort") or any(self.visible_action(s) for s in acts) for e, acts in endings)
+        return any(e.kind in ("become", "abort") or any(self.visible_action(s, row) for s in acts) for e, acts in endings)
 
-    def visible_action(self, s: Statement) -> bool:
+    def visible_action(self, s: Statement, row: m.Row) -> bool:
         if s.kind == "assign":
             return self.machine.variables[s.name].kind == "var"
+        if s.kind in ("start", "ensure", "stop"):
+            # A timer without bounds may expire before any input: to follow it for what is mostly running already costs too much.
+            starter = self.machine.timers.get(row.event)
+            return s.name in self.timers and not (s.kind == "ensure" and starter is not None and starter.high is None)
         return s.kind in ("owe", "send", "grade")
 
     # --- emission ----------------------------------------------------------------------------------------------
@@ -259,7 +265,7 @@ class _Compiler:
             case "start" | "ensure" if s.name in self.timers:
                 high = self.constant(self.machine.timers[s.name].high)
                 slot = self.slot(s.name)
-                begin = [f"_c.timers = {{**_c.timers, {slot}: now}}", f"_c.alarm = min(_c.alarm, now + {high})"]
+                begin = [f"_c.timers = {{**_c.timers, {slot}: (now, now)}}", f"_c.alarm = min(_c.alarm, now + {high})"]
                 return begin if s.kind == "start" else [f"if {slot} not in _c.timers:", *(f"    {b}" for b in begin)]
             case "stop" if s.name in self.timers:
                 slot = self.slot(s.name)

@@ -362,8 +362,8 @@ class Search:
     def _forced(self, c: Configuration, captured: int) -> list[Configuration]:
         """Consume an input that is too old to wait, with every alternative that shows nothing; a timer may have expired before."""
         starts = [c]
-        for slot, since in c.timers.items():
-            is_early = self.steps.law.windows[slot[0]][0] > captured - since
+        for slot, (earliest, _) in c.timers.items():
+            is_early = self.steps.law.windows[slot[0]][0] > captured - earliest
             if not is_early and not self.steps.may_wait(c, slot, self.pending[c.next - self.base]):
                 starts += self.steps.expire(c, slot, captured, 0)
         done = [d for s in starts for d in self.consume(s, SILENT_ACT)]
@@ -375,8 +375,8 @@ class Search:
     def _expire(self, c: Configuration) -> list[Configuration]:
         """What becomes of `c` at its alarm. Exactly one overdue thing is dealt with."""
         steps, at = self.steps, c.alarm
-        for slot, since in c.timers.items():
-            if since + steps.law.windows[slot[0]][1] == at:
+        for slot, (_, latest) in c.timers.items():
+            if latest + steps.law.windows[slot[0]][1] == at:
                 return list(steps.expire(c, slot, at, 0)) or [self._without_timer(c, slot)]
         for d in c.debts:
             if d.due == at:
@@ -433,9 +433,9 @@ class Search:
 
     def _expired(self, c: Configuration, d: Debt) -> Iterable[Configuration]:
         """Ways in which a timer, which nobody saw, made the debt void before its deadline."""
-        for slot, since in c.timers.items():
+        for slot, (earliest, _) in c.timers.items():
             low, high = self.steps.law.windows[slot[0]]
-            if high < NEVER and low <= d.due - since:
+            if high < NEVER and low <= d.due - earliest:
                 yield from (s for s in self.steps.expire(c, slot, d.due, 0) if d not in s.debts)
 
     def _missed(self, c: Configuration, silence: Silence, level: str) -> list[Configuration]:

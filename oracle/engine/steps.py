@@ -434,7 +434,7 @@ class Steps:
         times = [d.due for d in c.debts]
         times += [r.since + self.within(r.row) for r in c.replies]
         times += [since + self.within(row) for (row, _), since in c.owed.items()]
-        times += [since + high for (name, _), since in c.timers.items() if (high := self.law.windows[name][1]) < NEVER]
+        times += [latest + high for (name, _), (_, latest) in c.timers.items() if (high := self.law.windows[name][1]) < NEVER]
         c.alarm = min(times, default=NEVER)
 
     def within(self, row: int) -> int:
@@ -662,14 +662,18 @@ class Steps:
             for key in about.get(r.row.family, (None,)):
                 if r.row.mode != "urgent" and self._enabled_now(r, c, self.member(c, r.row.family, key), now):
                     yield from self._acted(c, r, key, now, number)
-        for slot, since in c.timers.items():
+        for slot, (earliest, _) in c.timers.items():
             family = self.law.machine.timers[slot[0]].family
-            if self.law.windows[slot[0]][0] <= now - since and (not family or slot[1] in about[family]):
+            if self.law.windows[slot[0]][0] <= now - earliest and (not family or slot[1] in about[family]):
                 yield from self.expire(c, slot, now, number)
 
     def expire(self, c: Configuration, slot: tuple[str, Any], now: int, number: int) -> Iterator[Configuration]:
-        """Copies of `c` after the expiry of a timer: its name, and the key of the member that it is of."""
+        """Copies of `c` after the expiry of a timer: its name, and the key of the member that it is of.
+
+        Nobody saw when it expired: at `now` at the latest. What its row starts may run since the earliest moment.
+        """
         name, key = slot
+        earliest = min(now, c.timers[slot][0] + self.law.windows[name][0])
         i = self.member(c, self.law.machine.timers[name].family, key)
         rows = [r for r in self.law.timers[name] if self.in_states(r, c, i)]
         enabled = [r for r in rows if not r.row.otherwise and r.guard(c, i, None, now)]
@@ -678,8 +682,9 @@ class Steps:
             enabled += list(self._instead(enabled, c, i, None, now))
         for r in enabled:
             for d in self._acted(c, r, key, now, number):
-                if d.timers.get(slot) == c.timers[slot]:
-                    d.timers = {k: v for k, v in d.timers.items() if k != slot}
+                kept = {s: t for s, t in d.timers.items() if t is c.timers.get(s)}
+                started = {s: (earliest, t[1]) for s, t in d.timers.items() if s not in kept}
+                d.timers = {**{s: t for s, t in kept.items() if s != slot}, **started}
                 self.set_alarm(d)
                 yield d
 
