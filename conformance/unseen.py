@@ -67,5 +67,7 @@ UNSEEN: Final[Mapping[str, str]] = {
     "rfc7323:2.4": "a window may fall by less than one unit of its scale or not, and how ours is rounded only the sender knows",
     "rfc7323:2.2/reply": _UNPROVEN,
     "rfc9293:MUST-26": _UNPROVEN,
+    "rfc9293:MUST-34": _UNPROVEN,
+    "rfc9293:3.10.7.4/first/zero-window": _UNPROVEN,
     "rfc9293:3.8.6.1": _UNPROVEN,
 }
