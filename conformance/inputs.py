@@ -166,7 +166,7 @@ class Composer:
 
     def aimed(self, c: Configuration, row: CompiledRow, now: int, illegal: bool = False) -> Send | None:
         """A segment that takes `row`; with `illegal`, one that breaks a single conjunct of its guard. None when none was found."""
-        visible = self._guards.visible[row.id]
+        visible = self._guards.visible.get(row.id, ())
         for attempt in range(_TRIES if visible else 0):
             draft = self.neutral(c)
             bound = context(self.law, c, None, dict.fromkeys(row.row.binders, draft), now)
@@ -191,7 +191,7 @@ class Composer:
 
     def _steer_all(self, row: CompiledRow, draft: Draft, c: Configuration, now: int) -> None:
         bound = context(self.law, c, None, dict.fromkeys(row.row.binders, draft), now)
-        for conjunct in self._guards.visible[row.id]:
+        for conjunct in self._guards.visible.get(row.id, ()):
             self.steer(conjunct, True, draft, bound)
 
     def _finish(self, draft: Draft, c: Configuration) -> None:

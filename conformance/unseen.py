@@ -19,6 +19,7 @@ _SECOND = "several segments may be acknowledged within half a second; which ones
 _QUIET = "an attempt to connect that is given up ends without a segment"
 _NOTED = "a timestamp that is noted though it should not be shows in few comparisons, and none is on file"
 _UNPROVEN = "no broken peer is on file whose fault would be filed under it, so a pass would prove nothing"
+_WISH = "what a host would like to use is not on the wire"
 _TESTER = "the tester sends no such segment"
 
 UNSEEN: Final[Mapping[str, str]] = {
@@ -64,7 +65,15 @@ UNSEEN: Final[Mapping[str, str]] = {
     "rfc7323:3.2/unasked": _NOTED,
     "rfc7323:3.2/rst": _UNPROVEN,
     "rfc9293:3.10.7.4/seventh/CLOSE-WAIT": _UNPROVEN,
-    "rfc7323:2.4": "a window may fall by less than one unit of its scale or not, and how ours is rounded only the sender knows",
+    "rfc7323:2.4/rounding": "a window may fall by less than one unit of its scale or not, and how ours is rounded only the sender knows",
+    "rfc7323:2.4/track": "what a receiver keeps in mind is not on the wire",
+    "rfc7323:2.2/prepared": _WISH,
+    "rfc7323:2.3/answer": _WISH,
+    "rfc3168:6.1.1/unwilling": _WISH,
+    "rfc7323:5.2/rst-state": _NOTED,
+    "rfc5927:4.1": _UNPROVEN,
+    "rfc5927:5.2": "an open connection may bear a hard error or end by it",
+    "rfc5927:5.2/told": _API,
     "rfc7323:2.2/reply": _UNPROVEN,
     "rfc9293:MUST-26": _UNPROVEN,
     "rfc9293:MUST-34": _UNPROVEN,

@@ -8,12 +8,15 @@ import pytest
 from wirelaw.conformance.campaign import Found, PeerResults, Results, Standing, judged_clauses, run
 from wirelaw.conformance.interleave import run_traces, tcp_law
 from wirelaw.conformance.liar import LiarPeer, Lie
+from wirelaw.conformance.mutants import running
 from wirelaw.conformance.peers.wirelaw import WirelawPeer
 from wirelaw.conformance.trace import Trouble, parse_trace
 from wirelaw.conformance.unseen import UNSEEN
 from wirelaw.conformance.violations import filed, parse, shown
 from wirelaw.oracle.engine.verdict import Finding, Grade
+from wirelaw.spec.language.load import SPEC, load
 from wirelaw.tools.cli import main
+from wirelaw.tools.generate import generate
 
 VIOLATIONS = Path(__file__).with_name("conformance_violations.txt")
 
@@ -91,6 +94,19 @@ def test_a_late_acknowledgment_fails_the_clause_of_lateness() -> None:
 def test_an_icmp_error_is_a_step_that_is_judged(kind: int, code: int, state: str) -> None:
     with WirelawPeer() as peer:
         [result] = run_traces(tcp_law(), peer, [parse_trace(ERRORS.format(kind=kind, code=code))])
+    assert result.verdict.grade is Grade.PASS
+    assert result.state == state
+
+
+@pytest.mark.parametrize(("choice", "state"), [("bear", "ESTABLISHED"), ("give_up", "CLOSED")])
+def test_an_open_connection_may_bear_a_hard_error_or_end_by_it(choice: str, state: str) -> None:
+    """SHLD-26 has it ended, RFC 5927 section 5.2 tells why most stacks bear it."""
+    law = load([SPEC / "tcp", SPEC / "profiles" / "tcp.profile"])
+    profile = law.profile("wirelaw", "tcp.connection")
+    code = generate(law.machine("tcp.connection"), replace(profile, choices=profile.choices | {"hard_open": choice}))
+    trouble = "wait 50000\ncall send 10\nerror 3 3 seq=snd_una\nsend ACK seq=rcv_nxt ack=snd_nxt wnd=65535 len=10\nwait 1000000\n"
+    with running(code), WirelawPeer() as peer:
+        [result] = run_traces(tcp_law(), peer, [parse_trace(OPEN.replace("wait 1000000\n", trouble))])
     assert result.verdict.grade is Grade.PASS
     assert result.state == state
 

@@ -204,3 +204,22 @@ def test_a_repeated_syn_ack_keeps_its_number() -> None:
     assert_passes(heard, "> 1001 SA seq=1000 ack=5001 mss=1460")
     verdict = judged(heard, "> 1001 SA seq=56555 ack=5001 mss=1460")
     assert (verdict.grade, verdict.findings[-1].clause) == (Grade.FAIL, "rfc9293:3.10.8/retransmission")
+
+
+# Timestamps of a reset (RFC 7323 section 5.2)
+
+
+@pytest.mark.parametrize("after", [0, 20_000])
+def test_the_timestamp_of_a_reset_is_not_what_later_ones_are_held_against(after: int) -> None:
+    """A reset with text, which covers the left edge without beginning there, is challenged; its timestamp would make all others old."""
+    opened = """
+        > 0 S seq=1000 mss=1460 tsval=100
+        < 10 SA seq=5000 ack=1001 mss=1460 tsval=500 tsecr=100
+        > 11 A seq=1001 ack=5001 tsval=111 tsecr=500
+        < 20 A seq=5001 ack=1001 len=100 tsval=501 tsecr=111
+    """
+    reset = f"< 21 R seq=5001 len=200 tsval={502 + after} tsecr=111\n> 22 A seq=1001 ack=5101 tsval=122 tsecr=501"
+    text = "< 30 A seq=5101 ack=1001 len=100 tsval=502 tsecr=122\n"
+    assert_passes(opened, reset, text, "> 31 A seq=1001 ack=5201 tsval=131 tsecr=502", silence=2_000)
+    dropped = judged(opened, reset, text, "> 31 A seq=1001 ack=5101 tsval=131 tsecr=501", silence=2_000)
+    assert dropped.grade is Grade.FAIL

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from tcp_rig import Script, octets
+from tcp_rig import SERVER, Script, connect, octets, state
 from wirelaw.impl.generated.tcp_connection import TcpConnection
 from wirelaw.impl.net.tcp_sockets import TcpSocket
 
@@ -49,6 +49,21 @@ def test_a_handshake_that_took_two_tries_begins_with_one_segment(again: bool) ->
     sock.settimeout(0)
     sock.send(octets(0, 20 * MSS))
     assert len([s for s in host.run(0.001) if s.len]) == (1 if again else 4)
+
+
+@pytest.mark.parametrize(("lost", "segments", "timeout"), [(False, 4, 1.0), (True, 1, 3.0)])
+def test_crossing_syns_of_which_one_went_twice_begin_with_one_segment_and_three_seconds(lost: bool, segments: int, timeout: float) -> None:
+    host = Script()
+    sock = connect(host.host, str(SERVER), Script.PEER_PORT)
+    host.run(1.1 if lost else 0.01)
+    port, iss = host.sent[-1][1].src_port, host.sent[-1][1].seq
+    host.give(port=port, seq=1000, syn=True, wnd=65535, has_mss=True, mss=MSS)
+    host.give(port=port, seq=1000, ack=iss + 1, syn=True, ackf=True, wnd=65535)
+    assert state(sock) == "ESTABLISHED"
+    sock.send(octets(0, 20 * MSS))
+    assert len([s for s in host.run(0.001) if s.len]) == segments
+    assert not [s for s in host.run(timeout - 0.1) if s.len]
+    assert [s.seq for s in host.run(0.2) if s.len] == [iss + 1]
 
 
 @pytest.mark.parametrize(("acked", "back"), [(1, 0), (MSS - 1, 0), (MSS, MSS), (2 * MSS, MSS)])

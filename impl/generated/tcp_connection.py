@@ -294,7 +294,7 @@ class TcpConnection:
         self._quoted(e, now) and self._icmp(e, now)
 
     def _quoted(self, e: Trouble, now: int) -> bool:
-        """Table `quoted` (rfc9293:MUST-54)."""
+        """Table `quoted` (rfc5927:4.1)."""
         st = self.conn
         if st in _STATES_OF_QUOTED_FLIGHT:
             # [quoted.flight]
@@ -302,7 +302,7 @@ class TcpConnection:
                 if self.on_step is not None:
                     self.on_step(Step(now, "quoted", "quoted.flight", "trouble", e))
                 return True
-            # [quoted.stray] rfc9293:MUST-54 MUST
+            # [quoted.stray] rfc5927:4.1 SHOULD
             if self.on_step is not None:
                 self.on_step(Step(now, "quoted", "quoted.stray", "trouble", e))
             return False
@@ -355,11 +355,19 @@ class TcpConnection:
                 self.on_step(Step(now, "icmp", "icmp.none", "trouble", e))
             return False
         # [icmp.soft] rfc9293:MUST-56 MUST, rfc9293:SHLD-25, rfc9293:MUST-47 MUST, rfc9293:3.9.1.8 MUST
+        if not (e.type == 3 and (e.code == 2 or e.code == 3)):
+            self.trouble_type = e.type
+            self.trouble_code = e.code
+            self.host.tell_unreachable()
+            if self.on_step is not None:
+                self.on_step(Step(now, "icmp", "icmp.soft", "trouble", e))
+            return False
+        # [icmp.hard.bear] rfc5927:5.2, rfc5927:5.2/told, rfc9293:3.9.1.8 MUST
         self.trouble_type = e.type
         self.trouble_code = e.code
         self.host.tell_unreachable()
         if self.on_step is not None:
-            self.on_step(Step(now, "icmp", "icmp.soft", "trouble", e))
+            self.on_step(Step(now, "icmp", "icmp.hard.bear", "trouble", e))
         return False
 
     def on_seg(self, s: Seg, now: int) -> None:
@@ -534,7 +542,7 @@ class TcpConnection:
             carries = s.len > 0 or s.fin
             # [syn_sent.open] rfc9293:3.10.7.3/fourth/ESTABLISHED MUST, rfc7323:2.2/syn-window MUST_NOT,
             #     rfc5681:3.1/syn-ack MUST_NOT, rfc6298:5.7 MUST, rfc5681:3.1/ssthresh SHOULD, rfc6582:3.2/1,
-            #     rfc7323:2.3/off
+            #     rfc7323:2.2 MUST, rfc7323:2.3/on MUST, rfc7323:2.3/off MUST
             if s.ackf and not carries:
                 self._do_synchronize(s)
                 self._do_open_up(s, now)
@@ -769,15 +777,15 @@ class TcpConnection:
                     and st != TIME_WAIT
                     and s.ackf
                     and not s.syn
-                    and not s.rst
                     and ((s.ack - self.snd_una) & 0xFFFFFFFF)
                     < ((self.snd_nxt - self.snd_una) & 0xFFFFFFFF) + 1
                 )
             )
-            # [stamp.newer] rfc7323:4.3/2 MUST, rfc7323:5.3/R3
+            # [stamp.newer] rfc7323:4.3/2 MUST, rfc7323:5.3/R3 MUST, rfc7323:5.2/kept MUST
             if (
                 self.ts_on
                 and s.tson
+                and not s.rst
                 and ((s.tsval - self.ts_recent) & 0xFFFFFFFF) < 0x80000000
                 and ((self.last_ack - s.seq) & 0xFFFFFFFF) < 0x80000000
                 and timely
@@ -790,12 +798,17 @@ class TcpConnection:
             if (
                 self.ts_on
                 and s.tson
+                and not s.rst
                 and ((s.tsval - self.ts_recent) & 0xFFFFFFFF) < 0x80000000
                 and ((self.last_ack - s.seq) & 0xFFFFFFFF) < 0x80000000
                 and not timely
             ):
                 if self.on_step is not None:
                     self.on_step(Step(now, "stamp", "stamp.skip", "seg", s))
+                return True
+            if self.ts_on and s.tson and s.rst:  # [stamp.rst] rfc7323:5.2/rst-state MUST_NOT
+                if self.on_step is not None:
+                    self.on_step(Step(now, "stamp", "stamp.rst", "seg", s))
                 return True
             if not self.ts_on and s.tson:  # [stamp.unasked] rfc7323:3.2/unasked MUST
                 if self.on_step is not None:
@@ -2387,7 +2400,8 @@ class TcpConnection:
 
     def _out_tx_syn(self, now: int) -> bool:
         """[tx.syn] rfc9293:3.10.1/CLOSED MUST, rfc9293:MUST-8, rfc9293:MUST-14 MUST, rfc6528:3,
-        rfc9293:MUST-67 MUST, rfc9293:MAY-3 MAY, rfc6298:2.1 SHOULD, rfc7323:3.2/no-ack SHOULD.
+        rfc9293:MUST-67 MUST, rfc9293:MAY-3 MAY, rfc6298:2.1 SHOULD, rfc7323:2.2/prepared SHOULD,
+        rfc7323:3.2/no-ack SHOULD, rfc3168:6.1.1/unwilling SHOULD.
         """
         o = Seg(
             seq=self.host.ask_isn(),
@@ -2456,7 +2470,9 @@ class TcpConnection:
         return True
 
     def _out_tx_synack(self, now: int) -> bool:
-        """[tx.synack] rfc9293:3.10.7.2/third MUST, rfc9293:MUST-8, rfc9293:MUST-14 MUST."""
+        """[tx.synack] rfc9293:3.10.7.2/third MUST, rfc7323:2.3/answer SHOULD, rfc9293:MUST-8, rfc9293:MUST-14
+        MUST.
+        """
         o = Seg(
             seq=self.host.ask_isn(),
             ack=self.rcv_nxt,
@@ -2603,7 +2619,7 @@ class TcpConnection:
         ):
             return False
         gate_g_edge_up = self.conn in _RECEIVING
-        # [g.edge.up] rfc7323:2.4 MAY
+        # [g.edge.up] rfc7323:2.4/rounding MAY, rfc7323:2.4/track SHOULD
         if (
             gate_g_edge_up
             and ((((o.ack + (o.wnd << self.rcv_shift)) & 0xFFFFFFFF) - self.rcv_edge) & 0xFFFFFFFF)
@@ -2721,7 +2737,7 @@ class TcpConnection:
         ):
             return False
         gate_g_edge_up = (self.conn == ESTABLISHED or self.conn == FIN_WAIT_1)
-        # [g.edge.up] rfc7323:2.4 MAY
+        # [g.edge.up] rfc7323:2.4/rounding MAY, rfc7323:2.4/track SHOULD
         if (
             gate_g_edge_up
             and ((((o.ack + (o.wnd << self.rcv_shift)) & 0xFFFFFFFF) - self.rcv_edge) & 0xFFFFFFFF)
@@ -2838,7 +2854,7 @@ class TcpConnection:
         ):
             return False
         gate_g_edge_up = self.conn == ESTABLISHED
-        # [g.edge.up] rfc7323:2.4 MAY
+        # [g.edge.up] rfc7323:2.4/rounding MAY, rfc7323:2.4/track SHOULD
         if (
             gate_g_edge_up
             and ((((o.ack + (o.wnd << self.rcv_shift)) & 0xFFFFFFFF) - self.rcv_edge) & 0xFFFFFFFF)
@@ -2943,7 +2959,7 @@ class TcpConnection:
         ):
             return False
         gate_g_edge_up = self.conn == ESTABLISHED
-        # [g.edge.up] rfc7323:2.4 MAY
+        # [g.edge.up] rfc7323:2.4/rounding MAY, rfc7323:2.4/track SHOULD
         if (
             gate_g_edge_up
             and ((((o.ack + (o.wnd << self.rcv_shift)) & 0xFFFFFFFF) - self.rcv_edge) & 0xFFFFFFFF)
@@ -3037,7 +3053,7 @@ class TcpConnection:
             < 0x80000000
         ):
             return False
-        # [g.edge.up] rfc7323:2.4 MAY
+        # [g.edge.up] rfc7323:2.4/rounding MAY, rfc7323:2.4/track SHOULD
         if ((((o.ack + (o.wnd << self.rcv_shift)) & 0xFFFFFFFF) - self.rcv_edge) & 0xFFFFFFFF) >= 0x80000000:
             return False
         gate_g_ts_clock = self.ts_on and o.tson
@@ -3181,7 +3197,7 @@ class TcpConnection:
         ):
             return False
         gate_g_edge_up = self.conn in _RECEIVING
-        # [g.edge.up] rfc7323:2.4 MAY
+        # [g.edge.up] rfc7323:2.4/rounding MAY, rfc7323:2.4/track SHOULD
         if (
             gate_g_edge_up
             and ((((o.ack + (o.wnd << self.rcv_shift)) & 0xFFFFFFFF) - self.rcv_edge) & 0xFFFFFFFF)
@@ -3373,8 +3389,8 @@ class TcpConnection:
     def _do_cross(self, s: Any, now: int) -> None:
         """`cross` of the law."""
         self.snd_edge = s.ack
-        self._do_acked_all(s)
         self._do_first_window(now)
+        self._do_acked_all(s)
         self.snd_edge = (s.ack + s.wnd) & 0xFFFFFFFF
         self.snd_wnd = s.wnd
         self.snd_wl1 = s.seq
@@ -3398,7 +3414,9 @@ class TcpConnection:
 
     def _do_first_window(self, now: int) -> None:
         """`first_window` of the law."""
-        self.cwnd = self._mss() if self.resent else self._initial_window()
+        self.cwnd = (
+            self._mss() if self.backoff > 0 or (self.passive and self.resent) else self._initial_window()
+        )
         self.ssthresh = 1073741824
         self.recover = self.iss
         self.again_from = self.snd_una

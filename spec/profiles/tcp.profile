@@ -17,6 +17,7 @@ profile wirelaw for tcp.connection {
   choose ack_old    = challenge
   choose bad_ack    = inside
   choose hard_error = bear
+  choose hard_open  = bear
 
   set ack_delay          = 40ms
   set msl                = 30s
