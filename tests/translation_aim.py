@@ -6,23 +6,26 @@ It only aims. What a value does is for the interpreter and the generated code to
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import cached_property
 from random import Random
 from typing import Any
 
+from wirelaw.spec.language import queues
 from wirelaw.spec.language.expressions import Binary, Call, Expr, Field, Lit, Member, Name, SetLit, Unary, Window, rebuild, walk
-from wirelaw.spec.language.model import Machine
-from wirelaw.spec.language.profile import Profile
+from wirelaw.spec.language.model import Machine, Row
 from wirelaw.spec.language.python import PythonNames, PythonWriter
-from wirelaw.spec.language.types import TIME, Type
+from wirelaw.spec.language.tree import Statement
+from wirelaw.spec.language.types import NUMBER, TIME, Type
 
 # A place that can hold a value: ("var", v), ("var", v, field) of a stored message, ("field", f) of the input, ("arg", a) of a
-# call, ("ask", q) and ("ask", q, field) of an answer, ("timer", t), ("debt", d), ("now",).
+# call, ("ask", q) and ("ask", q, field) of an answer, ("timer", t), ("debt", d), ("count", f) of a family's instances, ("now",).
 Cell = tuple[str, ...]
 Values = dict[Cell, Any]
 
 NOW = 10**9  # microseconds: late enough for every `now - x`
 STEPS = 30
 OPTIONS = 6
+CROWD = 100  # instances of one family at most
 INPUT = "m"  # what goals call the message that comes in
 DELTAS = (0, 0, 1, -1, 2, 1460, 65535, 2**31, 2**31 - 1, -(2**31))
 NUMBERS = ("uint", "seq", "duration", "time")
@@ -43,9 +46,7 @@ class Cells(dict[Cell, Any]):
 class World:
     """Cells of one machine before one event. `message` is the kind that comes in, `event` the call."""
 
-    def __init__(
-        self, machine: Machine, profile: Profile, externs: Mapping[str, Callable[..., Any]], message: str = "", event: str = ""
-    ) -> None:
+    def __init__(self, machine: Machine, externs: Mapping[str, Callable[..., Any]], message: str = "", event: str = "") -> None:
         self.machine = machine
         self.externs = externs
         self.values: Values = {}
@@ -81,7 +82,15 @@ class World:
                 return machine.messages[(machine.functions[name].result or TIME).name].fields[field].type
             case ("now",):
                 return TIME
+            case ("count", _):
+                return NUMBER
         return Type("bool")
+
+    @cached_property
+    def entries(self) -> dict[str, tuple[Type, ...]]:
+        """The types of what an entry of each queue holds, as rows push it."""
+        made = [(s.name, s.value) for r in self.machine.rows() for s in statements(r) if isinstance(s.value, Call)]
+        return {name: tuple(a.type for a in pushed.args[1:]) for name, pushed in made if pushed.function == "pushed"}
 
     def members(self, type_: Type) -> Sequence[Any]:
         """The members of an enum or of a region."""
@@ -100,7 +109,16 @@ class World:
 
     def fitting(self, cell: Cell, value: Any) -> Any:
         """`value` as this cell can hold it; None when it cannot."""
+        if cell[0] == "count":
+            return value if isinstance(value, int) and 0 <= value <= CROWD else None
         type_ = self.type_of(cell)
+        if type_.kind != "queue":
+            return self.fit(type_, value)
+        fitted = [tuple(map(self.fit, self.entries[cell[1]], entry)) for entry in value[: int(type_.name)]]
+        return None if any(v is None for entry in fitted for v in entry) else tuple(fitted)
+
+    def fit(self, type_: Type, value: Any) -> Any:
+        """`value` as one of this type; None when it is none."""
         match type_.kind:
             case "bool":
                 return bool(value)
@@ -131,6 +149,13 @@ class World:
         return zero(self.type_of(cell), self)
 
 
+def statements(row: Row) -> Iterator[Statement]:
+    """All that a row may do."""
+    yield from row.actions
+    for _, more in row.ending.alternatives:
+        yield from more
+
+
 def zero(type_: Type, world: World) -> Any:
     """A value of any type: a message is never missing a field."""
     match type_.kind:
@@ -142,7 +167,7 @@ def zero(type_: Type, world: World) -> Any:
             return world.members(type_)[0]
         case "string":
             return ""
-        case "set":
+        case "set" | "queue":
             return ()
     return None
 
@@ -166,13 +191,14 @@ def cell_of(e: Expr) -> Cell | None:
             return None if e.type.kind == "message" else ("ask", name)
         case Call(kind="due", function=function, args=(Lit(value=str(name)),)):
             return ("debt" if function == "due" else "timer", name)
+        case Call(kind="count", args=(Lit(value=str(name)),)):
+            return ("count", name)
     return None
 
 
 Reader = Callable[[Mapping[Cell, Any], Mapping[str, Any]], Any]
 _known: dict[int, tuple[Expr, Reader, frozenset[Cell]]] = {}  # by identity, which holding the expression keeps to itself
-# A world has one instance of a family at most: nothing that counts is aimed at.
-_WRITER = PythonWriter(PythonNames(str, str, lambda n: f"x[{n!r}]", str, str, str, count=lambda _: "0"), unbounded=False)
+_WRITER = PythonWriter(PythonNames(str, str, lambda n: f"x[{n!r}]", str, str, str), unbounded=False)
 
 
 def _look_up(e: Expr) -> tuple[Expr, Reader, frozenset[Cell]]:
@@ -197,6 +223,7 @@ class Aim:
 
     def __init__(self, world: World, pool: Mapping[str, Sequence[Any]], random: Random) -> None:
         self.world, self.pool, self.random = world, pool, random
+        self.settled: set[Cell] = set()
 
     def scatter(self, targets: Sequence[Cell]) -> None:
         """Give each of these cells any value of its type."""
@@ -207,6 +234,7 @@ class Aim:
     def satisfy(self, conditions: Sequence[Expr], steps: int = STEPS) -> bool:
         """Change cells until all conditions hold; False when that did not come about."""
         world, random = self.world, self.random
+        self.settled = self._settle(conditions)
         holds = [world.holds(c) for c in conditions]
         spoken: dict[Cell, list[int]] = {}
         for i, c in enumerate(conditions):
@@ -229,6 +257,19 @@ class Aim:
                 holds[i] = world.holds(conditions[i])
         return all(holds)
 
+    def _settle(self, conditions: Sequence[Expr]) -> set[Cell]:
+        """Put each region that a whole condition speaks of into one of its states: what to look for from then on."""
+        allowed: dict[Cell, list[Any]] = {}
+        for c in conditions:
+            match c:
+                case Member(x=Name(kind="region", name=name), set=SetLit(items=items)):
+                    states = [i.value for i in items if isinstance(i, Lit)]
+                    allowed[("var", name)] = [s for s in allowed.get(("var", name), states) if s in states]
+        for cell, states in allowed.items():
+            if states and self.world.get(cell) not in states:
+                self.world.put(cell, self.random.choice(states))
+        return set(allowed)
+
     def _options(self, wrong: Expr) -> list[tuple[Cell, Any]]:
         """Changes that may mend a condition; one at random among them."""
         world, random = self.world, self.random
@@ -237,9 +278,9 @@ class Aim:
         options: list[tuple[Cell, Any]] = []
         for cell, wanted in proposed[: 3 * OPTIONS]:
             value = world.fitting(cell, wanted)
-            if value is not None and value != world.get(cell) and len(options) < OPTIONS:
+            if value is not None and value != world.get(cell) and cell not in self.settled and len(options) < OPTIONS:
                 options.append((cell, value))
-        if read := sorted(cells(wrong)):
+        if read := sorted(cells(wrong) - self.settled):
             cell = random.choice(read)
             options.append((cell, self.any(cell)))
         return options
@@ -310,7 +351,7 @@ class Aim:
 
     def different(self, e: Expr) -> Iterator[tuple[Cell, Any]]:
         """Some other value for `e`."""
-        for cell in cells(e):
+        for cell in sorted(cells(e)):
             yield cell, self.any(cell)
 
     def become(self, e: Expr, value: Any) -> Iterator[tuple[Cell, Any]]:
@@ -328,8 +369,14 @@ class Aim:
             case Call(function="min" | "max", kind="builtin", args=args):
                 for arg in args:
                     yield from self.become(arg, value)
+            case Call(kind="queue", function="len", args=(Name(name=name),)) if 0 <= value <= queues.limit(e.args[0]):
+                held = world.get(("var", name))[:value]
+                yield ("var", name), held + tuple(self._entry(name) for _ in range(value - len(held)))
+            case Call(kind="queue", function="first", args=(Name(name=name), Lit(value=int(place)), _)):
+                first, *more = world.get(("var", name)) or (self._entry(name),)
+                yield ("var", name), ((*first[:place], value, *first[place + 1 :]), *more)
             case Call(kind="extern"):
-                for cell in cells(e):
+                for cell in sorted(cells(e)):
                     yield cell, self.any(cell)
                     if world.type_of(cell).kind == "set":
                         yield from self._sets(cell, e)
@@ -375,7 +422,18 @@ class Aim:
 
     def any(self, cell: Cell) -> Any:
         """A value for a cell: numbers near constants of the guards, sequence numbers near one another."""
-        type_, random = self.world.type_of(cell), self.random
+        type_ = self.world.type_of(cell)
+        if type_.kind == "queue":
+            return tuple(self._entry(cell[1]) for _ in range(self.random.randint(0, int(type_.name))))
+        if cell[0] == "count":
+            return self.random.randrange(4)
+        return self._any_of(type_)
+
+    def _entry(self, queue: str) -> tuple[Any, ...]:
+        return tuple(self._any_of(t) for t in self.world.entries[queue])
+
+    def _any_of(self, type_: Type) -> Any:
+        random = self.random
         match type_.kind:
             case "bool":
                 return random.random() < 0.5
@@ -383,7 +441,7 @@ class Aim:
                 near = [v for c, v in self.world.values.items() if c[0] in ("var", "field") and self.world.type_of(c).kind == "seq"]
                 return (random.choice(near or [0]) + random.choice(DELTAS)) % 2**32
             case "uint":
-                return self.world.fitting(cell, random.choice(self.pool["uint"])) or 0
+                return self.world.fit(type_, random.choice(self.pool["uint"])) or 0
             case "duration" | "time":
                 return random.choice((0, 1, 1000, 10**6, 10**8, NOW - 10**6, NOW, NOW + 1))
             case "enum":

@@ -165,7 +165,7 @@ def any_input(subject: Subject, random: Random) -> Event:
     if not kinds:
         return Event("advance", later=1000)
     kind = random.choice(kinds)
-    world = World(machine, subject.profile, subject.externs, kind)
+    world = World(machine, subject.externs, kind)
     aim = Aim(world, subject.pool, random)
     near = [n for n, v in machine.variables.items() if v.type.kind == "seq"]
     values = {
@@ -186,7 +186,7 @@ def anywhere(subject: Subject, goal: Goal, random: Random) -> Values:
 def world_of(subject: Subject, goal: Goal) -> World:
     """The cells on which `goal` turns, as at the start."""
     message = goal.event if goal.what == "input" else ""
-    return World(subject.machine, subject.profile, subject.externs, message, goal.event if goal.what == "call" else "")
+    return World(subject.machine, subject.externs, message, goal.event if goal.what == "call" else "")
 
 
 def scattered(subject: Subject, goal: Goal) -> list[Cell]:
@@ -225,7 +225,7 @@ def event_of(subject: Subject, goal: Goal, world: World, random: Random) -> Even
     what, name = (what, name) if what in ("input", "call") else ("advance", "")
     families = subject.machine.families.values()
     key = next((given[f.key] for f in families if f.key in given), next((world.get(("var", f.variable)) for f in families), 1))
-    return Event(what, name, given, now, 0, answers, places, key, timers, debts)
+    return Event(what, name, given, now, 0, answers, places, key, timers, debts, _grouped(values, "count"))
 
 
 def _grouped(values: Values, kind: str) -> dict[str, Any]:

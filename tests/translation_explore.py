@@ -37,7 +37,7 @@ class Explorer:
         self.coverage = Coverage(subject.text, dict(subject.stands_in))
         self.covered: Counter[Any] = Counter()
         self.reached: list[set[str]] = []
-        self.world = World(subject.machine, subject.profile, subject.externs)
+        self.world = World(subject.machine, subject.externs)
         machine = subject.machine
         nodes = [n for e in expressions(machine) for n in walk(e)]
         shifts = {c for n in nodes if isinstance(n, Binary) and n.op in ("<<", ">>") and (c := cell_of(n.b)) is not None}
@@ -134,7 +134,7 @@ class Explorer:
 
 def _spot(cell: Cell) -> Spot | None:
     """Where an event holds a cell."""
-    return (WHERE[cell[0]], cell[1]) if len(cell) == 2 else None
+    return (WHERE[cell[0]], cell[1]) if len(cell) == 2 and cell[0] in WHERE else None
 
 
 def owed(subject: Subject, event: Event, random: Random, name: str) -> dict[str, tuple[tuple[Any, ...], int] | None]:

@@ -6,6 +6,7 @@ the row itself each of its conditions is negated alone, and each comparison and 
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from random import Random
@@ -32,6 +33,7 @@ from wirelaw.spec.language.model import Machine, Row, Table
 from wirelaw.spec.language.profile import Profile
 from wirelaw.spec.language.proof.effects import as_claims, assignments, demanded, in_states, others, put, rename
 from wirelaw.spec.language.python import fold
+from wirelaw.spec.language.sugar import at_edition
 from wirelaw.spec.language.tree import Ending, Statement
 from wirelaw.spec.language.types import BOOL, Type
 
@@ -59,7 +61,7 @@ class Goals:
         self._held: dict[tuple[str, str], tuple[Expr, ...]] = {}
         self._changed: dict[str, dict[str, Expr]] = {}
         self._excluded: dict[str, str] = {}
-        self._present = {r.id for r in self.machine.rows()}
+        self._rows = {r.id: r for r in self.machine.rows()}
         ghosts = {v.name for v in machine.variables.values() if v.kind == "ghost"}
         claims = [self.fold(c) for _, c in as_claims(machine)]
         self.invariants = tuple(c for c in claims if not any(isinstance(n, Name) and n.name in ghosts for n in walk(c)))
@@ -75,8 +77,9 @@ class Goals:
         return self._excluded[row.id]
 
     def _reason(self, row: Row) -> str:
-        if row.id not in self._present:
+        if row.id not in self._rows:
             return f"not of edition: {row.editions}"
+        row = self._rows[row.id]
         if row.role == "output" and row.id not in self.profile.order:
             return f"`{row.mode}` and not in the profile's order"
         folded = [self.fold(c) for c in row.guard + row.when]
@@ -90,7 +93,34 @@ class Goals:
                 return f"nothing that is generated sends `{row.event}`"
         if row.role == "input" and row.event_kind == "message" and row.states and not row.otherwise and self._shut(row):
             return "whatever the table before it lets go on makes its guard false"
+        if row.role == "input" and row.event_kind == "message" and all(self._stopped(kind, row.table) for kind in self._kinds(row)):
+            return "a table before it lets no such message go on"
         return ""
+
+    def _kinds(self, row: Row) -> list[str]:
+        """The kinds of message that a row of a table speaks of."""
+        machine = self.machine
+        inputs = [x for x in machine.messages.values() if x.is_kind and any(n in machine.inputs for n in x.lineage)]
+        return [x.name for x in inputs if row.event in x.lineage]
+
+    def _tables(self, kind: str) -> tuple[str, ...]:
+        """The tables that a message comes through."""
+        return next(self.machine.inputs[n].tables for n in self.machine.messages[kind].lineage if n in self.machine.inputs)
+
+    def _going(self, level: list[Row]) -> list[Row]:
+        """Those that let the event go on to the next table."""
+        return [r for r in level if "next" in (self._ending(r)[0].kind, self._ending(r)[0].continuation) and not self.excluded(r)]
+
+    def _stopped(self, kind: str, before: str) -> bool:
+        """Whether some table before this one lets no message of a kind go on, in any state."""
+        tables, lineage = self._tables(kind), self.machine.messages[kind].lineage
+        return any(self._stops(self.machine.tables[n], lineage) for n in tables[: tables.index(before)])
+
+    def _stops(self, table: Table, lineage: tuple[str, ...]) -> bool:
+        regions = sorted({r.region for r in table.rows if r.event in lineage and r.region})
+        places = itertools.product(*([s.name for s in self.machine.regions[n].states] for n in regions))
+        levels = [_level(table, lineage, dict(zip(regions, place, strict=True))) for place in places]
+        return all(level and not self._going(level) for level in levels)
 
     def _shut(self, row: Row) -> bool:
         """Whether each row of the table before, in each state, changes things so that the guard of `row` folds to false."""
@@ -104,8 +134,7 @@ class Goals:
             rows = machine.tables[tables[place - 1]].rows
             if any(r.region not in ("", row.region) or r.event != row.event for r in rows):
                 return False
-            level = _level(machine.tables[tables[place - 1]], (row.event,), here)
-            going = [r for r in level if "next" in (self._ending(r)[0].kind, self._ending(r)[0].continuation) and not self.excluded(r)]
+            going = self._going(_level(machine.tables[tables[place - 1]], (row.event,), here))
             if not going:
                 return False
             for r in going:
@@ -116,6 +145,7 @@ class Goals:
 
     def way(self, row: Row, random: Random) -> Goal | None:
         """One way in which `row` may fire, at random; None where that way turns out to be none."""
+        row = self._rows[row.id]
         if row.role == "gate":
             return self._watched(row, random)
         return self._taken(row, random) if row.role == "input" else self._sent(row, random.random() < 0.7)
@@ -144,18 +174,12 @@ class Goals:
         """A random way to a row of a table, or None where that way is none."""
         machine = self.machine
         if row.event_kind == "message":
-            kinds = [
-                x.name
-                for x in machine.messages.values()
-                if x.is_kind and row.event in x.lineage and any(n in machine.inputs for n in x.lineage)
-            ]
-            event = random.choice(kinds)
-            lineage = machine.messages[event].lineage
-            tables = next(machine.inputs[n].tables for n in lineage if n in machine.inputs)
+            event = random.choice(self._kinds(row))
+            lineage, tables = machine.messages[event].lineage, self._tables(event)
         else:
             event, lineage = row.event, (row.event,)
             tables = tuple(n for n, t in machine.tables.items() if any(r.event == event for r in t.rows))
-        spoken = {r.region for t in tables for r in machine.tables[t].rows if r.event in lineage and r.region}
+        spoken = sorted({r.region for t in tables for r in machine.tables[t].rows if r.event in lineage and r.region})
         here = {n: random.choice(machine.regions[n].states).name for n in spoken}
         if row.states:
             here[row.region] = random.choice(sorted(row.states))
@@ -163,7 +187,7 @@ class Goals:
         after: dict[str, Expr] = {}
         for name in tables[: tables.index(row.table)]:
             level = _level(machine.tables[name], lineage, here)
-            going = [r for r in level if "next" in (self._ending(r)[0].kind, self._ending(r)[0].continuation) and not self.excluded(r)]
+            going = self._going(level)
             if level and not going:
                 return None
             if level:
@@ -338,10 +362,11 @@ def flips(goal: Goal) -> Iterator[tuple[Expr, ...]]:
 
 
 def of_edition(machine: Machine, edition: int) -> Machine:
-    """`machine` without the rows of other editions."""
+    """`machine` without the rows of other editions, and with the guards that rows have in this one."""
+    machine = at_edition(machine, edition)
 
     def current(rows: tuple[Row, ...]) -> tuple[Row, ...]:
-        return tuple(r for r in rows if not r.editions or edition in r.editions)
+        return tuple(replace(r, editions=()) for r in rows if not r.editions or edition in r.editions)
 
     tables = {n: replace(t, rows=current(t.rows)) for n, t in machine.tables.items()}
     return replace(machine, tables=tables, gates=current(machine.gates), emissions=current(machine.emissions))

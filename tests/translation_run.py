@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 from unittest import mock
 
 from tables import Driver, GeneratedDriver, InterpreterDriver, Surroundings, generated_module, visible
-from translation_aim import NOW, World, zero
+from translation_aim import NOW, World, statements, zero
 from translation_doubles import doubles
 from translation_goals import Goals
 from wirelaw.spec.language import interpret
@@ -37,7 +37,8 @@ class Near:
 class Event:
     """One event: `what` is input, call or advance; outputs follow. `at` is a time, or None for `later` after the one before.
 
-    `places` puts the machine into a configuration first, `timers` and `debts` are set in it; `answers` are the host's from then on.
+    `places` puts the machine into a configuration first, `timers` and `debts` are set in it, and there are so many instances of a
+    family as `crowd` says, or more; `answers` are the host's from then on.
     """
 
     what: str
@@ -50,6 +51,7 @@ class Event:
     key: Any = 1
     timers: Mapping[str, int | None] = field(default_factory=dict)
     debts: Mapping[str, tuple[tuple[Any, ...], int] | None] = field(default_factory=dict)
+    crowd: Mapping[str, int] = field(default_factory=dict)
 
     def __repr__(self) -> str:
         shown = [f"{n}={v!r}" for n in self.__slots__[1:] if (v := getattr(self, n)) not in ("", {}, None, 0)]
@@ -135,7 +137,7 @@ class Subject:
 
     def full(self, kind: str, given: Mapping[str, Any]) -> dict[str, Any]:
         """Every field of a message, `given` or an empty value."""
-        world = World(self.machine, self.profile, self.externs, kind)
+        world = World(self.machine, self.externs, kind)
         return {n: given.get(n, zero(f.type, world)) for n, f in self.machine.messages[kind].fields.items() if n != "kind"}
 
 
@@ -143,7 +145,7 @@ def expressions(machine: Machine) -> Iterable[Expr]:
     """All that rows say."""
     for row in machine.rows():
         yield from (*row.guard, *row.where, *row.when, *row.fields.values(), *row.defaults.values())
-        for s in (*row.actions, *(s for _, more in row.ending.alternatives for s in more)):
+        for s in statements(row):
             yield from (*s.args, *(v for _, v in s.fields if v is not None), *([s.value] if s.value is not None else []))
 
 
@@ -230,6 +232,17 @@ def _prepare(driver: Driver, event: Event, subject: Subject) -> None:
     messages = {n: driver.message(kind, subject.full(kind, event.places.get(n, {}))) for n, kind in stored.items()}
     driver.place({**{n: v for n, v in event.places.items() if n not in stored}, **messages}, event.key, event.at or 0)
     driver.arm(dict(event.timers), dict(event.debts), event.key, event.at or 0)
+    for family, wanted in event.crowd.items():
+        _join(driver, family, wanted - driver.snapshot()[f"count({family})"], event)
+
+
+def _join(driver: Driver, family: str, more: int, event: Event) -> None:
+    """`more` instances of a family, in a state in which they count."""
+    regions = [r for r in driver.machine.regions.values() if r.family == family]
+    counted = [(r.name, s.name) for r in regions for s in r.states if not s.final and s != r.initial[0]]
+    for n in range(more if counted else 0):
+        region, state = counted[-1]
+        driver.place({region: state}, event.key + n + 1 if isinstance(event.key, int) else (event.key, n), event.at or 0)
 
 
 def _watch_gates(driver: InterpreterDriver, met: set[str]) -> None:
