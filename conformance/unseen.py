@@ -76,7 +76,5 @@ UNSEEN: Final[Mapping[str, str]] = {
     "rfc5927:5.2/told": _API,
     "rfc7323:2.2/reply": _UNPROVEN,
     "rfc9293:MUST-26": _UNPROVEN,
-    "rfc9293:MUST-34": _UNPROVEN,
-    "rfc9293:3.10.7.4/first/zero-window": _UNPROVEN,
     "rfc9293:3.8.6.1": _UNPROVEN,
 }
