@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 import sys
 from dataclasses import replace
 from types import ModuleType
@@ -115,6 +116,26 @@ def test_a_refused_segment_does_not_poison_the_timestamp() -> None:
     host.run(1)
     host.give(b"true", seq=1001, ack=ours, ackf=True, tson=True, tsval=201)
     assert would(lambda: sock.recv(10)) == b"true"
+
+
+def test_the_newest_timestamp_is_noted_after_our_fin_too() -> None:
+    """RFC 7323 section 4.3 (2) knows no states: a sender that gets old echoes measures long round trips and repeats ever later."""
+    host = Script()
+    with host.host.socket() as listener:
+        listener.bind(("", 80))
+        listener.listen()
+        listener.settimeout(0)
+        (answer,) = host.give(seq=1000, syn=True, tson=True, tsval=100)
+        ours = (answer.seq + 1) & 0xFFFF_FFFF
+        host.give(seq=1001, ack=ours, ackf=True, tson=True, tsval=100, tsecr=answer.tsval)
+        sock, _ = listener.accept()
+    sock.shutdown(socket.SHUT_WR)
+    host.run(0.1)
+    host.give(seq=1001, ack=ours + 1, ackf=True, tson=True, tsval=150)
+    assert state(sock) == "FIN_WAIT_2"
+    host.give(bytes(100), seq=1101, ack=ours + 1, ackf=True, tson=True, tsval=199)  # a gap in front of it
+    (echo,) = host.give(bytes(100), seq=1001, ack=ours + 1, ackf=True, tson=True, tsval=200)
+    assert (echo.ack, echo.tsecr) == (1201, 200)
 
 
 # Text on a SYN (3.10.7.2, 3.10.7.3)

@@ -153,6 +153,11 @@ CASES: dict[str, Callable[[], Case]] = {
         [*opened(tsval=50)[:2], i("rst", 101, tsval=20), i("ackf psh", 101, 5_001, len=10, tsval=51, tsecr=900)],
         [o("ackf", 5_001, 111, tsval=901, tsecr=51)], [o("rst", 5_001, wnd=0)],
     ),
+    "stand_in_keeps_its_stamp": lambda: Case(
+        [*opened(tsval=50), o("fin ackf", 5_001, 101, tsval=901, tsecr=51), i("ackf", 101, 5_002, tsval=60, tsecr=901),
+         i("fin ackf", 101, 5_002, tsval=61, tsecr=901)],
+        [o("ackf", 5_002, 102, tsval=902, tsecr=60)], [o("ackf", 5_002, 102, tsval=902, tsecr=61)],
+    ),
     "stand_in_hushes_resets": lambda: Case(
         [*closed_by_both(), i("rst", 110)], [wait(1_500), i("fin ackf", 101, 5_002), o("ackf", 5_002, 102)],
         [o("ackf", 5_002, 102)], Grade.WARN,

@@ -773,8 +773,6 @@ class TcpConnection:
                         )
                         or (seglen == 0 and s.seq == self.rcv_nxt)
                     )
-                    and st != FIN_WAIT_2
-                    and st != TIME_WAIT
                     and s.ackf
                     and not s.syn
                     and ((s.ack - self.snd_una) & 0xFFFFFFFF)
