@@ -191,7 +191,7 @@ def test_wrong_end_is_named_with_row_and_clause(tmp_path: Path, role: str, old: 
 @pytest.mark.parametrize("is_broken", [True, False])
 def test_sender_that_answers_a_stale_acknowledgment_with_a_copy(tmp_path: Path, is_broken: bool) -> None:
     """The sorcerer's apprentice: each late acknowledgment breeds a copy, each copy another acknowledgment."""
-    edit = ("a.number != current                  drop", "a.number != current => DUE")
+    edit = ("a.number != current                                        drop", "a.number != current => DUE")
     sender = app.Sender(CONTENT, broken(tmp_path, edit) if is_broken else None)
     sender.poll(0)
     sender.poll(100_000)

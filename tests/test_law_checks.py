@@ -277,3 +277,22 @@ def test_a_more_specific_level_hides_the_general_one() -> None:
 def test_summary_counts(tmp_path: Path) -> None:
     report = run_checks(load([Path(__file__).parent / "fixtures" / "bad_law" / "overlap.law"]), None, None, tmp_path)
     assert report.summary == "1 error. 4 rows, 2 states."
+
+
+def test_a_number_without_bound_may_have_any_value() -> None:
+    """The width of a question is that of its numbers: one that a condition bounds is no reason to forget what the others may be."""
+    text = """machine toy {
+      region life : OPEN initial
+      message seg { n : u16 }
+      input seg(s) through t
+      var count : nat
+      table t on seg(s) {
+        [none] if count == 0 stay { count += 1 }
+        [some] if count > 0 and count < 70000 stay { count += s.n }
+        [many] if count >= 70000 stay { count += s.n }
+      }
+    }"""
+    machine = resolve(parse_law(text, "")[0])
+    for row in machine.tables["t"].rows:
+        assert make_solver().satisfiable(row.guard, machine) is not None
+    assert named_findings(machine, make_solver()) == (set(), [])

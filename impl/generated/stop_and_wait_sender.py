@@ -83,24 +83,33 @@ class StopAndWaitSender:
         """Table `acks` (stopwait:1.2)."""
         st = self.job
         if st == WAITING or st == DUE:
-            if a.number == self.current and not self.is_last:  # [next] stopwait:1.2 MUST
-                self.retry_at = None
-                self.current += 1
-                self.job = READY
+            if a.number == self.current:
+                if not self.is_last and self.current < 4294967295:  # [next] stopwait:1.2 MUST
+                    self.retry_at = None
+                    self.current += 1
+                    self.job = READY
+                    if self.on_step is not None:
+                        self.on_step(Step(now, "acks", "next", "ack", a))
+                    return False
+                if not self.is_last and self.current == 4294967295:  # [full] stopwait:1.2 MUST
+                    self.retry_at = None
+                    self.host.tell_gave_up(self.current)
+                    self.job = FAILED
+                    if self.on_step is not None:
+                        self.on_step(Step(now, "acks", "full", "ack", a))
+                    return False
+                if self.is_last:  # [done] stopwait:4.1 MUST
+                    self.retry_at = None
+                    self.host.tell_complete()
+                    self.job = DONE
+                    if self.on_step is not None:
+                        self.on_step(Step(now, "acks", "done", "ack", a))
+                    return False
+            if a.number != self.current:  # [other] stopwait:2.4 MUST
                 if self.on_step is not None:
-                    self.on_step(Step(now, "acks", "next", "ack", a))
+                    self.on_step(Step(now, "acks", "other", "ack", a))
                 return False
-            if a.number == self.current and self.is_last:  # [done] stopwait:4.1 MUST
-                self.retry_at = None
-                self.host.tell_complete()
-                self.job = DONE
-                if self.on_step is not None:
-                    self.on_step(Step(now, "acks", "done", "ack", a))
-                return False
-            # [other] stopwait:2.4 MUST
-            if self.on_step is not None:
-                self.on_step(Step(now, "acks", "other", "ack", a))
-            return False
+            raise IncompleteTableError("stop_and_wait.sender", "acks", "ack")
         # [late] stopwait:2.4 MUST
         if self.on_step is not None:
             self.on_step(Step(now, "acks", "late", "ack", a))

@@ -106,7 +106,7 @@ def _values(e: Expr, name: str, old: Any, f: m.MessageField, bound: Context, mac
         if isinstance(e, Member) and isinstance(e.set, SetLit):
             yield None
         return
-    bits = int(f.type.name) if f.type.kind == "uint" else 64
+    bits = f.type.bits if f.type.kind == "uint" else 64
     for value in _numbers(e, old, bound):
         if f.type.kind != "uint" or 0 <= value < 1 << bits:
             yield value

@@ -15,6 +15,7 @@ from wirelaw.spec.language.checks import (
     incompleteness,
     misplaced_change,
     open_choice,
+    out_of_range,
     overlap,
     queue_overrun,
     refused_reply,
@@ -29,6 +30,7 @@ from wirelaw.spec.language.checks import (
     unreachable_state,
     unresolved_clause,
     unresolved_place,
+    unset_message,
     unused_name,
 )
 from wirelaw.spec.language.clauses import Catalogues, Coverage
@@ -63,6 +65,8 @@ CHECKS: tuple[Check, ...] = (
     queue_overrun.check,
     endless_output.check,
     unpayable_debt.check,
+    out_of_range.check,
+    unset_message.check,
 )
 
 

@@ -464,6 +464,8 @@ class _Builder:
             return Type(name)
         if name[0] == "u" and name[1:].isdigit():
             return Type("uint", name[1:])
+        if name == "nat":
+            return Type("uint", name)
         return Type("named", name)
 
     def expr(self, n: Any) -> Expr:

@@ -6,13 +6,14 @@ from dataclasses import dataclass
 
 UNIT_MICROSECONDS = {"us": 1, "ms": 1_000, "s": 1_000_000, "min": 60_000_000, "h": 3_600_000_000, "d": 86_400_000_000}
 SEQ_BITS = 32
+NAT_BITS = 64
 
 
 @dataclass(frozen=True, slots=True)
 class Type:
     """One type. `kind` is its family, `name` distinguishes within it.
 
-    kinds: `bool`, `uint` (name = bits), `seq` (name = space `tx`/`rx`, or `sender`/`receiver` in a message),
+    kinds: `bool`, `uint` (name = bits, or `nat`: without bound), `seq` (name = space `tx`/`rx`, or `sender`/`receiver` in a message),
     `duration` and `time` (microseconds), `string`, `enum`, `choice`, `opaque`, `message`, `set` (name = element),
     `queue` (name = bound), and `any`, which fits all (the type of `none` and of externs that do not care).
     """
@@ -23,7 +24,7 @@ class Type:
     def __str__(self) -> str:
         match self.kind:
             case "uint":
-                return f"u{self.name}"
+                return self.name if self.name == "nat" else f"u{self.name}"
             case "seq":
                 return f"seq32<{self.name}>"
             case "set":
@@ -39,6 +40,11 @@ class Type:
     def is_number(self) -> bool:
         """True for plain unsigned numbers, on which ordinary arithmetic holds."""
         return self.kind == "uint"
+
+    @property
+    def bits(self) -> int:
+        """The width of an unsigned number; of one without bound, that of the values which proofs look at."""
+        return NAT_BITS if self.name == "nat" else int(self.name)
 
 
 BOOL = Type("bool")

@@ -12,9 +12,10 @@ from dataclasses import dataclass, field, replace
 
 from wirelaw.spec.language import model as m
 from wirelaw.spec.language.diagnostics import Diagnostic
-from wirelaw.spec.language.expressions import FALSE, Binary, Call, Expr, Field, Name, conjoin, conjuncts, names, negate, rebuild, walk
+from wirelaw.spec.language.expressions import FALSE, Binary, Call, Expr, conjoin, conjuncts, names, negate, walk
 from wirelaw.spec.language.proof.effects import (
     Path,
+    as_built,
     demanded,
     due,
     enabling,
@@ -27,10 +28,11 @@ from wirelaw.spec.language.proof.effects import (
     paths,
     pays,
     put,
+    put_fields,
     rename,
 )  # fmt: skip
 from wirelaw.spec.language.proof.subject import Subject, finding
-from wirelaw.spec.language.types import BOOL, NUMBER, Type, flip
+from wirelaw.spec.language.types import BOOL, NUMBER
 
 _GREATER = {">": False, ">=": False, "<": True, "<=": True}  # operator: whether the right side is the greater one
 SHOWN = 4  # rows that a finding names
@@ -133,7 +135,7 @@ def _step(row: m.Row, path: Path, subject: Subject) -> _Step:
     condition, sent = (*enabling(row, machine), *path.given, *row.when), demanded(row, machine)
     after = {**path.after, **dict.fromkeys(_settled(subject, row, path, (*condition, *sent)), FALSE)}
     seen = (*enabling(row, machine), *path.given, *sent)
-    return _Step(row, replace(path, after=after), condition, seen, (*condition, *sent, *_built(row, machine)))
+    return _Step(row, replace(path, after=after), condition, seen, (*condition, *sent, *as_built(row, machine)))
 
 
 def _settled(subject: Subject, row: m.Row, path: Path, known: Sequence[Expr]) -> Iterator[str]:
@@ -142,7 +144,7 @@ def _settled(subject: Subject, row: m.Row, path: Path, known: Sequence[Expr]) ->
     for debt in machine.debts.values():
         paid = pays(row, debt, machine)
         if paid != FALSE and not any(s.kind == "owe" and s.name == debt.name for s in path.actions):
-            unpaid = [*known, owed(debt.name), negate(_put_fields(paid, row, _values(row, machine)))]
+            unpaid = [*known, owed(debt.name), negate(put_fields(paid, row, _values(row, machine)))]
             if not subject.possible(unpaid, f"does row [{row.id}] pay debt `{debt.name}`"):
                 yield from (key_of(owed(debt.name)), key_of(due(debt.name)))
 
@@ -242,18 +244,6 @@ def _measures(step: _Step) -> Iterator[Expr]:
             yield Binary("-", great, small, type=NUMBER)
 
 
-def _built(row: m.Row, machine: m.Machine) -> Iterator[Expr]:
-    """The message as we build it: its defaults as equalities."""
-    if row.event not in machine.messages or row.default_message is not None:
-        return
-    message = machine.messages[row.event]
-    given = {n: f.default for n, f in message.fields.items() if f.default is not None and n not in row.fields} | row.defaults
-    base = Name(row.binders[0], "binder", type=Type("message", row.event))
-    for name, value in given.items():
-        field_ = Field(base, name, type=flip(message.fields[name].type, incoming=False))
-        yield Binary("==", field_, value, type=BOOL)
-
-
 # --- debts -----------------------------------------------------------------------------------------------------------
 
 
@@ -263,7 +253,7 @@ def _lean_on_debts(subject: Subject) -> None:
     for row in machine.emissions:
         asked = {str(n.args[0].value) for c in (*row.guard, *row.when) for n in walk(c) if n == _due_of(n)}  # type: ignore[attr-defined]
         for debt in (machine.debts[name] for name in sorted(asked) if machine.debts[name].params):
-            paid = _put_fields(pays(row, debt, machine), row, _values(row, machine))
+            paid = put_fields(pays(row, debt, machine), row, _values(row, machine))
             if not names(paid, "binder"):
                 claim = implies(owed(debt.name), paid)
                 if claim not in subject.proved and _is_kept(subject, claim):
@@ -287,9 +277,3 @@ def _is_kept(subject: Subject, claim: Expr) -> bool:
 def _values(row: m.Row, machine: m.Machine) -> dict[str, Expr]:
     fields = machine.messages[row.event].fields if row.event in machine.messages else {}
     return {**{n: f.default for n, f in fields.items() if f.default is not None}, **row.defaults, **row.fields}
-
-
-def _put_fields(e: Expr, row: m.Row, values: dict[str, Expr]) -> Expr:
-    if isinstance(e, Field) and isinstance(e.base, Name) and e.base.name in row.binders and e.name in values:
-        return values[e.name]
-    return rebuild(e, lambda x: _put_fields(x, row, values))

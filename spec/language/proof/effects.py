@@ -10,8 +10,10 @@ from wirelaw.spec.language import queues
 from wirelaw.spec.language.expressions import (
     FALSE,
     TRUE,
+    Binary,
     Call,
     Expr,
+    Field,
     Lit,
     Member,
     Name,
@@ -23,7 +25,7 @@ from wirelaw.spec.language.expressions import (
     walk,
 )
 from wirelaw.spec.language.tree import Ending, Statement
-from wirelaw.spec.language.types import BOOL, Type
+from wirelaw.spec.language.types import BOOL, Type, flip
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,6 +98,25 @@ def put_args(e: Expr, args: Mapping[str, Expr]) -> Expr:
     if isinstance(e, Name) and e.kind == "arg":
         return args.get(e.name, e)
     return rebuild(e, lambda x: put_args(x, args))
+
+
+def put_fields(e: Expr, row: m.Row, values: Mapping[str, Expr]) -> Expr:
+    """`e` with the fields of the row's message replaced by what goes into them, where that is known."""
+    if isinstance(e, Field) and isinstance(e.base, Name) and e.base.name in row.binders and e.name in values:
+        return values[e.name]
+    return rebuild(e, lambda x: put_fields(x, row, values))
+
+
+def as_built(row: m.Row, machine: m.Machine) -> Iterator[Expr]:
+    """The message as we build it: its defaults as equalities."""
+    if row.event not in machine.messages or row.default_message is not None:
+        return
+    message = machine.messages[row.event]
+    given = {n: f.default for n, f in message.fields.items() if f.default is not None and n not in row.fields} | row.defaults
+    base = Name(row.binders[0], "binder", type=Type("message", row.event))
+    for name, value in given.items():
+        field_ = Field(base, name, type=flip(message.fields[name].type, incoming=False))
+        yield Binary("==", field_, value, type=BOOL)
 
 
 def pays(row: m.Row, debt: m.Debt, machine: m.Machine) -> Expr:

@@ -1,4 +1,4 @@
-"""The solver z3: sequence numbers as 32-bit vectors with serial comparison, numbers as 64-bit vectors."""
+"""The solver z3: sequence numbers as 32-bit vectors with serial comparison, numbers as signed vectors as wide as the question needs."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ from wirelaw.spec.language.proof.solver import (
     seq_anchors,
     sort_of,
 )  # fmt: skip
+from wirelaw.spec.language.proof.spans import Spans
 
 BUDGET = 5_000_000  # steps of z3 in one question, some seconds: the same answer on a busy machine as on an idle one
-SEQ, WIDE = 32, 64
+SEQ = 32
 NONE = -1
-_WIDEST_CLAIM = 40  # bits; room for sums and products of claims below 2^63
 
 
 class Z3Solver:
@@ -34,7 +34,7 @@ class Z3Solver:
 
     def satisfiable(self, conjuncts: Sequence[Expr], machine: m.Machine, shown: Sequence[Expr] | None = None) -> Witness | None:
         """See `Solver.satisfiable`."""
-        encoder = _Encoder(machine)
+        encoder = _Encoder(machine, Spans(conjuncts))
         solver = z3.Solver()
         solver.set("rlimit", BUDGET)
         tests = [encoder.boolean(c) for c in conjuncts]
@@ -81,10 +81,10 @@ def _simplest(solver: z3.Solver, terms: dict[Expr, Any], machine: m.Machine, num
 
 
 def _least(solver: z3.Solver, term: Any) -> int:
-    low, high = 0, (1 << term.size()) - 1
+    low, high = (0, (1 << SEQ) - 1) if term.size() == SEQ else (-(1 << (term.size() - 1)), (1 << (term.size() - 1)) - 1)
     while low < high:
         middle = (low + high) // 2
-        if solver.check(z3.ULE(term, middle)) == z3.sat:
+        if solver.check(z3.ULE(term, middle) if term.size() == SEQ else term <= middle) == z3.sat:
             high = middle
         else:
             low = middle + 1
@@ -102,8 +102,8 @@ def _none() -> Any:
 class _Encoder:
     """Expressions to terms; `claims` collects what the declared types promise of each cell."""
 
-    def __init__(self, machine: m.Machine) -> None:
-        self.machine = machine
+    def __init__(self, machine: m.Machine, spans: Spans) -> None:
+        self.machine, self.spans, self.wide = machine, spans, spans.width
         self.claims: list[Any] = []
         self.made: dict[Expr, Any] = {}
         self.strings: dict[str, Any] = {}
@@ -113,11 +113,11 @@ class _Encoder:
         return term if z3.is_bool(term) else term != 0
 
     def number(self, e: Expr) -> Any:
-        """`e` as a 64-bit vector: flags as 0 and 1, a sequence number widened."""
+        """`e` as a vector of full width: flags as 0 and 1, a sequence number widened."""
         term = self.term(e)
         if z3.is_bool(term):
-            return z3.If(term, z3.BitVecVal(1, WIDE), z3.BitVecVal(0, WIDE))
-        return z3.ZeroExt(WIDE - term.size(), term) if z3.is_bv(term) and term.size() < WIDE else term
+            return z3.If(term, z3.BitVecVal(1, self.wide), z3.BitVecVal(0, self.wide))
+        return z3.ZeroExt(self.wide - term.size(), term) if z3.is_bv(term) and term.size() < self.wide else term
 
     def seq(self, e: Expr) -> Any:
         """`e` as a 32-bit vector: the low bits of a length."""
@@ -141,7 +141,7 @@ class _Encoder:
             case Window(x=x, base=base, length=length):
                 size = self.number(length)
                 if x.type.kind == "seq":
-                    return z3.ZeroExt(WIDE - SEQ, self.seq(x) - self.seq(base)) < size
+                    return z3.ZeroExt(self.wide - SEQ, self.seq(x) - self.seq(base)) < size
                 distance = self.number(x) - self.number(base)
                 return z3.And(distance >= 0, distance < size)
             case Member(x=x, set=SetLit(items=items)):
@@ -159,10 +159,10 @@ class _Encoder:
         if isinstance(value, bool):
             return z3.BoolVal(value)
         if isinstance(value, int):
-            return z3.BitVecVal(value, SEQ if sort == "seq" else WIDE) if sort != "value" else self.string(str(value))
+            return z3.BitVecVal(value, SEQ if sort == "seq" else self.wide) if sort != "value" else self.string(str(value))
         if sort == "enum":
             known = members(e.type, self.machine)
-            return z3.BitVecVal(known.index(value) if value in known else NONE, WIDE)
+            return z3.BitVecVal(known.index(value) if value in known else NONE, self.wide)
         if value is None:
             return _none()
         return self.string(value)
@@ -206,17 +206,21 @@ class _Encoder:
             case "seq":
                 return z3.BitVecSort(SEQ)
             case "number" | "enum":
-                return z3.BitVecSort(WIDE)
+                return z3.BitVecSort(self.wide)
             case _:
                 return _value_sort()
 
     def claim(self, e: Expr, term: Any) -> None:
         """The range that the declared type of `e` claims."""
-        if e.type.kind == "uint":
-            bits = int(e.type.name)
-            self.claims += [term >= 0, term < (1 << min(bits, _WIDEST_CLAIM))]
-        elif e.type.kind in ("duration", "time"):
-            self.claims += [term >= 0, term < (1 << 50)]
+        if sort_of(e.type) == "number":
+            low, high = self.spans.span(e)
+            self.claims += [term >= low, term <= high]
+            if isinstance(e, Name) and e.kind == "param" and e.name in self.machine.params:
+                param = self.machine.params[e.name]
+                self.claims += [term >= self.number(param.low)] if param.low is not None else []
+                self.claims += [term <= self.number(param.high)] if param.high is not None else []
+        elif e.type.kind == "message" and getattr(e, "kind", "") in ("binder", "ask", "extern"):
+            self.claims.append(term != _none())  # what is at hand is there, and what a function gives is its duty
         elif sort_of(e.type) == "enum":
             least = NONE if may_be_none(e, self.machine) else 0
             self.claims += [term >= least, term < len(members(e.type, self.machine))]
@@ -263,7 +267,7 @@ class _Encoder:
             return self.ordered(op, a, b)
         if a.type.kind == "seq":
             if b.type.kind == "seq" and op == "-":
-                return z3.ZeroExt(WIDE - SEQ, self.seq(a) - self.seq(b))
+                return z3.ZeroExt(self.wide - SEQ, self.seq(a) - self.seq(b))
             return self.seq(a) + self.seq(b) if op == "+" else self.seq(a) - self.seq(b)
         if e.type.kind == "seq":
             return self.seq(a) + self.seq(b)
@@ -275,12 +279,13 @@ class _Encoder:
                 return x - y
             case "*":
                 return x * y
-            case "<<":
-                return x << y
-            case ">>":
-                return z3.LShR(x, y)
-        zero = z3.BitVecVal(0, WIDE)
-        return z3.If(y == 0, zero, z3.UDiv(x, y) if op == "/" else z3.URem(x, y))
+            case "<<" | ">>":
+                # Nobody shifts by more than `SHIFT` or less than 0: `out_of_range` proves it of every shift.
+                return x << y if op == "<<" else x >> y
+        zero = z3.BitVecVal(0, self.wide)
+        if self.spans.span(a)[0] >= 0 and self.spans.span(b)[0] >= 0:
+            return z3.If(y == 0, zero, z3.UDiv(x, y) if op == "/" else z3.URem(x, y))
+        return z3.If(y == 0, zero, (x - x % y) / y if op == "/" else x % y)  # `%` has the sign of the divisor, as in Python
 
     def ordered(self, op: str, a: Expr, b: Expr) -> Any:
         if a.type.kind == "seq" and b.type.kind == "seq":
