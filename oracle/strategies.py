@@ -81,7 +81,7 @@ def _value(pick: int, candidates: list[Any], of: Type) -> Any:
 
 
 def _top(of: Type) -> int:
-    return (1 << int(of.name) if of.kind == "uint" and of.name.isdigit() else SEQUENCE_SPACE) - 1
+    return (1 << of.bits if of.kind == "uint" else SEQUENCE_SPACE) - 1
 
 
 def _candidates(

@@ -122,7 +122,7 @@ class _Question:
         return [None, *constants, *range(alike)]
 
     def number_domain(self, e: Expr) -> list[int]:
-        claim = int(e.type.name) if e.type.kind == "uint" else 64
+        claim = e.type.bits if e.type.kind == "uint" else 64
         if self.has_seq:
             # A claim of 16 bits is a small part of the circle, a claim of 32 all of it.
             values = range(4) if claim < 32 else range(MODULUS)

@@ -66,7 +66,7 @@ def values(subject: Subject, type_: Type) -> SearchStrategy[object]:
             near = [n for n, v in subject.machine.variables.items() if v.type.kind == "seq"]
             return st.builds(Near, st.sampled_from(near), st.sampled_from(DISTANCES))
         case "uint":
-            return st.sampled_from([x for x in subject.pool["uint"] if x < 2 ** int(type_.name)])
+            return st.sampled_from([x for x in subject.pool["uint"] if x < 2**type_.bits])
         case "duration" | "time":
             return st.sampled_from(DELAYS)
         case "enum":

@@ -125,7 +125,7 @@ class World:
             case "seq" if isinstance(value, int):
                 return value % 2**32
             case "uint" if isinstance(value, int):
-                return value if 0 <= value < 2 ** min(int(type_.name), 40) else None
+                return value if 0 <= value < 2 ** min(type_.bits, 40) else None
             case "duration" | "time" if isinstance(value, int):
                 return value if 0 <= value < 2**50 else None
             case "enum":

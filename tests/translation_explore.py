@@ -151,4 +151,4 @@ def owed(subject: Subject, event: Event, random: Random, name: str) -> dict[str,
 
 def _within(type_: Type, value: int) -> int:
     """`value` as an unsigned number of this type."""
-    return min(max(value, 0), 2 ** min(int(type_.name), 40) - 1) if type_.kind == "uint" else min(max(value, 0), 2 * NOW)
+    return min(max(value, 0), 2 ** min(type_.bits, 40) - 1) if type_.kind == "uint" else min(max(value, 0), 2 * NOW)
