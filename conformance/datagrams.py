@@ -270,6 +270,10 @@ class _FoundError(Exception):
     pass
 
 
+class _TimeUpError(BaseException):  # Hypothesis takes an Exception for a violation, and would go on
+    pass
+
+
 def campaign(
     law: CompiledLaw, make: MakeAdapter, connect: Connect, *, most: int, budget: float, start: int, kept: Path | None = None,
     told: Callable[[Results], None] = lambda _: None,
@@ -310,6 +314,8 @@ def _round(
     @given(walks(law.machine, STEPS))
     def walk(choices: list[Choice]) -> None:
         if time.monotonic() > until + (SHRINKING_SECONDS if wanted else 0):
+            if not wanted:
+                raise _TimeUpError
             return
         with connect() as wire:
             result = Walk(law, make(), wire).run(choices)
@@ -325,6 +331,8 @@ def _round(
 
     try:
         walk()
+    except _TimeUpError:
+        pass
     except (_FoundError, Flaky):
         if len(shown) > 1:
             results.found[wanted[0]] = min(reversed(shown), key=lambda r: len(r.trace))

@@ -12,6 +12,10 @@ import threading
 from pathlib import Path
 
 import pytest
+from hypothesis import strategies as st
+from wirelaw.conformance import datagrams
+from wirelaw.oracle.engine.reading import compile_law
+from wirelaw.oracle.examples.lease import Adapter
 from wirelaw.oracle.strategies import Choice, kinds, message
 from wirelaw.spec.language.load import SPEC, load
 from wirelaw.tools.cli import main
@@ -190,3 +194,19 @@ def test_what_is_there_stays(tmp_path: Path, capsys: pytest.CaptureFixture[str])
 def test_the_place_must_be_there(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["new", "knock", "--in", "nowhere"]) == 2
     assert "No such file or directory" in capsys.readouterr().err
+
+
+def test_no_further_walk_is_drawn_when_the_time_is_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    drawn: list[int] = []
+
+    def draw(number: int) -> list[Choice]:
+        drawn.append(number)
+        return []
+
+    def connect() -> datagrams.Wire:
+        raise AssertionError("no walk begins")
+
+    monkeypatch.setattr(datagrams, "walks", lambda *_: st.integers().map(draw))
+    law = compile_law(load([SPEC / "examples"]).machine("lease.server"))
+    datagrams._round(law, Adapter, connect, datagrams.Results(), 1000, 0.0, 1, None, lambda _: None)
+    assert len(drawn) == 1
