@@ -25,7 +25,7 @@ from hypothesis.database import DirectoryBasedExampleDatabase
 from hypothesis.errors import Flaky
 from wirelaw.impl.runtime.errors import UserError
 from wirelaw.impl.wire.udp import ipv4_datagram
-from wirelaw.oracle.adapter import DatagramAdapter, MakeAdapter
+from wirelaw.oracle.adapter import DatagramAdapter, MakeAdapter, decoded, fields_of
 from wirelaw.oracle.capture import LinkType, PcapWriter
 from wirelaw.oracle.engine.judge import Judge
 from wirelaw.oracle.engine.reading import CompiledLaw
@@ -189,6 +189,7 @@ class Walk:
         self.law, self.adapter, self.wire = law, adapter, wire
         self.judge = Judge(law, environment=replace(Environment.near(), lag=LAG_US), subject="the peer")
         self.trace: list[tuple[int, bool, bytes]] = []
+        self._fields = fields_of([law.machine])
         self.seen: dict[str, list[Any]] = {}
         self.sent: Counter[str] = Counter()
         self.number = 0
@@ -215,13 +216,13 @@ class Walk:
 
     def _input(self, kind: str, fields: Any) -> None:
         octets = self.adapter.encode(kind, fields)
-        decoded = self.adapter.decode(octets)
-        if decoded is None:
+        message = decoded(self.adapter, octets, self._fields)
+        if message is None:
             return  # the wire cannot carry it
         self.number += 1
         now = _now()
         self.trace.append((now, False, octets))
-        self.judge.input(*decoded, now, self.number)
+        self.judge.input(*message, now, self.number)
         self.wire.send(octets)
 
     def _listen(self) -> None:
@@ -241,10 +242,10 @@ class Walk:
         now = _now()
         self.number += 1
         self.trace.append((now, True, octets))
-        decoded = self.adapter.decode(octets)
-        if decoded is not None:
-            self.sent.update(self.law.machine.messages[decoded[0]].lineage)
-            self.judge.output(*decoded, now, self.number)
+        message = decoded(self.adapter, octets, self._fields)
+        if message is not None:
+            self.sent.update(self.law.machine.messages[message[0]].lineage)
+            self.judge.output(*message, now, self.number)
 
 
 def _now() -> int:

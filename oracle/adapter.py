@@ -9,9 +9,11 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections import OrderedDict
-from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 from wirelaw.impl.runtime.errors import UserError
 from wirelaw.impl.runtime.load import load_module
@@ -46,6 +48,41 @@ class DatagramAdapter(ABC):
 
 
 MakeAdapter = Callable[[], DatagramAdapter]
+Fields = Mapping[str, Collection[str]]
+"""The fields of each kind of message that the law has."""
+
+
+class _Kept(SimpleNamespace):
+    """A message whose own class cannot be hashed, as judges want it: they keep messages, and compare what they hold possible."""
+
+    def __hash__(self) -> int:  # type: ignore[override]  # kept as it is, never changed
+        return hash(tuple(vars(self).values()))
+
+
+def fields_of(machines: Iterable[Machine]) -> Fields:
+    """What `decoded` holds messages against."""
+    return {kind: tuple(message.fields) for machine in machines for kind, message in machine.messages.items() if message.is_kind}
+
+
+def decoded(adapter: DatagramAdapter, octets: bytes, fields: Fields) -> tuple[str, Any] | None:
+    """What the adapter reads in a datagram, held against the law. Raises UserError for an adapter that is wrong."""
+    try:
+        message = adapter.decode(octets)
+    except Exception as error:
+        raise UserError(f"the adapter's decode raises {type(error).__name__}: {error}; mend it (octets {octets[:24].hex()})") from error
+    if message is None:
+        return None
+    if not (isinstance(message, tuple) and len(message) == 2 and isinstance(message[0], str)):
+        raise UserError(f"the adapter's decode gives {message!r}; it must give None, or a kind and a message")
+    kind, content = message
+    if kind not in fields:
+        raise UserError(f"the adapter calls a message `{kind}`; the law has {', '.join(f'`{k}`' for k in fields)}")
+    missing = [f for f in fields[kind] if not hasattr(content, f)]
+    if missing:
+        raise UserError(f"the adapter's message `{kind}` lacks {', '.join(f'`{f}`' for f in missing)}; decode must give each field")
+    if type(content).__hash__ is None:
+        content = _Kept(**{f: getattr(content, f) for f in fields[kind]})
+    return kind, content
 
 
 def load_adapter(path: Path) -> MakeAdapter:
@@ -81,10 +118,12 @@ class Roles:
 
     senders: dict[str, tuple[str, ...]]
     takers: dict[str, tuple[str, ...]]
+    fields: Fields
 
     @classmethod
     def of(cls, machines: Iterable[Machine]) -> Roles:
         """The roles of a law."""
+        machines = tuple(machines)
         senders: dict[str, list[str]] = {}
         takers: dict[str, list[str]] = {}
         for machine in machines:
@@ -93,7 +132,7 @@ class Roles:
                     senders.setdefault(kind, []).append(machine.name)
                 if any(name in machine.inputs for name in message.lineage):
                     takers.setdefault(kind, []).append(machine.name)
-        return cls({k: tuple(v) for k, v in senders.items()}, {k: tuple(v) for k, v in takers.items()})
+        return cls({k: tuple(v) for k, v in senders.items()}, {k: tuple(v) for k, v in takers.items()}, fields_of(machines))
 
     def of_ends(self, kind: str) -> tuple[str | None, str | None]:
         """The machines of the sender and of the taker of a first message; None for one that the law does not have.
@@ -156,7 +195,6 @@ class DatagramJudge:
     def __init__(self, laws: dict[str, CompiledLaw], roles: Roles, make: MakeAdapter, near: Collection[str] = ()) -> None:
         self.laws, self.roles, self.make, self.near = laws, roles, make, near
         self._open: OrderedDict[frozenset[Endpoint], Conversation] = OrderedDict()
-        self._checked: set[tuple[str, str]] = set()
 
     def packet(self, packet: Packet) -> Iterator[JudgedEnd]:
         """Judge one packet; verdicts on conversations that end by it."""
@@ -166,7 +204,7 @@ class DatagramJudge:
         key = frozenset({seen.source, seen.target})
         conversation = self._open.get(key)
         adapter = conversation.adapter if conversation is not None else self.make()
-        message = adapter.decode(seen.octets)
+        message = decoded(adapter, seen.octets, self.roles.fields)
         if message is None:
             return
         if conversation is None:
@@ -190,15 +228,7 @@ class DatagramJudge:
             return None
         named = tuple(zip((first.source, first.target), self.roles.of_ends(kind), strict=True))
         ends = [(end, self.laws[name], not self.near or end.address in self.near) for end, name in named if name in self.laws]
-        for _, law, _ in ends:
-            self._check(law.machine, kind, message)
         return Conversation(first, adapter, ends) if ends else None
-
-    def _check(self, machine: Machine, kind: str, message: object) -> None:
-        """That the adapter gives what the law reads, asked once of each kind that begins a conversation."""
-        missing = [f for f in machine.messages[kind].fields if not hasattr(message, f)]
-        if missing:
-            raise UserError(f"the adapter's message `{kind}` lacks {', '.join(f'`{f}`' for f in missing)}; decode must give each field")
 
 
 def judge_datagrams(
@@ -220,8 +250,9 @@ def judge_octets(
 ) -> Verdict:
     """The verdict on one end from what it kept itself: (time in microseconds, whether it sent this, octets), in order."""
     judge = Judge(law, environment=environment, subject=subject or law.machine.name)
+    fields = fields_of([law.machine])
     for number, (time, is_output, octets) in enumerate(trace, 1):
-        message = adapter.decode(octets)
+        message = decoded(adapter, octets, fields)
         if message is not None:
             (judge.output if is_output else judge.input)(*message, time, number)
     return judge.finish()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shlex
 import socket
 import struct
@@ -10,12 +11,17 @@ import subprocess
 import sys
 import threading
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 from hypothesis import strategies as st
 from wirelaw.conformance import datagrams
+from wirelaw.impl.runtime.errors import UserError
+from wirelaw.oracle.adapter import decoded, judge_octets
 from wirelaw.oracle.engine.reading import compile_law
 from wirelaw.oracle.examples.lease import Adapter
+from wirelaw.oracle.examples.stop_and_wait import Adapter as StopAndWait
 from wirelaw.oracle.strategies import Choice, kinds, message
 from wirelaw.spec.language.load import SPEC, load
 from wirelaw.tools.cli import main
@@ -132,6 +138,32 @@ def test_mistakes_end_in_one_message(words: list[str], said: str, capsys: pytest
     Path("none.py").write_text("", "utf-8")
     assert main([*words, *(["--walks", "1"] if words[0] == "conform" else [])]) == 2
     assert said in capsys.readouterr().err
+
+
+WRONG_ADAPTERS = [
+    ("raise KeyError(1)", "the adapter's decode raises KeyError: 1"),
+    ("return 'data'", "the adapter's decode gives 'data'; it must give None, or a kind and a message"),
+    ("return 'date', None", "the adapter calls a message `date`; the law has `data`, `ack`"),
+    ("return 'ack', object()", "the adapter's message `ack` lacks `number`"),
+]
+
+
+@pytest.mark.parametrize(("body", "said"), WRONG_ADAPTERS)
+def test_an_adapter_that_is_wrong_is_told_so(body: str, said: str) -> None:
+    wrong = type("Wrong", (StopAndWait,), {"decode": None})
+    names: dict[str, Any] = {}
+    exec(f"def decode(self, octets): {body}", names)
+    wrong.decode = names["decode"]  # type: ignore[attr-defined]
+    law = compile_law(load([SPEC / "examples"]).machine("stop_and_wait.receiver"))
+    with pytest.raises(UserError, match=re.escape(said)):
+        judge_octets(law, wrong(), [(0, False, b"x")])
+
+
+def test_messages_that_cannot_be_hashed_are_kept_all_the_same() -> None:
+    fields = {"ack": ("number",)}
+    plain = type("Plain", (StopAndWait,), {"decode": lambda self, octets: ("ack", SimpleNamespace(number=octets[0]))})
+    first, again, other = (decoded(plain(), octets, fields) for octets in (b"a", b"a", b"b"))
+    assert len({first, again, other}) == 2
 
 
 def test_a_choice_means_a_message_near_what_the_machine_holds() -> None:
