@@ -62,9 +62,9 @@ class Goals:
         self._changed: dict[str, dict[str, Expr]] = {}
         self._excluded: dict[str, str] = {}
         self._rows = {r.id: r for r in self.machine.rows()}
-        ghosts = {v.name for v in machine.variables.values() if v.kind == "ghost"}
+        always = {v.name for v in machine.variables.values() if v.type.kind == "message"}  # a case gives each a message
         claims = [self.fold(c) for _, c in as_claims(machine)]
-        self.invariants = tuple(c for c in claims if not any(isinstance(n, Name) and n.name in ghosts for n in walk(c)))
+        self.invariants = tuple(c for c in claims if not any(isinstance(n, Name) and n.name in always for n in walk(c)))
 
     def fold(self, e: Expr) -> Expr:
         """`e` with the profile's choices and parameters put in."""

@@ -237,11 +237,11 @@ def _prepare(driver: Driver, event: Event, subject: Subject) -> None:
 
 
 def _join(driver: Driver, family: str, more: int, event: Event) -> None:
-    """`more` instances of a family, in a state in which they count."""
+    """`more` instances of a family, in a state in which they count, and of which the fewest output rows speak."""
     regions = [r for r in driver.machine.regions.values() if r.family == family]
     counted = [(r.name, s.name) for r in regions for s in r.states if not s.final and s != r.initial[0]]
     for n in range(more if counted else 0):
-        region, state = counted[-1]
+        region, state = min(counted, key=lambda c: sum(c[1] in r.states for r in driver.machine.emissions))
         driver.place({region: state}, event.key + n + 1 if isinstance(event.key, int) else (event.key, n), event.at or 0)
 
 
