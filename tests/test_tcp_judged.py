@@ -81,7 +81,7 @@ def test_a_quiet_run_covers_the_rows_that_our_stack_takes() -> None:
     theirs.shutdown(1)
     pair.run(TWO_MSL + 1)
     (client,), (server,) = verdicts(pair.client), verdicts(pair.server)
-    for row in ("tx.syn", "tx.data", "tx.ack", "tx.fin", "finish.wait2"):
+    for row in ("tx.syn", "tx.data", "tx.ack", "tx.fin", "finish.fin.wait.2"):
         assert client.coverage[row], row
     for row in ("listen.syn", "tx.synack", "text.next", "fin.here"):
         assert server.coverage[row], row
