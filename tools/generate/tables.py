@@ -115,7 +115,8 @@ class TableWriter:
             if len(left) > 1 and len(alike) >= ALIKE:
                 lines += self._begin(names, test, begun, here.held)
                 body, is_last = self._tests(alike, ruled_out.where(left[0]), names, set(begun), here)
-                lines += branch(self._conditions(test, names, here), body)
+                if body:  # none where the rest of their guards contradicts what they begin with
+                    lines += branch(self._conditions(test, names, here), body)
                 failed = [test] if is_last else [g for _, _, g in alike]
             else:
                 alike, failed = asked[:1], [left]
