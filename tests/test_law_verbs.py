@@ -24,8 +24,9 @@ def loaded_by(folder: Path, *words: str, also: frozenset[str] = frozenset()) -> 
     return (HEAVY | also) & set(done.stdout.splitlines()[-1].split())
 
 
-def test_a_check_of_what_is_proved_loads_no_solver(tmp_path: Path) -> None:
+def test_a_check_of_what_is_proved_loads_no_solver(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     pytest.importorskip("z3", reason="the solver z3 is not installed")
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "kept"))  # nothing is proved there yet, whatever other tests did
     assert loaded_by(tmp_path, "check", EXAMPLE) == {"z3"}
     assert loaded_by(tmp_path, "check", EXAMPLE) == set()
 
