@@ -35,6 +35,10 @@ EQUIVALENT: dict[str, str] = {
     r"^pump: self\.snd_nxt - self\.snd_una & 4294967295 > 0 -> .*>= 0 .*_out_tx_(again|ack_edge)": "`where`: an empty flight has no number",
     r"^pump: self\._next_len\(now\) > 0 -> .*_out_tx_data": "`where o.len >= 1`",
     r"^_out_tx_(again|ack_edge): self\.snd_nxt - .* != 0 -> .* == 0 " + REMINDER: "`where`: no number before snd_una is in flight",
+    r"^_out_tx_again: o\.len != 0 -> o\.len == 0 " + REMINDER: "`where`: no number before snd_una is in flight",
+    r"^_out_tx_(probe|abort_edge|ack_edge): ((?!max).)* -> ((?!max).)*  in  if .*> max\(self\.peer_mss, 76\)": (
+        "the size of a segment: one of at most one octet and its options is never over 76"
+    ),
     r"^_out_tx_(data|probe): self\.(conn|snd_nxt|snd_edge) .*" + REMINDER: "one of g.alive, g.probe; g.reminder refuses text as well",
 }
 """Changes after which the code still does what the table says, by what `str` of a fault shows, and why."""
