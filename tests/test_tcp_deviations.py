@@ -149,6 +149,10 @@ CASES: dict[str, Callable[[], Case]] = {
     "obeys_reset_before_fin": lambda: Case(
         [*opened(), i("fin ackf", 101, 5_001), o("ackf", 5_001, 102), i("rst", 101), i("ackf", 102, 4_990)], [o("rst", 4_990, wnd=0)], []
     ),
+    "obeys_reset_behind_gap": lambda: Case(
+        [*opened(), i("ackf", 1_001, 5_001, len=100), o("ackf", 5_001, 101), i("rst", 1_101)],
+        [i("ackf", 101, 4_990, len=10), o("rst", 4_990, wnd=0)], [i("ackf", 101, 5_001, len=10), o("ackf", 5_001, 111)],
+    ),
     "stand_in_heeds_age": lambda: Case(
         [*opened(tsval=50)[:2], i("rst", 101, tsval=20), i("ackf psh", 101, 5_001, len=10, tsval=51, tsecr=900)],
         [o("ackf", 5_001, 111, tsval=901, tsecr=51)], [o("rst", 5_001, wnd=0)],
