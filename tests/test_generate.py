@@ -163,6 +163,8 @@ def law_of(tmp_path: Path, rows: str, profile: str = "", table: str = "t", state
         ("lazy [out] emit x(n: 1, k: 2) if v > 0 where o.n == 2 stay { v = 0 }", "can never be sent"),
         ("table t on z(m) { [a] abort(1) }", "does not say what that means"),
         ("timer v2 var v2_at : u8", "clashes"),
+        ("var on_z : u8", "clashes"),
+        ("call go() var call_go : u8 table t on z(m) { [a] stop { v = 1 } } table g on go() { [g] stop { v = 1 } }", "clashes"),
         ("message c_d { } region s2 : CD initial", "message `c_d` and state CD are both called CD"),
         ("message a_b_host { }", "message `a_b_host` and its host are both called ABHost"),
     ],

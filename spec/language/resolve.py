@@ -80,6 +80,7 @@ class Resolver:
         y.message_names = {d.name for _, d in all_of(t.Message)}
         y.by_content = {d.name: d.base for _, d in all_of(t.Refinement)}
         self.statements = self.unique((d.name, d, d.span) for _, d in all_of(t.DefStmt))
+        self.opened: list[str] = []
         y.messages = self.messages([d for _, d in all_of(t.Message)])
         y.functions = {
             k: replace(
@@ -533,7 +534,14 @@ class Resolver:
         found: list[t.Statement] = []
         for s in statements:
             if s.kind == "call":
-                found += (replace(x, origin=f"{s.name}/{x.origin}") for x in self.actions(self.expand(s), scope))
+                made = self.expand(s)
+                if s.name in self.opened:
+                    raise complain(self.statements[s.name].span, f"`{s.name}` is defined by itself", "Macros do not recurse.")
+                self.opened.append(s.name)
+                try:
+                    found += [replace(x, origin=f"{s.name}/{x.origin}") for x in self.actions(made, scope)]
+                finally:
+                    self.opened.pop()
             else:
                 found.append(self.statement(s, scope))
         return tuple(found)

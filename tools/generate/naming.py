@@ -72,6 +72,8 @@ class Names:
         derived = [(f"{n}_at", n) for n in machine.timers]
         for debt in machine.debts.values():
             derived += [(f"{debt.name}_due", debt.name), *((f"{debt.name}_{p}", debt.name) for p, _ in debt.params)]
+        derived += [(f"on_{name}", f"input {name}") for name in machine.inputs] + [(f"timer_{n}", f"timer {n}") for n in machine.timers]
+        derived += [(f"call_{f.name}", f"call {f.name}") for f in machine.functions.values() if f.kind == "call"]
         for name, owner in derived:
             if name in owners:
                 raise complain(machine.span, f"`{name}`, made for `{owner}`, clashes with `{owners[name]}`", "Rename one of the two.")
